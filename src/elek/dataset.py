@@ -1,0 +1,231 @@
+"""Dataset folders: row groups of documents or of columns beside them, complete or not there at all.
+
+A dataset is a folder of `part-00000.parquet`, `part-00001.parquet`… of bounded size and a `manifest.json` that
+is written last: rows, bytes and SHA-256 of each part, and the digests of the datasets that it was made from.
+A writer that is killed leaves a temporary folder with a dot before its name, never something that looks whole.
+
+Part n of `annotate`, `filter` and `dedup` has the same rows in the same order as part n of `clean`, so a
+decision is a column and never a copy of text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from elek.errors import DataError
+
+SCHEMA_VERSION = 1
+
+DOCUMENT = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),  # SPDX expression
+        pa.field("lang", pa.string(), nullable=False),  # ISO 639-1, as declared
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("meta", pa.string(), nullable=False),  # JSON object
+    ]
+)
+"""What travels from `fetch` on. `id` is the same on every run and machine."""
+
+DECISION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("entered", pa.bool_(), nullable=False),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field(
+            "failures",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("rule", pa.string()),
+                        pa.field("value", pa.float64()),
+                        pa.field("threshold", pa.float64()),
+                        pa.field("evidence", pa.string()),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+    ]
+)
+"""What `filter`, `dedup` and `split` say of every row of `clean`.
+
+`entered` is false where an earlier stage had dropped the document; `kept` implies `entered`. `failures` names
+every failing rule (`ruleset.rule`), the first one being the reason; `value` and `threshold` are null where the
+rule compares no numbers, and `evidence` then says what it saw.
+"""
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file whole or not at all, with LF line ends on every system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON in the one form that Elek writes: sorted keys, two spaces, non-ASCII letters as they are."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a dataset. `counts` are additive figures that its maker wants summed (PII masked, …)."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def part_name(index: int) -> str:
+    return f"part-{index:05d}.parquet"
+
+
+def write_part(folder: Path, index: int, table: pa.Table, counts: Mapping[str, int] | None = None) -> Part:
+    """Write one part; the same table gives the same bytes."""
+    path = folder / part_name(index)
+    pq.write_table(table, path, compression="zstd", compression_level=3, store_schema=True)
+    return Part(path.name, table.num_rows, path.stat().st_size, sha256_file(path), dict(counts or {}))
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`, which takes its place when the block ends without an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{target.name}.*.tmp"):
+        shutil.rmtree(stale)
+    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
+    temporary.mkdir()
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if target.exists():
+        shutil.rmtree(target)
+    temporary.rename(target)
+
+
+def write_manifest(
+    folder: Path,
+    parts: Sequence[Part],
+    *,
+    parents: Mapping[str, str] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Declare `parts` a complete dataset. `parents` maps a name to the digest of what it was made from."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        for key, value in part.counts.items():
+            counts[key] = counts.get(key, 0) + value
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "rows": sum(part.rows for part in parts),
+        "bytes": sum(part.bytes for part in parts),
+        "counts": counts,
+        "parts": [asdict(part) for part in parts],
+        "parents": dict(parents or {}),
+        **(extra or {}),
+    }
+    write_json(folder / "manifest.json", manifest)
+    return Dataset(folder)
+
+
+class Dataset:
+    """A dataset folder opened for reading.
+
+    Raises DataError when the manifest is missing (nobody finished writing it), of another schema version, or
+    names a part that is missing or of another size. `verify()` reads every byte.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / "manifest.json"
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(
+                "this is no complete dataset: manifest.json is missing",
+                where=str(folder),
+                fix="run `dvc repro`, which rebuilds what is missing",
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"manifest.json is damaged: {error}", where=str(path), fix="run `dvc repro`") from None
+        if self.manifest.get("schema_version") != SCHEMA_VERSION:
+            raise DataError(
+                f"schema version {self.manifest.get('schema_version')}, and this Elek reads {SCHEMA_VERSION}",
+                where=str(path),
+            )
+        self.parts = [Part(**part) for part in self.manifest["parts"]]
+        for part in self.parts:
+            file = folder / part.name
+            if not file.is_file() or file.stat().st_size != part.bytes:
+                raise DataError(
+                    f"{part.name} is missing or not of {part.bytes} bytes",
+                    where=str(folder),
+                    fix="run `dvc repro`",
+                )
+
+    def __len__(self) -> int:
+        return int(self.manifest["rows"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self.manifest["counts"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the parts' digests: the content, whatever the folder is called."""
+        return hashlib.sha256("".join(part.sha256 for part in self.parts).encode()).hexdigest()
+
+    def path(self, index: int) -> Path:
+        return self.folder / self.parts[index].name
+
+    def read(self, index: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Part `index`, whole or only `columns`."""
+        return read_part(self.path(index), columns)
+
+    def read_all(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Every row: only for columns that are small."""
+        tables = [self.read(index, columns) for index in range(len(self.parts))]
+        if not tables:
+            raise DataError("the dataset has no parts", where=str(self.folder))
+        return pa.concat_tables(tables)
+
+    def verify(self) -> None:
+        for part in self.parts:
+            if sha256_file(self.folder / part.name) != part.sha256:
+                raise DataError(
+                    f"{part.name} does not have the SHA-256 that its manifest says",
+                    where=str(self.folder),
+                    fix="delete the folder and run `dvc repro`",
+                )
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """One Parquet file as a table. Raises DataError where it is no readable Parquet or lacks a column."""
+    try:
+        return pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"unreadable: {error}", where=str(path), fix="delete it and run `dvc repro`") from None

@@ -1,0 +1,111 @@
+"""The shell that every stage wears: params section, lock, outputs that appear whole, metrics, a summary.
+
+A stage module reads:
+
+    with Stage("clean", CleanParams) as stage:
+        documents = Dataset(stage.data("fetch") / "train")
+        parts = stage.map(clean_part, tasks)
+        write_manifest(stage.out / "train", parts, parents={"fetch": documents.digest})
+        stage.metrics = {...}
+
+`stage.out` is a temporary folder that becomes `data/<name>` when the block ends well, after which
+`reports/<name>.json` is written. Both hold nothing that differs between two equal runs; how long it took and
+how much memory it needed goes to `.cache/timings/<name>.json`, which nobody tracks.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import psutil
+from pydantic import BaseModel
+
+from elek.dataset import atomic_folder, write_json
+from elek.errors import ElekError
+from elek.execution import map_shards
+from elek.lock import stage_lock
+from elek.params import ExecutionParams, load
+
+P = TypeVar("P", bound=BaseModel)
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Stage(Generic[P]):
+    """Context of one stage; see the module's text. Runs in the project's folder."""
+
+    def __init__(self, name: str, params_class: type[P]) -> None:
+        self.name = name
+        self.project = Path.cwd()
+        self.metrics: dict[str, Any] = {}
+        """What goes to `reports/<name>.json`: counts and measures, nested as one likes, no time and no path."""
+        self.summary: list[tuple[str, str]] = []
+        """Rows of the table that is printed at the end."""
+        self._params_class = params_class
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Stage[P]:
+        try:
+            self.params = load(self.project / "params.yaml", self.name, self._params_class)
+            self.execution = load(self.project / "params.yaml", "execution", ExecutionParams)
+            self._stack.enter_context(stage_lock(self.project))
+        except ElekError as error:
+            _exit(self.name, error)
+        self._start = time.monotonic()
+        self.out = self._stack.enter_context(atomic_folder(self.data(self.name)))
+        return self
+
+    def data(self, stage: str) -> Path:
+        """The output folder of a stage."""
+        return self.project / "data" / stage
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task], unit: str = "parts") -> list[Result]:
+        """`map_shards` with this project's workers."""
+        return map_shards(function, tasks, execution=self.execution, label=self.name, unit=unit)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # A written report without its data, or the other way round, must not be: the folder is renamed first,
+        # and DVC takes neither unless this process ends with 0.
+        self._stack.__exit__(kind, error, tb)
+        if isinstance(error, ElekError):
+            _exit(self.name, error)
+        if error is None:
+            write_json(self.project / "reports" / f"{self.name}.json", self.metrics)
+            self._write_timing()
+            self._print_summary()
+
+    def _write_timing(self) -> None:
+        seconds = time.monotonic() - self._start
+        write_json(
+            self.project / ".cache" / "timings" / f"{self.name}.json",
+            {"seconds": round(seconds, 2), "peak_mib": round(_peak_memory() / 2**20)},
+        )
+        self.summary.append(("time", f"{seconds:.1f} s"))
+
+    def _print_summary(self) -> None:
+        width = max(len(label) for label, _ in self.summary)
+        for label, value in self.summary:
+            sys.stdout.write(f"{self.name:>9} │ {label:<{width}}  {value}\n")
+        sys.stdout.flush()
+
+
+def _peak_memory() -> int:
+    """Peak resident bytes of this process, and of its largest worker where the system tells."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * unit
+
+
+def _exit(stage: str, error: ElekError) -> None:
+    sys.stderr.write(f"{stage}: {error}\n")
+    raise SystemExit(error.exit_code)
