@@ -1,0 +1,187 @@
+"""What every reader gives: records, and what it had to skip and why."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elek.errors import SourceError, did_you_mean, nearest
+from elek.sources.params import LANGUAGE, SourceBase, spdx
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+MAX_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Something that could not be read: the file, the line where there is one, and the reason."""
+
+    file: str
+    line: int | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Record:
+    """A text on its way to be a document."""
+
+    file: str
+    """Posix path, the same on every machine."""
+    text: str
+    row: int | None = None
+    """Its number in the file, from 1 (in jsonl and lines: the line); None where the file is the document."""
+    given_id: str | None = None
+    title: str | None = None
+    url: str | None = None
+    license: str | None = None
+    lang: str | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def valid_unicode(text: str) -> tuple[str, int]:
+    """`text` with each lone surrogate, which no UTF-8 can hold, replaced by U+FFFD, and how many there were."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATES.subn("\ufffd", text)
+    return text, 0
+
+
+def check_columns(columns: Iterable[str], source: SourceBase, file: str) -> None:
+    """Raise SourceError where a column that `source` needs is not among `columns`."""
+    columns = list(columns)
+    for wanted in source.required_columns():
+        if wanted not in columns:
+            near = nearest(wanted, columns)
+            raise SourceError(
+                f"there is no column `{wanted}`; the columns are: {', '.join(columns) or 'none'}",
+                where=file,
+                fix=did_you_mean(wanted, columns) if near else "name the right one in params (`text_column` and so on)",
+            )
+
+
+def encoding_meta(encoding: str) -> dict[str, Any]:
+    """What `meta` says of an encoding: nothing of UTF-8."""
+    return {} if encoding == "utf-8" else {"encoding": encoding}
+
+
+def from_columns(
+    values: Mapping[str, Any],
+    source: SourceBase,
+    *,
+    file: str,
+    row: int,
+    line: int | None = None,
+    encoding: str = "utf-8",
+) -> Record | Skip:
+    """A record from named values, with the licence and language that it states of itself."""
+    text = values.get(source.text_column)
+    if not isinstance(text, str):
+        if source.text_column not in values:
+            return Skip(file, line or row, f"no column `{source.text_column}` here")
+        return Skip(file, line or row, f"`{source.text_column}` is {_type_name(text)}, not a string")
+    text, replaced = valid_unicode(text)
+    record = Record(file, text, row, meta=encoding_meta(encoding))
+    if replaced:
+        record.meta["replaced_surrogates"] = replaced
+    try:
+        record.license = _override(values, source.license_column, spdx)
+        record.lang = _override(values, source.lang_column, _language)
+    except ValueError as error:
+        return Skip(file, line or row, str(error))
+    record.title = _string(values, source.title_column)
+    record.url = _string(values, source.url_column)
+    identity = values.get(source.id_column) if source.id_column else None
+    if isinstance(identity, (str, int)) and not isinstance(identity, bool):
+        record.given_id = safe_id(str(identity)) or None
+    for column in source.meta_columns:
+        if values.get(column) is not None:
+            record.meta[column] = _plain(values[column])
+    return record
+
+
+def safe_id(name: str) -> str:
+    """An id that fits on a line and in a command: no spaces, no control characters, of bounded length."""
+    name = _UNSAFE.sub("_", name)
+    if len(name) > MAX_ID:
+        name = f"{name[:MAX_ID]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return name
+
+
+def _override(values: Mapping[str, Any], column: str | None, check: Callable[[str], str]) -> str | None:
+    value = values.get(column) if column else None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"`{column}` is {_type_name(value)}, not a string")
+    return check(valid_unicode(value)[0])
+
+
+def _language(value: str) -> str:
+    # BCP 47 and locales begin with the code: tr-TR, tr_TR.UTF-8.
+    code = re.split(r"[-_.]", value.strip().lower())[0]
+    if not re.match(LANGUAGE, code):
+        raise ValueError(f"`{value[:40]}` is no language code (`lang_column: null` leaves the column alone)")
+    return code
+
+
+def _string(values: Mapping[str, Any], column: str | None) -> str | None:
+    value = values.get(column) if column else None
+    return valid_unicode(value)[0] if isinstance(value, str) and value else None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return valid_unicode(str(value))[0]
+
+
+def _type_name(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def grouped(events: Iterable[Record | Skip], size: int) -> Iterator[Record | Skip]:
+    """Join `size` records at a time, one below the other; what was skipped passes through.
+
+    A group never joins two files, licences or languages. It is known by the rows of its first and last record.
+    """
+    pending: list[Record] = []
+
+    def joined() -> Iterator[Record]:
+        if pending:
+            first, last = pending[0], pending[-1]
+            rows = f"{first.row}-{last.row}"
+            text = "\n".join(record.text for record in pending)
+            meta = {"records": len(pending), **_shared(pending)}
+            yield Record(first.file, text, None, rows, None, None, first.license, first.lang, meta)
+            pending.clear()
+
+    for event in events:
+        if isinstance(event, Skip) or not event.text.strip():
+            yield event
+            continue
+        if pending and _kin(event) != _kin(pending[0]):
+            yield from joined()
+        pending.append(event)
+        if len(pending) == size:
+            yield from joined()
+    yield from joined()
+
+
+def _shared(records: list[Record]) -> dict[str, Any]:
+    # What decoding had to do is told of the group; columns of one record say nothing of the others.
+    encodings = sorted({record.meta["encoding"] for record in records if "encoding" in record.meta})
+    replaced = sum(record.meta.get("replaced_surrogates", 0) for record in records)
+    return (encoding_meta(" ".join(encodings)) if encodings else {}) | (
+        {"replaced_surrogates": replaced} if replaced else {}
+    )
+
+
+def _kin(record: Record) -> tuple[str, str | None, str | None]:
+    return record.file, record.license, record.lang

@@ -1,0 +1,167 @@
+"""`fetch`: documents with stable ids, in parts of bounded size, with everything skipped on record."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elek.dataset import DOCUMENT, Dataset
+from elek.errors import SourceError
+from elek.sources.fetching import PartWriter
+from tests.sources.build import Fetched, files, package, put, run, sdist, use_folder_as_index, wheel
+
+
+def test_documents_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are readable and url is a package URL with the file; what is skipped is listed with its reason."""
+    archive = sdist(
+        tmp_path, {"docs/a b.txt": b"one", "docs/sub/b.txt": b"two", "docs/c.txt": b"\xff", "docs/d.txt": b""}
+    )
+    use_folder_as_index(tmp_path, monkeypatch)
+    fetched = Fetched(tmp_path, {"docs": package(archive, files="docs/**/*.txt")})
+    assert fetched.ids == ["docs/docs/a_b.txt", "docs/docs/sub/b.txt"]
+    assert [row["url"] for row in fetched.rows] == [
+        "pkg:pypi/texts@1.0#docs/a%20b.txt",
+        "pkg:pypi/texts@1.0#docs/sub/b.txt",
+    ]
+    assert fetched.meta[0] == {"file": "docs/a b.txt"}
+    assert fetched.train.read(0).schema.equals(DOCUMENT)
+    assert [(row["file"], row["line"], row["reason"].split(":")[0]) for row in fetched.skipped] == [
+        ("docs/c.txt", None, "not UTF-8"),
+        ("docs/d.txt", None, "the file is empty"),
+    ]
+    assert fetched.sources["docs"] == {
+        "kind": "package",
+        "url": "pkg:pypi/texts@1.0",
+        "license": "MIT",
+        "lang": "en",
+        "role": "train",
+        "documents": 2,
+        "bytes": 6,
+        "skipped": 2,
+        "renamed": 0,
+        "pinned": {
+            "package": "texts",
+            "version": "1.0",
+            "archive": "sdist",
+            "file": "texts-1.0.tar.gz",
+            "sha256": fetched.sources["docs"]["pinned"]["sha256"],
+        },
+    }
+
+
+def test_roles_go_to_their_datasets(tmp_path: Path) -> None:
+    """Evaluation text never lies beside training text, and a role without sources is a dataset of no rows."""
+    put(tmp_path, "data/raw/a.txt", "train me")
+    put(tmp_path, "data/raw/b.txt", "hold me")
+    sources = {"a": files("data/raw/a.txt"), "b": files("data/raw/b.txt", role="evaluation")}
+    fetched = Fetched(tmp_path, sources)
+    assert fetched.texts == ["train me"]
+    assert fetched.evaluation.read_all()["text"].to_pylist() == ["hold me"]
+    assert fetched.metrics["documents"] == {"train": 1, "evaluation": 1}
+    assert fetched.metrics["bytes"] == {"train": 8, "evaluation": 7}
+    alone = Fetched(tmp_path, {"a": sources["a"]})
+    assert (len(alone.evaluation), len(alone.evaluation.parts)) == (0, 1)
+    assert alone.evaluation.read(0).schema.equals(DOCUMENT)
+    assert len(Fetched(tmp_path, {}).train) == 0
+
+
+def test_a_document_overrides_licence_and_language(tmp_path: Path) -> None:
+    """Columns `license` and `lang` say more of a document than its source does."""
+    rows = [{"text": "a"}, {"text": "b", "license": "mit", "lang": "tr"}, {"text": "c", "license": "Creative"}]
+    put(tmp_path, "data/raw/a.jsonl", "\n".join(map(json.dumps, rows)))
+    fetched = Fetched(tmp_path, {"s": files()})
+    assert [(row["license"], row["lang"]) for row in fetched.rows] == [("CC0-1.0", "en"), ("MIT", "tr")]
+    assert fetched.skipped[0]["line"] == 3
+    assert "Creative" in fetched.skipped[0]["reason"]
+
+
+def test_equal_ids_are_renamed_and_counted(tmp_path: Path) -> None:
+    """The later of two records with one id gets `~2`, and so on, even where such a name is taken."""
+    ids = ["a", "a", "a~2", "a", 3, None, "a b\n"]
+    put(tmp_path, "data/raw/a.jsonl", "\n".join(json.dumps({"text": "x", "key": key}) for key in ids))
+    fetched = Fetched(tmp_path, {"s": files(id_column="key")})
+    names = [name.partition("#")[2] for name in fetched.ids]
+    assert names == ["a", "a~2", "a~2~2", "a~3", "3", "6", "a_b_"]
+    assert fetched.metrics["renamed"] == 3
+    assert len(set(fetched.ids)) == len(fetched.ids)
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the output depends on when, where or how often it was made."""
+    archive = wheel(tmp_path, {"z.txt": b"zed", "a.txt": b"ay"})
+    use_folder_as_index(tmp_path, monkeypatch)
+    other = tmp_path / "elsewhere" / "deeper"
+    for folder in (tmp_path, other):
+        for n in (2, 10, 1):
+            put(folder, f"data/raw/{n}.txt", f"text {n}\n" * n)
+    sources = {"p": package(archive), "f": files(encodings=["utf-8", "windows-1254"])}
+    first = Fetched(tmp_path, sources, part_megabytes=0.00002)
+    assert len(first.train.parts) > 1
+    assert first.ids == ["p/a.txt", "p/z.txt", "f/data/raw/1.txt", "f/data/raw/10.txt", "f/data/raw/2.txt"]
+    assert first.content() == Fetched(other, sources, part_megabytes=0.00002).content()
+    assert str(tmp_path) not in "".join(first.content()[name].decode() for name in ("skipped.jsonl", "sources.json"))
+
+
+def test_changed_files_change_the_pin(tmp_path: Path) -> None:
+    """sources.json pins local files by a digest over their names and contents."""
+    path = put(tmp_path, "data/raw/a.txt", "one")
+    first = Fetched(tmp_path, {"s": files()}).sources["s"]["pinned"]
+    path.write_bytes(b"two")
+    assert Fetched(tmp_path, {"s": files()}).sources["s"]["pinned"]["sha256"] != first["sha256"]
+
+
+def test_a_source_without_a_match_or_a_document_is_an_error(tmp_path: Path) -> None:
+    """Neither a pattern that fits nothing nor a source of which all was skipped passes unnoticed."""
+    put(tmp_path, "data/raw/a.txt", b"\xff")
+    with pytest.raises(SourceError, match="no file matches"):
+        Fetched(tmp_path, {"s": files("data/raw/*.md")})
+    with pytest.raises(
+        SourceError, match=r"`s` gives no document \(1 skipped; the first reason: data/raw/a.txt: not UTF-8"
+    ):
+        Fetched(tmp_path, {"s": files()})
+
+
+def test_blank_texts_are_recorded(tmp_path: Path) -> None:
+    """A record of nothing but white space is no document."""
+    put(tmp_path, "data/raw/a.csv", 'text\n"  "\nx\n')
+    fetched = Fetched(tmp_path, {"s": files()})
+    assert fetched.texts == ["x"]
+    assert fetched.skipped == [{"source": "s", "file": "data/raw/a.csv", "line": 1, "reason": "the text is empty"}]
+
+
+@given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 60))
+@settings(deadline=None, max_examples=60)
+def test_parts_are_full_and_bounded(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], limit: int) -> None:
+    """No part holds more text than the limit unless it is one document, none could take in the next one's first, and
+    order is kept."""
+    folder = tmp_path_factory.mktemp("parts") / "train"
+    writer = PartWriter(folder, limit, row_bytes=0)
+    for n, size in enumerate(sizes):
+        writer.add(id=str(n), text="x" * size, source="s", license="MIT", lang="en", url="", meta="")
+    writer.close()
+    dataset = Dataset(folder)
+    parts = [[len(text) for text in dataset.read(n)["text"].to_pylist()] for n in range(len(dataset.parts))]
+    assert [size for part in parts for size in part] == sizes
+    assert all(sum(part) <= limit or len(part) == 1 for part in parts)
+    assert all(sum(part) + after[0] > limit for part, after in pairwise(parts))
+    assert dataset.counts == {"text_bytes": sum(sizes)}
+
+
+def test_memory_is_that_of_a_part(tmp_path: Path) -> None:
+    """A file twenty times the size of a part does not lie in memory as a whole."""
+    with (tmp_path / "a.jsonl").open("w", encoding="utf-8") as file:
+        for n in range(20_000):
+            file.write(json.dumps({"text": f"{n} " * 200}) + "\n")
+    size = (tmp_path / "a.jsonl").stat().st_size
+    tracemalloc.start()
+    run(tmp_path, {"s": files("a.jsonl")}, part_megabytes=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 20e6
+    assert peak < 8e6
