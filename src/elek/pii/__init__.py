@@ -1,0 +1,59 @@
+"""Personal data that has a form: found by form, checksum and context, and replaced by typed placeholders.
+
+`find` tells where, `mask` replaces. Six kinds:
+
+    email   an address with a local part, a domain and a top-level domain that is no file extension; the
+            documentation domains (example.com, RFC 2606) are masked too: nobody can tell a made-up person there
+    phone   shapes that only telephone numbers have, or any plausible number beside a word of telephoning
+    iban    ISO 13616: country's structure and MOD 97-10
+    card    payment card: issuer prefix, length and the Luhn digit (ISO/IEC 7812)
+    tckn    Turkish identity number: eleven digits, two of which check the rest
+    ip      public IPv4 and IPv6 addresses; private, loopback, documentation and other special-purpose ranges
+            (RFC 6890 and IANA's registries) belong to nobody and stay
+
+Names, street addresses and dates of birth are not looked for. Text with neither digits nor an @ costs two scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+PiiType = Literal["email", "phone", "iban", "card", "tckn", "ip"]
+PII_TYPES: tuple[PiiType, ...] = ("email", "phone", "iban", "card", "tckn", "ip")
+
+
+class Span(NamedTuple):
+    """`text[start:end]` is personal data of this kind."""
+
+    type: PiiType
+    start: int
+    end: int
+
+
+def placeholder(kind: PiiType) -> str:
+    return f"[{kind.upper()}]"
+
+
+def find(text: str, kinds: Collection[PiiType] = PII_TYPES) -> list[Span]:
+    """Spans of personal data, in order, none overlapping another."""
+    from elek.pii.detection import detect  # checksum tables and telephone plans: only where text is read
+
+    return detect(text, kinds)
+
+
+def mask(text: str, kinds: Collection[PiiType] = PII_TYPES) -> tuple[str, dict[PiiType, int]]:
+    """`text` with a placeholder for every span, and how many of each kind (kinds that occur only).
+
+    Masked text is a fixed point: `mask(mask(text)[0])` finds nothing. What surrounds a number is part of the
+    evidence, so the text is looked at again until nothing is found; one more look is what it takes as a rule.
+    """
+    counts: dict[PiiType, int] = {}
+    while spans := find(text, kinds):
+        pieces, position = [], 0
+        for kind, start, end in spans:
+            pieces += [text[position:start], placeholder(kind)]
+            position = end
+            counts[kind] = counts.get(kind, 0) + 1
+        text = "".join([*pieces, text[position:]])
+    return text, counts

@@ -1,0 +1,102 @@
+"""Numbers that carry their own proof: bank accounts, payment cards, Turkish identity numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from stdnum import iban, luhn, numdb
+from stdnum.tr import tckimlik
+
+# A number that goes on, or of which this is the tail, is another number: decimals, versions, UUIDs, paths. `]`
+# and `[` stand for a neighbour that was masked, so that masked text reads as the original did.
+_NOT_BEFORE = r"(?<![\w])(?<![\w\]][.,\-/])"
+_NOT_AFTER = r"(?![\w]|[.,\-/][\w\[])"
+
+_CARD = re.compile(
+    _NOT_BEFORE
+    + r"(?:[0-9]{12,19}|[0-9]{4}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
+    + r"|[0-9]{4}([ \-])[0-9]{6}\2[0-9]{4,5})"
+    + _NOT_AFTER
+)
+_TCKN = re.compile(_NOT_BEFORE + "[1-9][0-9]{10}" + _NOT_AFTER)
+_IBAN = re.compile(r"(?<![\w])[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}")
+
+# Issuer prefixes and lengths as the card schemes publish them (ISO/IEC 7812 allots the prefixes): lowest and
+# highest prefix, lengths.
+_ISSUERS: tuple[tuple[str, str, frozenset[int]], ...] = (
+    ("4", "4", frozenset({13, 16, 19})),  # Visa
+    ("51", "55", frozenset({16})),  # Mastercard
+    ("2221", "2720", frozenset({16})),
+    ("34", "34", frozenset({15})),  # American Express
+    ("37", "37", frozenset({15})),
+    ("300", "305", frozenset({14, 16, 19})),  # Diners Club
+    ("3095", "3095", frozenset({14, 16, 19})),
+    ("36", "36", frozenset({14, 16, 19})),
+    ("38", "39", frozenset({14, 16, 19})),
+    ("6011", "6011", frozenset({16, 19})),  # Discover
+    ("644", "659", frozenset({16, 19})),
+    ("2131", "2131", frozenset({15})),  # JCB
+    ("1800", "1800", frozenset({15})),
+    ("35", "35", frozenset({16, 17, 18, 19})),  # 3528 to 3589 by the registry; nobody else has the rest of 35
+    ("62", "62", frozenset({16, 17, 18, 19})),  # UnionPay
+    ("9792", "9792", frozenset({16})),  # Troy
+    ("2200", "2204", frozenset({16})),  # Mir
+    ("5018", "5018", frozenset(range(12, 20))),  # Maestro, and Laser and Solo before it
+    ("5020", "5020", frozenset(range(12, 20))),
+    ("5038", "5038", frozenset(range(12, 20))),
+    ("56", "58", frozenset(range(12, 20))),
+    ("6304", "6304", frozenset(range(12, 20))),
+    ("6390", "6390", frozenset(range(12, 20))),
+    ("67", "67", frozenset(range(12, 20))),
+    ("0604", "0604", frozenset(range(12, 20))),
+)
+
+
+def card_at(text: str, at: int) -> tuple[int, int] | None:
+    """The payment card that starts at `at`: in one piece, or grouped as it is embossed."""
+    found = _CARD.match(text, at)
+    if not found:
+        return None
+    digits = re.sub("[ -]", "", found[0])
+    return found.span() if _has_issuer(digits) and luhn.is_valid(digits) else None
+
+
+def _has_issuer(digits: str) -> bool:
+    return any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+
+
+def tckn_at(text: str, at: int) -> tuple[int, int] | None:
+    """The Turkish identity number that starts at `at`."""
+    found = _TCKN.match(text, at)
+    return found.span() if found and tckimlik.is_valid(found[0]) else None
+
+
+def iban_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Account numbers between two places, in groups of four or in one piece, in either case of letters."""
+    for found in _IBAN.finditer(text, max(start, 0), end):
+        length = _iban_length(found[0][:2].upper())
+        stop = _take(found[0], length)
+        if not stop or (after := text[found.start() + stop : found.start() + stop + 1]).isalnum() or after == "_":
+            continue
+        # Structure and MOD 97-10 only: national check digits inside are optional in the standard.
+        if iban.is_valid(found[0][:stop], check_country=False):
+            yield found.start(), found.start() + stop
+
+
+def _take(candidate: str, length: int) -> int:
+    """Where the first `length` letters and digits of `candidate` end; 0 where it has fewer."""
+    taken = 0
+    for index, character in enumerate(candidate):
+        taken += character.isalnum()
+        if taken == length:
+            return index + 1
+    return 0
+
+
+@cache
+def _iban_length(country: str) -> int:
+    """Characters of an account number of `country` by ISO 13616's registry; 0 where the country has none."""
+    fields = numdb.get("iban").info(country)[0][1]
+    return 4 + sum(int(size) for size in re.findall("([0-9]+)!", fields["bban"])) if fields else 0

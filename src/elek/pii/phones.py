@@ -1,0 +1,129 @@
+"""Telephone numbers: by a shape that nothing else has, or by a plausible number beside a word of telephoning.
+
+Validity alone (ITU-T E.164 plans, as libphonenumber holds them) proves nothing of ten bare digits: a tax number
+or an order number is often a "valid" number of some country. So bare digits need a word such as "phone" or
+"arayınız" near them, and no word such as "order" or "vergi" between; grouped digits speak for themselves where
+the grouping is that of North America or of Turkey; a plus sign needs a country's possible length.
+"""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+
+_EXTENSION = r"(?:[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]?[0-9]{1,6}(?![\w]))?"
+_AFTER = r"(?![\w]|[:%][0-9])"
+_STRONG = re.compile(
+    r"(?:"
+    r"\([0-9]{3}\)[ \-]?[0-9]{3}[ .\-][0-9]{4}"  # (711) 378-5025
+    r"|(?:1[.\- ])?[2-9][0-9]{2}([.\-])[0-9]{3}\1[0-9]{4}"  # 291-561-4610
+    r"|0[ ]?[2-9][0-9]{2}[ .\-][0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # 0 537 928 82 09, 0905-047 4648
+    r"|\(0?[2-9][0-9]{2}\)[ ]?[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # (0312) 123 45 67
+    r"|0[ ]?\([2-9][0-9]{2}\)[ ]?[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"
+    r"|05[0-9]{9}"  # 05321234567
+    r"|5[0-9]{2}[ ][0-9]{3}[ ][0-9]{2}[ ][0-9]{2}"  # 532 123 45 67
+    r")" + _EXTENSION + _AFTER,
+    re.IGNORECASE,
+)
+_GROUP = re.compile(r"[ ]?\([0-9]{1,5}\)|[ .\-/]?[0-9]{1,15}")
+_LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
+_TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
+_PREFIX = re.compile(r"\+[ ]?|00(?=[1-9])")
+
+_NO_PHONE = re.compile(
+    r"\(*(?:[0-9]{4}([.\-/])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([.\-/])[0-9]{1,2}\2[0-9]{2,4}"  # dates
+    r"|[12][0-9]{3}[ ]?[\-/][ ]?[12][0-9]{3}"  # from one year to another
+    r"|[0-9]+\.[0-9]+(?!\.)|[0-9]{1,3}(?:\.[0-9]{3})+)(?![0-9])"  # decimals, thousands
+)
+
+# Words up to 40 characters before, the nearest one counts; the window ends at another number or a placeholder,
+# so that masking one number never lends its word to the next.
+BEFORE, BEHIND = 40, 32
+_WINDOW_BEFORE = re.compile(r"[^0-9\[\]]*\Z")
+_WINDOW_BEHIND = re.compile(r"[^0-9\[\]]*")
+_SENTENCE_END = re.compile(r"[.!?]\s*\n|\n\s*\n")
+_WORD = re.compile(
+    r"(?P<phone>\b(?:tel|telefon\w*|phone|phones|telephone\w*|mobile|mobil|cell|cellular|fax|faks|gsm|cep|call|calling|"
+    r"dial|dialed|dialing|dialling|whatsapp|sms|text (?:me|us)|hotline|voicemail|pager|contact|reach|answering|"
+    r"messages? to|ara|aray[ıi]n\w*|arayabil\w*|ula[şs]\w*|santral\w*|dahili|hatt?[ıi]?\w{0,4})\b"
+    r"|\b(?:home|work|office|desk|ev|ofis|[iİ]ş)\s*:|[iİıI]leti[şs]im)"
+    r"|(?P<other>\b(?:vergi\w*|vkn|tax|iban|hesa[bp]\w*|accounts?|sipari[şs]\w*|orders?|invoice|fatura\w*|isbn|issn|doi|"
+    r"kart\w*|cards?|kimlik\w*|tckn|plaka\w*|takip|tracking|ref|reference|referans\w*|barko[dt]\w*|barcode|serial|seri|"
+    r"sicil\w*|dosya\w*|esas|version|sürüm\w*|date|tarih\w*|zip|posta|ssn|passport|pasaport\w*|licen[cs]e|ehliyet\w*|"
+    r"id|rfc|port|bytes|error)\b|\bt\.\s?c\.)",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    r"[ \-–(]{0,3}(?:office|fax|faks|mobile|cell|home|work|desk|tel|gsm|ofis|dahili)\b"
+    r"|.{0,6}\bnumaral[ıi]\s+(?:hat|telefon)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
+    r"|['’]?(?:[dt][ea]n|y?[ıiuü])\s+(?:ara|ula[şs])",
+    re.IGNORECASE,
+)
+
+
+def phone_at(text: str, at: int) -> tuple[int, int] | None:
+    """The telephone number that starts at `at` (a digit, a plus sign or a bracket)."""
+    if re.search(r"[\w\]][.\-/]\Z|[=_]\Z", text[max(at - 2, 0) : at]):
+        return None
+    if prefix := _PREFIX.match(text, at):
+        return _international(text, at, prefix)
+    if strong := _STRONG.match(text, at):
+        return strong.span()
+    return _contextual(text, at, at) if _in_context(text, at) else None
+
+
+def _international(text: str, at: int, prefix: re.Match[str]) -> tuple[int, int] | None:
+    """The longest run of groups that is a possible number of its country."""
+    context = _in_context(text, at)
+    for end in reversed(_group_ends(text, prefix.end())):
+        digits = re.sub(r"[^0-9]", "", text[prefix.end() : end])
+        if not 8 <= len(digits) <= 15 or not (tail := _TAIL.match(text, end)):
+            continue
+        bare = prefix[0] == "00" and end - prefix.end() == len(digits)
+        if _is_possible(digits, certain=bare and not context):
+            return at, tail.end()
+    return _contextual(text, at, prefix.end()) if context else None
+
+
+def _is_possible(digits: str, certain: bool = False) -> bool:
+    try:
+        number = phonenumbers.parse("+" + digits, None)
+    except phonenumbers.NumberParseException:
+        return False
+    if certain:
+        return phonenumbers.is_valid_number(number)
+    return phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+
+
+def _contextual(text: str, at: int, digits_at: int) -> tuple[int, int] | None:
+    """Any plausible grouping, where a word says that it is a telephone number."""
+    if _NO_PHONE.match(text, digits_at):
+        return None
+    for end in reversed(_group_ends(text, digits_at)):
+        sizes = [len(group) for group in re.findall("[0-9]+", text[digits_at:end])]
+        if "." in text[digits_at:end] and " " in text[digits_at:end]:  # a table of decimals
+            continue
+        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else 7 <= sum(sizes) <= 15
+        if enough and sizes.count(1) <= 1 and (tail := _TAIL.match(text, end)):
+            return at, tail.end()
+    return None
+
+
+def _group_ends(text: str, start: int) -> list[int]:
+    ends: list[int] = []
+    while len(ends) < 7 and (group := _GROUP.match(text, start)):
+        start = group.end()
+        ends.append(start)
+    return ends
+
+
+def _in_context(text: str, at: int) -> bool:
+    window = _WINDOW_BEFORE.search(text[max(at - BEFORE, 0) : at])
+    before = _SENTENCE_END.split(window[0])[-1] if window else ""
+    words = list(_WORD.finditer(before))
+    if words:
+        return words[-1].lastgroup == "phone"
+    number = _LOOSE.match(text, at)
+    behind = _WINDOW_BEHIND.match(text, number.end(), number.end() + BEHIND) if number else None
+    return behind is not None and _BEHIND.match(behind[0]) is not None

@@ -1,0 +1,1 @@
+"""Text as characters: repair, cleaning, markup, case folding."""

@@ -1,0 +1,81 @@
+"""Encoding repair: text that was decoded with the wrong code page, once or several times.
+
+UTF-8 read as a single-byte code page ("TÃ¼rkÃ§e") is left to ftfy (Speer 2019), whose test of badness makes
+false repairs rare but reads 7 MB/s of Turkish. Such text always holds a letter that a code page gives to a
+UTF-8 lead byte, followed by one that it gives to a continuation byte; one scan for that pair (some 300 MB/s)
+decides whether ftfy is asked at all, and it is then asked line by line.
+
+ftfy does not repair Turkish written in ISO 8859-9 and read as ISO 8859-1 ("geliþmiþ ýþýk"), the commonest
+damage of old Turkish pages: the two code pages differ in six letters only. We do, where the document is
+declared Turkish and holds none of the letters that those six have displaced.
+"""
+
+from __future__ import annotations
+
+import re
+
+import ftfy
+from ftfy import bad_codecs  # noqa: F401  (registers the sloppy-windows-… codecs)
+
+_CODE_PAGES = ("latin-1", "sloppy-windows-1252", "sloppy-windows-1254")
+"""What English and Turkish pages were misread as. MacRoman and code page 437 are left out of the quick test:
+their lead bytes are quotation marks and box lines, which correct Turkish puts before ü and ç all the time."""
+
+
+def _characters(first: int, last: int) -> str:
+    found = {bytes([byte]).decode(page) for page in _CODE_PAGES for byte in range(first, last + 1)}
+    return re.escape("".join(sorted(found)))
+
+
+# Two-, three- and four-byte sequences start with C2–F4; continuation bytes are 80–BF. Byte A0 (a no-break
+# space) is often turned into a plain space later, which ftfy restores after Ã. Of Â and Î before a quotation mark
+# or a dash, ftfy makes nothing and Greek capitals; in Turkish those are the ends of words: “MİSAK-I MİLLÎ”.
+# One character class comes first, which the engine can look for without trying alternatives at every place.
+_LEAD, _CONTINUATION = _characters(0xC2, 0xF4), _characters(0x80, 0xBF)
+_MISREAD = re.compile(rf"[{_LEAD}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!(?<=[ÂÎ])[‘’“”•–—])[{_CONTINUATION}]|(?<=Ã)\ )")
+
+_FTFY = ftfy.TextFixerConfig(
+    unescape_html=False,  # markup is a step of its own
+    remove_terminal_escapes=False,  # control characters too
+    fix_encoding=True,
+    restore_byte_a0=True,
+    replace_lossy_sequences=False,  # would invent characters
+    decode_inconsistent_utf8=True,
+    fix_c1_controls=True,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+    uncurl_quotes=False,  # typographic quotation marks are spelling, not damage
+    fix_line_breaks=False,
+    fix_surrogates=False,
+    remove_control_chars=False,
+    normalization=None,
+    explain=False,
+)
+
+SEGMENT = 50_000
+"""Longest stretch, in characters, that ftfy judges at once; a longer line is cut, which bounds its memory."""
+
+_LATIN5_AS_LATIN1 = str.maketrans("ðýþÐÝÞ", "ğışĞİŞ")
+_DISPLACED = re.compile("[ðýþÐÝÞ]")
+_TURKISH_ONLY = re.compile("[ğışĞİŞ]")
+
+
+def repair(text: str) -> str:
+    """`text` with misread UTF-8 read again. Lines that show no sign of damage come back as they were."""
+    if text.isascii() or not _MISREAD.search(text):
+        return text
+    return "\n".join([_repair_line(line) for line in text.split("\n")])
+
+
+def repair_turkish(text: str) -> str:
+    """ISO 8859-9 read as ISO 8859-1, undone: only for text known to be Turkish."""
+    if text.isascii() or not _DISPLACED.search(text) or _TURKISH_ONLY.search(text):
+        return text
+    return text.translate(_LATIN5_AS_LATIN1)
+
+
+def _repair_line(line: str) -> str:
+    if line.isascii() or not _MISREAD.search(line):
+        return line
+    pieces = [line[start : start + SEGMENT] for start in range(0, len(line), SEGMENT)]
+    return "".join([ftfy.fix_text(piece, _FTFY) for piece in pieces])

@@ -1,0 +1,84 @@
+"""HTML that was left in text: told apart from text *about* HTML, and turned into plain text.
+
+Documentation is full of tags that are its subject ("put `<br>` here", code samples), and losing those would
+destroy it. So a document counts as markup only if it opens as an HTML document, or if tags are a tenth of its
+characters and stand on half of its lines. Everything here is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_BLOCK = (
+    "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h1|h2|h3|h4|"
+    "h5|h6|head|header|hr|html|li|main|nav|ol|option|p|pre|section|table|tbody|td|tfoot|th|thead|title|tr|ul"
+)
+_INLINE = (
+    "a|abbr|acronym|area|audio|b|base|basefont|big|button|caption|cite|code|col|colgroup|del|dfn|em|embed|font|i|"
+    "iframe|img|input|ins|kbd|label|link|map|mark|meta|nobr|noscript|object|param|picture|q|s|samp|select|small|"
+    "source|span|strike|strong|sub|sup|textarea|tt|u|var|video"
+)
+
+# Quoted attribute values may hold a `>`. Possessive quantifiers: no backtracking at all.
+_ATTRIBUTES = r"""(?:\s(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)?"""
+_TAG = re.compile(rf"</?({_BLOCK}|{_INLINE}){_ATTRIBUTES}/?>", re.IGNORECASE)
+_OPENING = re.compile(r"\s*+(?:<\?xml[^<>]*+>\s*+)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_DECLARATION = re.compile(r"<[!?][^<>]*+>")
+_GLUED_BREAK = re.compile(r"(?<=[\w.,;:!?)”’])<br\s?/?>(?=\w)", re.IGNORECASE)
+_BLOCK_NAMES = frozenset(_BLOCK.split("|"))
+_UNREAD = [
+    (re.compile("<!--"), re.compile("-->")),
+    (re.compile(r"<script\b[^<>]*+>", re.IGNORECASE), re.compile(r"</script\s*+>", re.IGNORECASE)),
+    (re.compile(r"<style\b[^<>]*+>", re.IGNORECASE), re.compile(r"</style\s*+>", re.IGNORECASE)),
+]
+"""What a browser does not show: opening and end."""
+
+MIN_TAGS = 8
+MIN_TAG_SHARE = 0.1
+MIN_LINE_SHARE = 0.5
+
+
+def is_markup(text: str) -> bool:
+    """Whether `text` is HTML rather than text that mentions HTML."""
+    if "<" not in text:
+        return False
+    if _OPENING.match(text):
+        return True
+    tags, length = 0, 0
+    for tag in _TAG.finditer(text):
+        tags, length = tags + 1, length + tag.end() - tag.start()
+    if tags < MIN_TAGS or length < MIN_TAG_SHARE * len(text):
+        return False
+    lines = [line for line in text.split("\n") if line.strip()]
+    return sum(_TAG.search(line) is not None for line in lines) >= MIN_LINE_SHARE * len(lines)
+
+
+def strip_markup(text: str) -> str:
+    """Plain text of a document that is markup; other documents come back as they were.
+
+    Blocks become lines, scripts, styles and comments vanish, entities become characters. Elsewhere only a
+    `<br>` that is glued to words on both sides, which nobody writes of a tag, becomes a line break.
+    """
+    if is_markup(text):
+        for opening, end in _UNREAD:
+            text = _without(text, opening, end)
+        text = _DECLARATION.sub("", text)
+        return html.unescape(_TAG.sub(_replacement, text))
+    if "<br" in text and "`" not in text:
+        return _GLUED_BREAK.sub("\n", text)
+    return text
+
+
+def _replacement(tag: re.Match[str]) -> str:
+    return "\n" if tag[1].lower() in _BLOCK_NAMES else ""
+
+
+def _without(text: str, opening: re.Pattern[str], end: re.Pattern[str]) -> str:
+    """`text` without what lies between each `opening` and its `end`; an element left open stays. Linear."""
+    kept, position = [], 0
+    while (start := opening.search(text, position)) and (stop := end.search(text, start.end())):
+        kept.append(text[position : start.start()])
+        position = stop.end()
+    kept.append(text[position:])
+    return "".join(kept)

@@ -1,0 +1,99 @@
+"""Language identification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elek.errors import DataError
+from elek.filtering import UNDETERMINED
+from elek.language import PREFIX, identification, identify
+from tests.corpus import document
+
+SENTENCES = {
+    "tr": [
+        "Çocuklar bahçede oynarken yağmur başladı ve herkes eve koştu.",
+        "Bugun hava cok guzel, aksam yemegini disarida yiyecegiz.",
+        "Memleket dahilinde iktidara sahip olanlar gaflet ve dalalet içinde bulunabilirler.",
+        "Windows kullanıyorum, Wi-Fi ayarlarını nereden değiştirebilirim?",
+    ],
+    "en": [
+        "The children were playing in the garden when it began to rain.",
+        "Thou art more lovely and more temperate than the darling buds of May.",
+        "Set the variable to None and call the function again with the same arguments.",
+    ],
+    "az": ["Uşaqlar bağçada oynayanda yağış başladı və hamı evə qaçdı."],
+    "crh": ["Bu vesiqa qırımtatar tilinde yazılğan ve Türkiyeniñ tışında çoq oquyıcısı bar."],
+    "tk": ["Bu sahypa türkmen dilinde ýazylan we häzirki wagtda köp adam tarapyndan okalýar."],
+    "uz": ["Bolalar bogʻda oʻynayotganda yomgʻir yogʻa boshladi va hamma uyga yugurdi."],
+    "de": ["Die Kinder spielten im Garten, als es zu regnen begann."],
+    "ru": ["Дети играли в саду, когда начался дождь."],
+}
+
+
+@pytest.mark.parametrize(("lang", "text"), [(lang, text) for lang, texts in SENTENCES.items() for text in texts])
+def test_a_sentence_is_identified(lang: str, text: str) -> None:
+    """Turkish with and without its letters, English of two ages, and Turkish's relatives, which are not Turkish."""
+    labels, scores = identify([text])
+    assert labels.to_pylist() == [lang]
+    assert scores.to_pylist()[0] > 0.5
+
+
+def test_capitals_are_read_as_small_letters() -> None:
+    """A headline is in the language of its words."""
+    labels, _ = identify(["THE OLD TEACHER WALKED SLOWLY ALONG THE RIVER", "YAŞLI ÖĞRETMEN IRMAK BOYUNCA YÜRÜDÜ"])
+    assert labels.to_pylist() == ["en", "tr"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "12345 67.8", "!!! ??? …", "🙂🙂", "[1] (2)", "\x00"])
+def test_a_text_without_letters_is_undetermined(text: str) -> None:
+    """Nothing is known of it, and the score says so."""
+    labels, scores = identify([text])
+    assert (labels.to_pylist(), scores.to_pylist()) == ([UNDETERMINED], [0.0])
+
+
+def test_strings_and_arrow_arrays_are_the_same() -> None:
+    """Lists, arrays, chunked arrays and nulls: one answer per row, of the documented types."""
+    texts = [document("en", 1), document("tr", 1), ""]
+    expected = identify(texts)
+    assert (expected[0].type, expected[1].type) == (pa.string(), pa.float32())
+    for column in (pa.array(texts, pa.large_string()), pa.chunked_array([texts[:1], texts[1:]], pa.string())):
+        assert identify(column) == expected
+    assert identify(pa.array([None, texts[0]], pa.large_string()))[0].to_pylist() == [UNDETERMINED, "en"]
+    assert len(identify([])[0]) == 0
+
+
+@given(st.lists(st.sampled_from([t for texts in SENTENCES.values() for t in texts]) | st.text(max_size=40), max_size=5))
+@settings(deadline=None, max_examples=40)
+def test_the_answer_depends_on_nothing_else(texts: list[str]) -> None:
+    """One by one or together, in any order, the answers are the same, and scores are probabilities."""
+    labels, scores = identify(texts)
+    alone = [identify([text]) for text in texts]
+    assert labels.to_pylist() == [label[0].as_py() for label, _ in alone]
+    assert scores.to_pylist() == [score[0].as_py() for _, score in alone]
+    assert all(0 <= score <= 1 for score in scores.to_pylist())
+
+
+def test_only_a_prefix_is_read() -> None:
+    """What stands behind the first thousand characters changes nothing."""
+    text = (document("tr", 2, 40) * 2)[: PREFIX + 1]
+    assert identify([text]) == identify([text + document("en", 2, 400)])
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    identification._fasttext.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    yield
+    identification._fasttext.cache_clear()
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_missing_model_is_named_with_its_remedy() -> None:
+    """Without the package that ships the model, the error says which file and what to do."""
+    with pytest.raises(DataError, match=r"lid\.176\.ftz"):
+        identify(["any text"])

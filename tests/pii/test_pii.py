@@ -1,0 +1,191 @@
+"""Personal data: what is found, what is left alone, and that masking is final."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stdnum import iban as iban_number
+from stdnum import luhn
+from stdnum.tr import tckimlik
+
+from elek.pii import PII_TYPES, find, mask, placeholder
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(span.type, text[span.start : span.end]) for span in find(text)]
+
+
+def digits(count: int, first: str = "0123456789") -> st.SearchStrategy[str]:
+    return st.tuples(st.sampled_from(first), st.text("0123456789", min_size=count - 1, max_size=count - 1)).map("".join)
+
+
+cards = st.one_of(
+    digits(14).map(lambda n: "4" + n),
+    digits(13).map(lambda n: "51" + n),
+    digits(11).map(lambda n: "6011" + n),
+    digits(11).map(lambda n: "9792" + n),
+    digits(12).map(lambda n: "37" + n),
+).map(lambda payload: payload + luhn.calc_check_digit(payload))
+tckns = digits(9, "123456789").map(lambda payload: payload + tckimlik.calc_check_digits(payload + "00"))
+ibans = st.one_of(
+    digits(5).flatmap(lambda bank: digits(16).map(lambda n: "TR00" + bank + "0" + n)),
+    digits(14).map(lambda n: "GB00ABCD" + n),
+    digits(18).map(lambda n: "DE00" + n),
+).map(lambda n: n[:2] + iban_number.calc_check_digits(n) + n[4:])
+
+
+@given(cards)
+@settings(deadline=None, max_examples=50)
+def test_every_valid_card_is_found(number: str) -> None:
+    """In one piece, in brackets and in groups of four."""
+    assert found(f"Kartım ({number}) çalındı.") == [("card", number)]
+    grouped = "-".join(re.findall(".{1,4}", number))
+    if len(number) == 16:
+        assert found(f"card {grouped}, please") == [("card", grouped)]
+
+
+@given(tckns)
+@settings(deadline=None, max_examples=50)
+def test_every_valid_identity_number_is_found(number: str) -> None:
+    """Before a full stop too; with one digit changed it is just a number."""
+    assert found(f"T.C. kimlik no: {number}.") == [("tckn", number)]
+    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert ("tckn", wrong) not in found(f"T.C. kimlik no: {wrong}.")
+
+
+@given(ibans, st.booleans())
+@settings(deadline=None, max_examples=50)
+def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None:
+    """In groups or in one piece, followed by a word, in small letters; never in parts as something else."""
+    written = " ".join(re.findall(".{1,4}", number)) if grouped else number
+    assert found(f"IBAN: {written} Ali Veli") == [("iban", written)]
+    assert found(f"{written.lower()}.") == [("iban", written.lower())]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+90 532 123 45 67",
+        "+905321234567",
+        "+90(312)123-4567x12",
+        "0532 123 45 67",
+        "0 532 123 45 67",
+        "05321234567",
+        "(0312) 123 45 67",
+        "0312-123 4567",
+        "532 123 45 67",
+        "+1-202-555-0143",
+        "(202) 555-0143",
+        "202-555-0143",
+        "202.555.0143 x12",
+        "1-800-555-0199",
+        "001-202-555-0143",
+        "+44 20 7946 0958",
+        "+49 (0) 30 123456",
+        "00905321234567",
+    ],
+)
+def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
+    """Turkish, North American and international shapes need no word beside them."""
+    assert found(f"Ayşe, {number}, İzmir") == [("phone", number)]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("call me at 2025550143 please", "2025550143"),
+        ("Tel: 020 7946 0958", "020 7946 0958"),
+        ("2025550143-Office", "2025550143"),
+        ("Bilgi için 444 1 123 numaralı hattı arayınız", "444 1 123"),
+        ("02121234567 numarasından ulaşabilirsiniz", "02121234567"),
+        ("Fax +1 555 1234", "+1 555 1234"),
+    ],
+)
+def test_plausible_numbers_beside_a_word_of_telephoning_are_found(text: str, number: str) -> None:
+    """The word may stand before or behind."""
+    assert found(text) == [("phone", number)]
+
+
+@pytest.mark.parametrize("address", ["ali.veli+x@mail.example.com", "ü.ş@örnek.com.tr", "o'neil@example.org", "a@b.co"])
+def test_mail_addresses_are_found(address: str) -> None:
+    """Dots, plus signs and international letters are part of the address; the full stop behind is not."""
+    assert found(f"yaz: <{address}>, ya da {address}.") == [("email", address)] * 2
+
+
+@pytest.mark.parametrize("address", ["194.203.101.143", "93.184.216.34", "2a02:42fe::4", "2606:4700:4700::1111"])
+def test_public_addresses_are_found(address: str) -> None:
+    """Whatever port or punctuation follows."""
+    assert found(f"Sunucu {address} yanıt vermedi ({address}), client={address}.") == [("ip", address)] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Django 4.2.26.1 and 5.2.8, Chrome/91.0.4472.124, section 49.6.4.13. Stream callbacks",
+        "127.0.0.1:8000, 192.168.1.1, 10.0.0.5, 172.16.0.1, 192.0.2.30, 0.0.0.0, 255.255.255.0, 999.1.1.1",
+        "::1, fe80::1, 2001:db8::1, a::before, std::vector, published in 2008::",
+        "2021-02-24 22:00:31.702147, 16.05.1919, 1914-1918, 12/25/2024, (2008-02-07)",
+        "ISBN 978-0-13-110362-7, ISBN-10 0-321-12521-5, ISSN 0317-8471, 9780131103627",
+        "3.14159265358979, 1.000.000.000, 6,02214076e23, 12345.6789, 1e-10, 2**64 = 18446744073709551616",
+        "550e8400-e29b-41d4-a716-446655440000, /id/4111111111111111, v1-4111111111111111-x",
+        "Vergi numaramız 7876461615; sipariş no 2025550143; account 2025550143",
+        "65 MJJ 9265 plakalı araç, 35430 Urla, TX 16062, 1024 ile 65535 arasında",
+        "logo@2x.png, @decorator, x @ y, lodash@4.17.21, @user, a@b, foo@localhost, root@",
+        "4111111111111112, 1234567890123456, 0000000000000000, GB00ABCD12345678901234, TR12 3456",
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
+        "Deprem 7,8 büyüklüğünde, 8,6 km derinlikte; saat 12:30:45",
+        "[EMAIL] [PHONE] [IBAN] [CARD] [TCKN] [IP]",
+        "",
+    ],
+)
+def test_other_numbers_are_left_alone(text: str) -> None:
+    """Versions, dates, books, decimals, identifiers, private and documentation addresses are no personal data."""
+    assert found(text) == []
+
+
+def test_mask_replaces_and_counts() -> None:
+    """Each span by the placeholder of its kind; text around it stays to the letter."""
+    text = "Ali (ali@example.com, 0532 123 45 67) ve Ayşe <ayse@example.org>; 4111 1111 1111 1111."
+    masked, counts = mask(text)
+    assert masked == "Ali ([EMAIL], [PHONE]) ve Ayşe <[EMAIL]>; [CARD]."
+    assert counts == {"email": 2, "phone": 1, "card": 1}
+    assert mask("nothing here 2024") == ("nothing here 2024", {})
+
+
+def test_kinds_can_be_chosen() -> None:
+    """What is not asked for is neither found nor taken for something else."""
+    assert mask("TR330006100519786457841326 a@b.co", ["email"]) == ("TR330006100519786457841326 [EMAIL]", {"email": 1})
+
+
+PIECES = """ali@example.com|0532 123 45 67|+90 312 123 4567|2025550143|12345678|4111111111111111|10000000146|x|x12
+194.203.101.143|TR330006100519786457841326|2a02:42fe::4|tel: |call |hesap |office|1|23|4567|[PHONE]|[|]|(|)|+|-|.|,
+/|:|@| |  |numaralı hattı|.com"""
+pieces = st.sampled_from(["\n", *PIECES.replace("\n", "|").split("|")])
+
+
+@given(st.lists(pieces, max_size=12).map("".join))
+@settings(deadline=None, max_examples=60)
+def test_masked_text_is_final(text: str) -> None:
+    """However data and context meet, masking masked text changes nothing, and spans lie in order, apart."""
+    spans = find(text)
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert all(span.type in PII_TYPES and 0 <= span.start < span.end <= len(text) for span in spans)
+    masked, counts = mask(text)
+    assert mask(masked) == (masked, {})
+    assert sum(counts.values()) >= len(spans)
+    for kind in PII_TYPES:
+        assert masked.count(placeholder(kind)) >= counts.get(kind, 0)
+
+
+@given(st.text(max_size=60))
+@settings(deadline=None, max_examples=60)
+def test_no_text_breaks_it(text: str) -> None:
+    """Any Unicode goes through; text without digits and without @ comes back as it was."""
+    masked, counts = mask(text)
+    assert bool(counts) == (masked != text)
+    if not re.search("[0-9@]", text):
+        assert masked == text
