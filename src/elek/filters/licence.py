@@ -1,0 +1,86 @@
+"""Licence: what a document declares, what it says of itself, and whether the policy takes that.
+
+Three rules, none of which compares numbers. `policy`: the declared SPDX expression is refused by the policy
+(`elek.licences.policy`). `unknown`: it is no SPDX expression, or names a licence of which nobody has said what it
+allows; off only by choice, so nothing unknown passes in silence. `contradiction`: the document's own header, footer
+or notice names a stricter licence than was declared (`elek.licences.evidence`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel
+
+from elek.filtering import Batch, Filter, Verdict
+from elek.licences.categories import category
+from elek.licences.evidence import contradicts, find, summary
+from elek.licences.policy import PolicyName, judge, single_licences
+from elek.licences.spdx import check, normalise
+from elek.params import Section
+
+Licences = Annotated[tuple[str, ...], AfterValidator(single_licences)]
+
+
+class LicenceParams(Section):
+    """`policy: open` lets copyleft and share-alike text in; `research` also non-commercial; `any` all that is known."""
+
+    policy: PolicyName = "permissive"
+    """permissive, open, research or any: the categories of licence that may be trained on."""
+    allow: Licences = ()
+    """SPDX identifiers that are taken whatever the policy says, `LicenseRef-…` of one's own included."""
+    deny: Licences = ()
+    """SPDX identifiers that are refused whatever the policy says."""
+    unknown: bool = True
+    """Drop what nobody knows the licence of."""
+    contradiction: bool = True
+    """Drop a document that names, of itself, a stricter licence than its source declares."""
+
+
+class LicenceFilter(Filter):
+    """Signals: the normalised expression, its category, evidence as JSON (empty when none), and the contradiction."""
+
+    name = "licence"
+    signals: ClassVar = {
+        "declared": pa.string(),
+        "category": pa.string(),
+        "evidence": pa.string(),
+        "contradiction": pa.bool_(),
+    }
+
+    @classmethod
+    def params_class(cls) -> type[BaseModel]:
+        return LicenceParams
+
+    def measure(self, batch: Batch) -> dict[str, pa.Array]:
+        declared = [str(value) if check(str(value)) else normalise(str(value)) for value in batch.license.to_pylist()]
+        findings = find(batch.text)
+        return {
+            "declared": pa.array(declared, pa.string()),
+            "category": pa.array(["unknown" if check(value) else category(value) for value in declared], pa.string()),
+            "evidence": pa.array([summary(found) for found in findings], pa.string()),
+            "contradiction": pa.array(
+                [contradicts(found, value) for found, value in zip(findings, declared, strict=True)], pa.bool_()
+            ),
+        }
+
+    def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
+        assert isinstance(params, LicenceParams)  # noqa: S101 - what params_class promised
+        allow, deny = frozenset(params.allow), frozenset(params.deny)
+        declared = signals["declared"].to_pylist()
+        judged = [judge(value, params.policy, allow, deny) for value in declared]
+        reasons = [item.reason for item in judged]
+        verdicts = [self._verdict("policy", [item.outcome == "refused" for item in judged], reasons)]
+        if params.unknown:
+            verdicts.append(self._verdict("unknown", [item.outcome == "unknown" for item in judged], reasons))
+        if params.contradiction:
+            evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
+            said = [f"declared {value}, found {found}" if found else "" for value, found in evidence]
+            verdicts.append(self._verdict("contradiction", signals["contradiction"].to_pylist(), said))
+        return verdicts
+
+    def _verdict(self, rule: str, failed: list[bool], evidence: list[str]) -> Verdict:
+        nothing = np.full(len(failed), np.nan)
+        return Verdict(f"{self.name}.{rule}", np.array(failed, bool), nothing, nothing, pa.array(evidence, pa.string()))

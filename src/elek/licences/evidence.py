@@ -1,0 +1,105 @@
+"""What a document shows of its own licence: tags, links, notices, whole licence texts, reserved rights.
+
+Three passes, each over what the one before let through: one linear scan of the whole column for trigger words (most
+documents end here), regular expressions for SPDX tags and Creative Commons links, and the weighted phrases of
+`evidence.tsv`, each looked for only where a plain word of it occurs. Every expression has bounded gaps: no input
+makes a search quadratic.
+
+A finding is evidence *about the document* (`own`) only where it says so in its own voice and stands at the
+document's edge, or is a tag of its own line there. A manual that explains the GPL, or prints it whole, is not
+thereby under the GPL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from elek.licences.categories import RANK, category, licences_in
+from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family
+from elek.licences.links import creative_commons, opt_outs, tags
+from elek.licences.notices import notices
+from elek.licences.spdx import check
+
+_TRIGGER = (
+    r"licen[cs]e|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut|free software"
+    r"|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
+    r"|tdm-reservation|noai\b|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
+    r"|hakları saklı|hakkı saklı|izinsiz|rechte vorbehalten|droits réservés|derechos reservados|prohibited"
+    r"|origin of this|source and binary|affirmer|independent jpeg"
+)
+# Capital letters of our languages outside ASCII, where lower-casing keeps the number of bytes.
+_CAPITALS = [(upper.encode(), upper.lower().encode()) for upper in "ÜÖÇŞĞÉ"]
+
+
+def find(texts: pa.Array) -> list[list[Finding]]:
+    """Evidence in each text, the most convincing first; an empty list where there is none."""
+    candidate = pc.match_substring_regex(texts, _TRIGGER, ignore_case=True)
+    findings: list[list[Finding]] = [[] for _ in range(len(texts))]
+    for row in pc.indices_nonzero(candidate.fill_null(False)).to_pylist():
+        findings[row] = find_in(texts[row].as_py())
+    return findings
+
+
+def find_in(text: str) -> list[Finding]:
+    """Evidence in one text, whatever its trigger words."""
+    raw = text.encode("utf-8", "replace").lower()
+    for upper, lower in _CAPITALS:
+        raw = raw.replace(upper, lower)
+    found = [*tags(raw), *creative_commons(raw), *notices(raw)]
+    granted = any(item.licence != ALL_RIGHTS_RESERVED for item in found)
+    # A licence notice keeps its "all rights reserved" line; only where nothing is granted does it say anything.
+    found = [item for item in found if not (granted and item.licence == ALL_RIGHTS_RESERVED)]
+    found += opt_outs(raw)
+    found.sort(key=lambda item: (-item.confidence, item.start, item.licence))
+    return [
+        Finding(item.licence, item.kind, *_characters(raw, item.start, item.end), item.confidence, item.own)
+        for item in found
+    ]
+
+
+def _characters(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    # Lower-casing kept every byte's place, and a match starts and ends at whole characters.
+    before = len(raw[:start].decode("utf-8", "replace"))
+    return before, before + len(raw[start:end].decode("utf-8", "replace"))
+
+
+def contradicts(findings: Sequence[Finding], declared: str) -> bool:
+    """Whether a document says of itself that it is under something stricter than its source declares.
+
+    Only its own voice counts (`Finding.own`), only families that the declared expression does not name, and only
+    where the found category is stricter than every licence of the expression.
+    """
+    if check(declared) is not None:
+        return False  # what is declared is no licence at all: that is the rule `unknown`'s affair
+    known = licences_in(declared)
+    families = {family(item.id) for item in known}
+    strictest = max(RANK[item.category] for item in known)
+    for finding in findings:
+        if finding.own and finding.confidence >= 0.8 and finding.kind != "opt-out":
+            named = licences_in(finding.licence)
+            if all(family(item.id) not in families and RANK[item.category] > strictest for item in named):
+                return True
+    return False
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Findings as compact JSON for the column `licence.evidence`; empty where there are none. No text is quoted."""
+    if not findings:
+        return ""
+    items = [
+        {
+            "licence": item.licence,
+            "family": family(item.licence),
+            "category": category(item.licence),
+            "kind": item.kind,
+            "span": [item.start, item.end],
+            "confidence": item.confidence,
+            "own": item.own,
+        }
+        for item in findings[:8]
+    ]
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,86 @@
+"""Exact marks of a licence: SPDX tags, Creative Commons links and names, reservations against text mining.
+
+Sources: SPDX specification 3.0, annex on short identifiers in files; https://creativecommons.org/licenses;
+W3C community group report "TDM Reservation Protocol" (2024).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+
+from elek.licences.finding import Finding, at_edge, says_of_itself
+from elek.licences.spdx import check, normalise
+
+_TAG = re.compile(rb"spdx-license-identifier:[ \t]*([a-z0-9.+() \t-]{2,200})")
+_CC_LINK = re.compile(
+    rb"creativecommons\.org/(?:licen[cs]es|publicdomain)/"
+    rb"(by(?:-nc)?(?:-nd|-sa)?|zero|mark)/(\d\.\d)(?:/([a-z]{2,3})\b)?"
+)
+_CC_WORDS = (
+    rb"((?:[ \n-]{0,3}(?:non-?commercial|share-?alike|no-?deriv(?:ative)?s?(?:[ \n]works)?)){PLACE})"
+    rb"[ \n]+(?:licen[cs]e[ \n,]+)?(?:version[ \n]+)?([1-4]\.[05])\b"
+)
+_CC_NAME = re.compile(
+    rb"creative[ \n]commons[ \n]attribution" + _CC_WORDS.replace(b"PLACE", b"0,3")
+    + rb"|attribution" + _CC_WORDS.replace(b"PLACE", b"1,3")
+    + rb"|attribution()[ \n]+([1-4]\.[05])[ \n](?:international|unported|generic)"
+    + rb"|\bcc[ -](by(?:-nc)?(?:-nd|-sa)?)[ -]([1-4]\.[05])\b"
+)  # fmt: skip
+_CC_LEGAL_CODE = re.compile(rb"creative commons corporation [^\n]{0,40}is\s+not\s+a\s+law\s+firm")
+_OPT_OUT = re.compile(rb"tdm-reservation[\"']?(?:[ \t]*:|[^\n]{0,20}content=)[ \t\"']*1|<meta[^>\n]{0,80}\bnoai\b")
+
+
+def tags(raw: bytes) -> Iterable[Finding]:
+    """SPDX-License-Identifier tags, each expression once."""
+    seen = set()
+    for match in itertools.islice(_TAG.finditer(raw), 64):
+        words = match[1].decode().split()[:12]
+        # The line may go on after the expression (`*/`, `-->`, prose): take the longest valid beginning.
+        for stop in range(len(words), 0, -1):
+            expression = " ".join(words[:stop]).rstrip(".")
+            if check(expression) is None:
+                name = normalise(expression)
+                if name not in seen:
+                    line = raw[raw.rfind(b"\n", 0, match.start()) + 1 : match.start()]
+                    own = at_edge(match.start(), match.end(), raw) and not re.search(rb"[a-z`\"]", line)
+                    yield Finding(name, "tag", match.start(), match.end(1), 0.99, own)
+                seen.add(name)
+                break
+
+
+def creative_commons(raw: bytes) -> Iterable[Finding]:
+    """Creative Commons licences by link, by name and version, or by their legal code."""
+    best: dict[str, Finding] = {}
+    for match in _CC_LINK.finditer(raw):
+        kind, version, port = (part.decode().upper() if part else "" for part in match.groups())
+        name = {"ZERO": "CC0", "MARK": "CC-PDM"}.get(kind, f"CC-{kind}") + f"-{version}"
+        if port and check(f"{name}-{port}") is None:
+            name = f"{name}-{port}"
+        if check(name) is None:
+            best.setdefault(
+                name, Finding(name, "link", match.start(), match.end(), 0.98, says_of_itself(raw, *match.span()))
+            )
+    legal_code = _CC_LEGAL_CODE.search(raw)
+    for match in _CC_NAME.finditer(raw):
+        words, version = next((w, v) for w, v in zip(match.groups()[::2], match.groups()[1::2], strict=True) if v)
+        kind = words.decode() if match[8] else "by" + _suffixes(words)
+        name = f"CC-{kind}-{version.decode()}".upper()
+        if check(name) is None:
+            weight, own = (0.97, False) if legal_code else (0.85, says_of_itself(raw, *match.span()))
+            best.setdefault(name, Finding(name, "text" if legal_code else "name", *match.span(), weight, own))
+    return best.values()
+
+
+def _suffixes(words: bytes) -> str:
+    return "".join(
+        f"-{short}" for short, sign in (("nc", b"commercial"), ("nd", b"deriv"), ("sa", b"alike")) if sign in words
+    )
+
+
+def opt_outs(raw: bytes) -> Iterable[Finding]:
+    """The first reservation against text and data mining: a header, a meta element, `noai`."""
+    match = _OPT_OUT.search(raw)
+    if match:
+        yield Finding("NOASSERTION", "opt-out", *match.span(), 0.95, at_edge(*match.span(), raw))

@@ -1,0 +1,100 @@
+"""The licence filter: signals of a batch, decisions by policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from elek.errors import ParamsError
+from elek.filtering import Batch, FilterParams, decide
+from elek.filters.licence import LicenceFilter, LicenceParams
+from elek.params import parse
+
+LICENCES = ["MIT", "gpl-3.0", "LicenseRef-PublicDomain", "no such licence", "CC-BY-NC-4.0", "BSD-3-Clause"]
+TEXTS = ["", "plain", "plain", "plain", "plain", "# SPDX-License-Identifier: AGPL-3.0-only\ncode"]
+
+
+def batch() -> Batch:
+    rows = len(LICENCES)
+    word = pa.array(["en"] * rows)
+    return Batch(
+        id=pa.array([str(row) for row in range(rows)]), text=pa.array(TEXTS, pa.large_string()), lang=word,
+        declared_lang=word, license=pa.array(LICENCES), source=word,
+    )  # fmt: skip
+
+
+def failures(tmp_path: Path, **params: object) -> dict[str, list[int]]:
+    """Rows that each rule fails, with the signals read back from Parquet as `filter` reads them."""
+    measured = LicenceFilter().measure(batch())
+    pq.write_table(pa.table(measured), tmp_path / "signals.parquet")
+    signals = pq.read_table(tmp_path / "signals.parquet")
+    verdicts = LicenceFilter().decide(signals, LicenceParams.model_validate(params), batch().lang)
+    return {verdict.rule: np.flatnonzero(verdict.failed).tolist() for verdict in verdicts}
+
+
+def test_signals() -> None:
+    """Declared licences are normalised, categories known, evidence empty where there is none."""
+    measured = LicenceFilter().measure(batch())
+    assert {name: array.type for name, array in measured.items()} == dict(LicenceFilter.signals)
+    assert measured["declared"].to_pylist()[1] == "GPL-3.0-only"
+    assert measured["category"].to_pylist() == [
+        "permissive", "copyleft", "public-domain", "unknown", "non-commercial", "permissive",
+    ]  # fmt: skip
+    assert [bool(value) for value in measured["evidence"].to_pylist()] == [False] * 5 + [True]
+    assert measured["contradiction"].to_pylist() == [False] * 5 + [True]
+
+
+def test_the_default_policy_refuses_copyleft_and_one_line_lets_it_in(tmp_path: Path) -> None:
+    """`policy: permissive` drops GPL text, `policy: open` takes it, `research` takes non-commercial text too."""
+    assert failures(tmp_path)["licence.policy"] == [1, 4]
+    assert failures(tmp_path, policy="open")["licence.policy"] == [4]
+    assert failures(tmp_path, policy="research")["licence.policy"] == []
+
+
+def test_the_unknown_never_passes_in_silence(tmp_path: Path) -> None:
+    """An unknown licence fails under every policy until the rule is switched off by name."""
+    for policy in ("permissive", "open", "research", "any"):
+        assert failures(tmp_path, policy=policy)["licence.unknown"] == [3]
+    assert "licence.unknown" not in failures(tmp_path, unknown=False)
+
+
+def test_contradiction_can_be_switched_off(tmp_path: Path) -> None:
+    """A document that names a stricter licence of itself is dropped, unless one says otherwise."""
+    assert failures(tmp_path)["licence.contradiction"] == [5]
+    assert "licence.contradiction" not in failures(tmp_path, contradiction=False)
+
+
+def test_allow_and_deny_in_any_spelling(tmp_path: Path) -> None:
+    """The lists take identifiers as people write them."""
+    assert failures(tmp_path, allow=["GPL-3.0"], deny=["mit"])["licence.policy"] == [0, 4]
+
+
+def test_evidence_is_told(tmp_path: Path) -> None:
+    """Every failure says what was seen; value and threshold are null, for nothing is compared."""
+    signals = {f"licence.{name}": array for name, array in LicenceFilter().measure(batch()).items()}
+    table = pa.table({"id": batch().id, "language.rules": batch().lang, **signals})
+    rows = decide(table, FilterParams.model_validate({"licence": {}})).to_pylist()
+    [failure] = rows[1]["failures"]
+    assert failure == {
+        "rule": "licence.policy", "value": None, "threshold": None,
+        "evidence": "GPL-3.0-only is copyleft; policy permissive allows public-domain, permissive",
+    }  # fmt: skip
+    assert [item["rule"] for item in rows[3]["failures"]] == ["licence.unknown"]
+    assert "no such licence" in rows[3]["failures"][0]["evidence"]
+    assert "AGPL-3.0-only" in rows[5]["failures"][0]["evidence"]
+    assert rows[0]["kept"]
+    assert rows[2]["kept"]
+
+
+@pytest.mark.parametrize(
+    ("section", "hint"),
+    [({"policy": "opn"}, "policy"), ({"allow": ["MTI"]}, "`MIT`"), ({"deny": ["MIT OR ISC"]}, "one by one")],
+)
+def test_wrong_params_are_explained(section: dict[str, object], hint: str) -> None:
+    """A typo in policy, allow or deny is told before anything runs."""
+    with pytest.raises(ParamsError, match=hint):
+        parse("filter.licence", section, LicenceParams)
