@@ -1,0 +1,229 @@
+"""Deduplication of a dataset: from signatures to a decision for every document.
+
+1. The documents that entered are put in order of *rank*: the place of their source in `source_priority`, then id.
+   Nothing below depends on anything else, so parts, their order and the number of workers cannot matter.
+2. Documents of one normalised text are one *text*, numbered and represented by its first document. The others
+   fail `dedup.exact`.
+3. LSH proposes pairs of texts, and the Jaccard similarity of their true sets of shingles disposes. Text is read
+   again for the proposed documents only, part by part.
+4. Texts are visited in order of rank. One that is similar enough to an earlier *survivor* fails `dedup.minhash`,
+   in favour of the most similar; otherwise it survives. So the survivor that is named is in the result, and its
+   similarity is measured, never inferred over a chain: of a ~ b ~ c with a and c unlike, b is dropped for a, and
+   c stays.
+5. A *cluster* is a connected component of the looser pairs (a, b and c above), named by its smallest id.
+
+In memory are ids, exact hashes and the signatures of the distinct texts: about 0.6 kB a document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from elek.dataset import DECISION, Dataset
+from elek.dedup import kernels
+from elek.dedup.kernels import F64, I64, U32, Bools
+from elek.dedup.lsh import candidates
+from elek.dedup.params import DedupParams
+from elek.dedup.signatures import from_binary
+from elek.dedup.verification import similarities
+from elek.errors import DataError, ParamsError, did_you_mean
+from elek.filtering import Verdict, decisions
+
+SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("cluster", pa.string()))
+"""DECISION, and: the id of the document that stays in a dropped one's place; the id of the cluster of every
+document that entered."""
+
+A = TypeVar("A", I64, F64)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The documents that entered, in order of rank, and their distinct texts."""
+
+    rows: I64
+    """[documents] where each stands in the dataset."""
+    ids: pa.Array
+    """[documents]"""
+    text: I64
+    """[documents] the number of its normalised text; texts are numbered in order of rank."""
+    first: I64
+    """[texts] the document that represents it."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Similar texts, sorted by (right, left), left < right."""
+
+    left: I64
+    right: I64
+    similarity: F64
+    """Jaccard, measured."""
+
+    def at_least(self, threshold: float) -> Pairs:
+        rows = self.similarity >= threshold
+        return Pairs(self.left[rows], self.right[rows], self.similarity[rows])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of every row of the dataset: arrays by row; documents are given by rank, -1 being none."""
+
+    ids: pa.Array
+    """[documents] in order of rank."""
+    entered: Bools
+    copy_of: I64
+    """The first document of the same text, where that is another."""
+    near_to: I64
+    """The survivor that is similar."""
+    similarity: F64
+    """Jaccard, to `near_to`."""
+    survivor: I64
+    cluster: I64
+
+    def part(self, ids: pa.ChunkedArray, start: int, params: DedupParams) -> pa.Table:
+        """Decisions (`SCHEMA`) of the rows that begin at `start`; `ids` are theirs."""
+        at = slice(start, start + len(ids))
+        verdicts = []
+        if params.exact:
+            nothing = np.full(len(ids), np.nan)
+            verdicts.append(Verdict("dedup.exact", *self._failed(self.copy_of[at], nothing, np.nan)))
+        if params.minhash:
+            failed = self._failed(self.near_to[at], self.similarity[at], params.jaccard)
+            verdicts.append(Verdict("dedup.minhash", *failed))
+        table = decisions(ids, verdicts, self.entered[at])
+        survivor = np.where(table["kept"].to_numpy(), -1, self.survivor[at])
+        return pa.Table.from_arrays(
+            [*table.columns, self._named(survivor), self._named(self.cluster[at])], schema=SCHEMA
+        )
+
+    def _failed(self, other: I64, value: F64, threshold: float) -> tuple[Bools, F64, F64, pa.Array]:
+        evidence = pc.binary_join_element_wise("duplicate of", self._named(other), " ")
+        return other >= 0, value, np.full(len(other), threshold), evidence
+
+    def _named(self, documents: I64) -> pa.Array:
+        return self.ids.take(pa.array(documents, mask=documents < 0))
+
+
+def deduplicate(clean: Dataset, annotate: Dataset, filtered: Dataset, params: DedupParams, scratch: Path) -> Outcome:
+    """Decide over the documents that `filtered` kept. `scratch` is a folder for temporary files.
+
+    Raises ParamsError for an unknown source, DataError where the datasets are not of the same rows.
+    """
+    if not [part.rows for part in clean.parts] == [p.rows for p in annotate.parts] == [p.rows for p in filtered.parts]:
+        raise DataError("clean, annotate and filter do not have the same rows", fix="run `dvc repro`")
+    entered = filtered.read_all(["kept"])["kept"].to_numpy()
+    ranked = rank(annotate, entered, params)
+    signatures, signed = _signatures(ranked, annotate)
+    thresholds = {params.jaccard} if params.minhash else set()
+    thresholds |= {params.cluster_jaccard} if params.cluster_jaccard is not None else set()
+    left, right = signed[candidates(signatures, thresholds)]
+    del signatures
+    texts, ends = np.unique(np.concatenate([left, right]), return_inverse=True)
+    rows = ranked.rows[ranked.first[texts]]
+    similarity = similarities(rows, ends.reshape(2, -1), clean, _shingle(annotate), scratch)
+    pairs = Pairs(left, right, similarity).at_least(min(thresholds, default=1.0))
+    return _outcome(ranked, signed, pairs, entered, params)
+
+
+def rank(annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
+    """Raises ParamsError for a name in `source_priority` that no document comes from."""
+    table = annotate.read_all(["id", "source", "hash.text"])
+    sources = set(pc.unique(table["source"]).to_pylist())
+    for name in params.source_priority:
+        if name not in sources:
+            raise ParamsError(
+                f"dedup.source_priority names `{name}`, and no document comes from it",
+                where="params.yaml",
+                fix=did_you_mean(name, sources),
+            )
+    rows = np.flatnonzero(entered)
+    table = table.take(pa.array(rows))
+    place = pc.index_in(table["source"], value_set=pa.array(params.source_priority, pa.string()))
+    order = pc.sort_indices(
+        pa.table({"priority": pc.fill_null(place, len(params.source_priority)), "id": table["id"]}),
+        sort_keys=[("priority", "ascending"), ("id", "ascending")],
+    )
+    # A dictionary numbers its values in order of appearance, which here is rank.
+    text = table["hash.text"].take(order).combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return Ranked(
+        rows=rows[order.to_numpy()],
+        ids=table["id"].take(order).combine_chunks(),
+        text=text,
+        first=np.unique(text, return_index=True)[1],
+    )
+
+
+def _signatures(ranked: Ranked, annotate: Dataset) -> tuple[U32, I64]:
+    """uint32[signed, permutations], and the texts (ascending) that they belong to."""
+    text_at = np.full(len(annotate), -1, dtype=np.int64)
+    text_at[ranked.rows[ranked.first]] = np.arange(len(ranked.first))
+    has = np.zeros(len(ranked.first), dtype=bool)
+    values: U32 | None = None
+    start = 0
+    for index, part in enumerate(annotate.parts):
+        column = annotate.read(index, ["hash.minhash"])["hash.minhash"].combine_chunks()
+        here = from_binary(column)
+        values = np.empty((len(has), here.shape[1]), dtype=np.uint32) if values is None else values
+        texts = text_at[start : start + part.rows]
+        rows = np.flatnonzero((texts >= 0) & column.is_valid().to_numpy(zero_copy_only=False))
+        values[texts[rows]] = here[rows]
+        has[texts[rows]] = True
+        start += part.rows
+    assert values is not None  # noqa: S101 - read_all has refused a dataset without parts
+    return values if has.all() else values[has], np.flatnonzero(has)
+
+
+def _shingle(annotate: Dataset) -> int:
+    try:
+        return int(annotate.manifest["minhash"]["shingle"])
+    except KeyError:
+        raise DataError(
+            "the manifest does not say how the signatures were made",
+            where=str(annotate.folder),
+            fix="run `dvc repro annotate`",
+        ) from None
+
+
+def _outcome(ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: DedupParams) -> Outcome:
+    texts, documents = len(ranked.first), np.arange(len(ranked.rows))
+    first = ranked.first[ranked.text]
+    copy_of = np.where(first != documents, first, -1)
+
+    tight = pairs.at_least(params.jaccard if params.minhash else np.inf)
+    keeper, similarity = kernels.survivors(texts, tight.left, tight.right, tight.similarity)
+    # What a text is similar to, each of its copies is too; and a copy is as similar as can be to the first one.
+    keeper, similarity = keeper[ranked.text], similarity[ranked.text]
+    survivor = np.where(keeper >= 0, ranked.first[keeper], copy_of)
+    has_signature = np.isin(ranked.text, signed)
+    near_to = np.where(has_signature, survivor, -1)
+    similarity = np.where(keeper >= 0, similarity, 1.0)
+
+    name = np.empty(len(documents), dtype=np.int64)
+    name[pc.sort_indices(ranked.ids).to_numpy()] = documents  # the place of each id among all, sorted
+    component = kernels.components(texts, pairs.left, pairs.right)[ranked.text]
+    smallest = np.full(texts, len(documents))
+    np.minimum.at(smallest, component, name)
+    of_name = np.empty_like(name)
+    of_name[name] = documents
+    cluster = of_name[smallest[component]]
+
+    def by_row(values: A, missing: float) -> A:
+        result = np.full(len(entered), missing, dtype=values.dtype)
+        result[ranked.rows] = values
+        return result
+
+    return Outcome(
+        ids=ranked.ids,
+        entered=entered,
+        copy_of=by_row(copy_of, -1),
+        near_to=by_row(near_to, -1),
+        similarity=by_row(similarity, np.nan),
+        survivor=by_row(survivor, -1),
+        cluster=by_row(cluster, -1),
+    )

@@ -1,0 +1,44 @@
+"""`dedup`: one survivor among equal and nearly equal documents, and clusters of related ones."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from elek.dataset import Dataset, write_manifest, write_part
+from elek.dedup.decisions import deduplicate
+from elek.dedup.params import DedupParams
+from elek.dedup.tally import Tally, metrics, tally
+from stages._shell import Stage
+
+
+def main() -> None:
+    with Stage("dedup", DedupParams) as stage:
+        clean = Dataset(stage.data("clean") / "train")
+        annotate, filtered = Dataset(stage.data("annotate")), Dataset(stage.data("filter"))
+        with tempfile.TemporaryDirectory(dir=stage.project / ".cache", ignore_cleanup_errors=True) as scratch:
+            outcome = deduplicate(clean, annotate, filtered, stage.params, Path(scratch))
+
+        parts, counts, clusters, start = [], Tally(), set(), 0
+        for index, part in enumerate(annotate.parts):
+            columns = annotate.read(index, ["id", "source"])
+            table = outcome.part(columns["id"], start, stage.params)
+            parts.append(write_part(stage.out, index, table))
+            counts += tally(table, columns["source"])
+            clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
+            start += part.rows
+        write_manifest(
+            stage.out, parts, parents={"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
+        )
+        stage.metrics = {**metrics(counts), "clusters": len(clusters)}
+        stage.summary = [
+            ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
+            *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
+            ("clusters", f"{len(clusters):,}"),
+        ]
+
+
+if __name__ == "__main__":
+    main()
