@@ -1,0 +1,112 @@
+"""Everything that the page and the cards say, gathered from what the stages wrote."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from elek.dataset import Dataset
+from elek.errors import DataError
+from elek.report import fates
+from elek.report.params import ReportParams
+
+DATASETS = (
+    "fetch/train",
+    "fetch/evaluation",
+    "clean/train",
+    "clean/evaluation",
+    "annotate",
+    "filter",
+    "dedup",
+    "split/train",
+    "split/validation",
+    "split/test",
+    "split/evaluation",
+)
+METRICS = ("fetch", "clean", "annotate", "filter", "dedup", "split", "vocab", "tokenize", "train", "evaluate")
+
+
+@dataclass(frozen=True)
+class Facts:
+    metrics: dict[str, dict[str, Any]]
+    """What each stage wrote to `reports/<stage>.json`."""
+    sources: dict[str, dict[str, Any]]
+    """`data/fetch/sources.json`: licence, language, role and pinned digest of each source."""
+    table: pa.Table
+    """One row per document, with its fate; see `fates.fates`."""
+    flows: list[fates.Flow]
+    samples: dict[str, list[fates.Sample]]
+    history: dict[str, list[float]]
+    """Columns of the training history; NaN where a step has no such figure."""
+    generations: list[dict[str, Any]]
+    model: dict[str, Any]
+    digests: dict[str, str]
+    """SHA-256 of every dataset on the way from source to model."""
+
+
+def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
+    """Read what the stages wrote. Raises DataError where counts contradict each other."""
+    metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
+    table = fates.fates(data)
+    facts = Facts(
+        metrics=metrics,
+        sources=_json(data / "fetch" / "sources.json"),
+        table=table,
+        flows=fates.flows(table),
+        samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
+        history=_history(data / "train" / "history.csv"),
+        generations=_json(data / "evaluate" / "samples.json"),
+        model=_json(data / "train" / "config.json"),
+        digests={name: Dataset(data / name).digest for name in DATASETS} | _file_digests(data),
+    )
+    _conservation(facts)
+    return facts
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("the file is missing", where=str(path), fix="run `dvc repro`") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"damaged: {error}", where=str(path), fix="run `dvc repro`") from None
+
+
+def _history(path: Path) -> dict[str, list[float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise DataError("the training history is empty", where=str(path), fix="run `dvc repro`")
+    return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
+
+
+def _file_digests(data: Path) -> dict[str, str]:
+    found = {}
+    for name in ("vocab/tokenizer.model", "train/model.safetensors"):
+        with (data / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _conservation(facts: Facts) -> None:
+    """In = kept + dropped at every stage, by the stages' own counts and by counting rows."""
+    fetched = facts.metrics["fetch"]["documents"]["train"]
+    if fetched != facts.table.num_rows:
+        raise DataError(f"`fetch` wrote {fetched} documents and {facts.table.num_rows} have a fate")
+    entering = fetched
+    for stage in fates.STAGES:
+        own = facts.metrics[stage]
+        counted = sum(flow.documents for flow in facts.flows if flow.stage == stage)
+        if not own["in"] == own["kept"] + own["dropped"] or own["in"] != entering or own["dropped"] != counted:
+            raise DataError(
+                f"`{stage}` says in {own['in']}, kept {own['kept']}, dropped {own['dropped']}; "
+                f"{entering} entered it and {counted} rows say that it dropped them",
+                fix="run `dvc repro --force`",
+            )
+        entering = own["kept"]

@@ -1,0 +1,225 @@
+"""Write the page and the cards from the facts. Only content differs between two runs, never a date or a path."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from elek.dataset import write_text
+from elek.licences.categories import category, licences_in, obligations
+from elek.report import charts
+from elek.report.facts import Facts
+from elek.report.fates import KEPT, Flow
+from elek.report.params import ReportParams
+
+LARGEST = 7  # reasons with a block of their own in the flow chart; the rest share one
+FILES = {
+    "index.html": "page.html",
+    "data_card.md": "data_card.md",
+    "model_card.md": "model_card.md",
+    "ATTRIBUTION.md": "attribution.md",
+}
+
+
+def write(folder: Path, facts: Facts, params: ReportParams) -> None:
+    """Write `index.html`, `data_card.md`, `model_card.md` and `ATTRIBUTION.md` into `folder`."""
+    environment = Environment(
+        loader=PackageLoader("elek.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "share": _share, "cell": _cell}
+    context = _context(facts, params)
+    for target, template in FILES.items():
+        write_text(folder / target, environment.get_template(template).render(context))
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:,.1f} MB" if value >= 1e5 else f"{value / 1e3:,.1f} kB"
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def _share(value: float, whole: float) -> str:
+    return f"{value / whole:.1%}" if whole else "–"
+
+
+def _cell(value: object) -> str:
+    """Text that cannot end a cell of a Markdown table."""
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
+    reasons = _reasons(facts)
+    return {
+        "title": params.title,
+        "facts": facts,
+        "metrics": facts.metrics,
+        "sources": [_source_row(name, source, facts.flows) for name, source in facts.sources.items()],
+        "reasons": reasons,
+        "funnel_documents": _funnel(facts.flows, "documents"),
+        "funnel_bytes": _funnel(facts.flows, "bytes"),
+        "curves": _curves(facts.history),
+        "evaluations": _evaluations(facts.metrics["evaluate"]),
+        "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
+        "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
+        "all_bytes": sum(flow.bytes for flow in facts.flows),
+        "licenses": _licenses(facts),
+        "hyperparameters": {key: value for key, value in facts.model.items() if not isinstance(value, dict)},
+    }
+
+
+def _source_row(name: str, source: dict[str, Any], flows: list[Flow]) -> dict[str, Any]:
+    own = [flow for flow in flows if flow.source == name]
+    kept = [flow for flow in own if flow.stage == "kept"]
+    return {
+        **source,
+        "name": name,
+        "kept": sum(flow.documents for flow in kept),
+        "kept_bytes": sum(flow.bytes for flow in kept),
+        "trained_bytes": sum(flow.bytes for flow in kept if flow.fate == "train"),
+    }
+
+
+def _reasons(facts: Facts) -> list[dict[str, Any]]:
+    """Every reason, largest first, with its share by source and how often it failed beside another reason."""
+    failures: dict[str, int] = {}
+    for stage in ("filter", "dedup", "split"):
+        failures |= facts.metrics[stage]["failures"]
+    rows = []
+    for rule in sorted(failures):
+        own = [flow for flow in facts.flows if flow.fate == rule and flow.stage != "kept"]
+        rows.append(
+            {
+                "rule": rule,
+                "documents": sum(flow.documents for flow in own),
+                "bytes": sum(flow.bytes for flow in own),
+                "failures": failures[rule],
+                "sources": sorted({flow.source: flow.documents for flow in own}.items(), key=lambda item: -item[1]),
+                "samples": facts.samples.get(rule, []),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["documents"], -row["failures"], row["rule"]))
+
+
+def _funnel(flows: list[Flow], unit: str) -> str:
+    """Sources on the left, then what each stage dropped and why, then the splits."""
+    nodes: list[charts.Node] = []
+    links: list[tuple[int, int, float]] = []
+    amount = {id(flow): float(getattr(flow, unit)) for flow in flows}
+
+    def show(value: float) -> str:
+        return _megabytes(value) if unit == "bytes" else _count(value)
+
+    def add(name: str, column: int, colour: str, value: float) -> int:
+        nodes.append(charts.Node(name, column, colour, show(value)))
+        return len(nodes) - 1
+
+    def drops(stage: str, column: int) -> dict[str, int]:
+        """A block for each of the stage's largest reasons and one for all others; reason → block."""
+        sums: dict[str, float] = {}
+        for flow in flows:
+            if flow.stage == stage:
+                sums[flow.fate] = sums.get(flow.fate, 0) + amount[id(flow)]
+        order = sorted(sums, key=lambda rule: (-sums[rule], rule))
+        large = order if len(order) <= LARGEST else order[: LARGEST - 1]
+        blocks = {rule: add(rule, column, "--drop", sums[rule]) for rule in large}
+        rest = order[len(large) :]
+        if rest:
+            other = add(f"{len(rest)} other rules", column, "--drop", sum(sums[rule] for rule in rest))
+            blocks |= dict.fromkeys(rest, other)
+        return blocks
+
+    past = {"filter": 0, "dedup": 1, "split": 2, "kept": 3}
+
+    def through(stage: str) -> float:
+        return sum(amount[id(flow)] for flow in flows if past[flow.stage] > past[stage])
+
+    sources = sorted({flow.source for flow in flows})
+    first = {
+        name: add(name, 0, f"--c{i % 8}", sum(amount[id(f)] for f in flows if f.source == name))
+        for i, name in enumerate(sources)
+    }
+    filtered = add("pass every filter", 1, "--keep", through("filter"))
+    filter_blocks = drops("filter", 1)
+    unique = add("unique", 2, "--keep", through("dedup"))
+    dedup_blocks = drops("dedup", 2)
+    splits = {
+        name: add(name, 3, "--keep", sum(amount[id(f)] for f in flows if f.fate == name and f.stage == "kept"))
+        for name in KEPT
+    }
+    split_blocks = drops("split", 3)
+
+    for name in sources:
+        own = [flow for flow in flows if flow.source == name]
+        links.append((first[name], filtered, sum(amount[id(flow)] for flow in own if flow.stage != "filter")))
+        links += _by_block(((filter_blocks[f.fate], amount[id(f)]) for f in own if f.stage == "filter"), first[name])
+    links.append((filtered, unique, through("dedup")))
+    links += _by_block(((dedup_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "dedup"), filtered)
+    links += _by_block(((splits[f.fate], amount[id(f)]) for f in flows if f.stage == "kept"), unique)
+    links += _by_block(((split_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "split"), unique)
+    headings = ["sources", "filter", "dedup", "split"]
+    return charts.sankey(nodes, links, headings, f"Where the {unit} of every source went")
+
+
+def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:
+    sums: dict[int, float] = {}
+    for block, value in amounts:
+        sums[block] = sums.get(block, 0.0) + value
+    return [(start, block, value) for block, value in sorted(sums.items())]
+
+
+def _curves(history: dict[str, list[float]]) -> list[tuple[str, str]]:
+    step = history["step"]
+    loss = [
+        charts.Line(name, step, history[column], colour)
+        for name, column, colour in (("training", "train_loss", "--c0"), ("validation", "validation_loss", "--c1"))
+    ]
+    found = [("Loss, nats per token", charts.lines(loss, "step", "Training and validation loss by step"))]
+    for title, column in (("Learning rate", "learning_rate"), ("Gradient norm", "grad_norm")):
+        line = charts.Line(title.lower(), step, history[column], "--c0")
+        found.append((title, charts.lines([line], "step", f"{title} by step")))
+    return found
+
+
+def _evaluations(evaluate: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table: each held-out set as a whole, then by language, then by source."""
+    rows = []
+    for name in ("validation", "test", "evaluation"):
+        if name not in evaluate:
+            continue
+        rows.append({"set": name, "part": "all", **evaluate[name]})
+        for kind in ("by_lang", "by_source"):
+            rows += [{"set": name, "part": part, **figures} for part, figures in sorted(evaluate[name][kind].items())]
+    return rows
+
+
+def _licenses(facts: Facts) -> list[dict[str, Any]]:
+    """Training text by declared licence: bytes, sources, and what the licence asks of whoever passes it on."""
+    sums: dict[str, dict[str, Any]] = {}
+    rows = facts.table.group_by(["license", "source", "fate"]).aggregate([("bytes", "sum"), ("bytes", "count")])
+    for row in rows.to_pylist():
+        if row["fate"] != "train":
+            continue
+        entry = sums.setdefault(row["license"], {"license": row["license"], "bytes": 0, "documents": 0, "sources": []})
+        entry["bytes"] += row["bytes_sum"]
+        entry["documents"] += row["bytes_count"]
+        entry["sources"].append(row["source"])
+    for expression, entry in sums.items():
+        entry["sources"] = sorted(set(entry["sources"]))
+        entry["category"] = category(expression)
+        entry["obligations"] = obligations(expression)
+        entry["urls"] = [licence.url for licence in licences_in(expression) if licence.url]
+    return sorted(sums.values(), key=lambda entry: (-entry["bytes"], entry["license"]))

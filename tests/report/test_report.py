@@ -1,0 +1,147 @@
+"""The report accounts for every document, or is not written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elek.dataset import write_json
+from elek.errors import DataError
+from elek.report import charts, fates
+from elek.report.facts import gather
+from elek.report.page import FILES, write
+from elek.report.params import ReportParams
+from tests.report.project import ROWS, build
+
+
+def render(folder: Path) -> Path:
+    data, reports = build(folder)
+    target = folder / "out"
+    target.mkdir()
+    write(target, gather(data, reports, ReportParams()), ReportParams())
+    return target
+
+
+def test_every_document_has_one_fate(tmp_path: Path) -> None:
+    """The stage that dropped it and the first failing rule, or the split that it is in."""
+    data, _ = build(tmp_path)
+    table = fates.fates(data)
+    found = {row["id"]: (row["stage"], row["fate"]) for row in table.to_pylist()}
+    assert found == {
+        "book/1": ("kept", "train"),
+        "book/2": ("kept", "validation"),
+        "book/3": ("kept", "test"),
+        "book/4": ("dedup", "dedup.minhash"),
+        "chat/1": ("filter", "toxicity.max_score"),
+        "chat/2": ("filter", "gopher_quality.min_words"),
+        "chat/3": ("split", "split.contaminated"),
+    }
+
+
+def test_flows_add_up(tmp_path: Path) -> None:
+    """Documents and bytes over all flows are those that came in."""
+    data, _ = build(tmp_path)
+    flows = fates.flows(fates.fates(data))
+    assert sum(flow.documents for flow in flows) == len(ROWS)
+    assert sum(flow.bytes for flow in flows) == sum(row[2] for row in ROWS)
+
+
+def test_samples_name_the_other_failing_rules(tmp_path: Path) -> None:
+    """A short toxic text shows that it was too short as well."""
+    data, _ = build(tmp_path)
+    samples = fates.samples(data, fates.fates(data), per_fate=3, characters=20)
+    (sample,) = samples["toxicity.max_score"]
+    assert sample.id == "chat/1"
+    assert sample.others == ["gopher_quality.min_words"]
+    assert len(sample.excerpt) <= 22
+
+
+def test_lost_documents_stop_the_report(tmp_path: Path) -> None:
+    """Counts that contradict the rows are an error that names the stage."""
+    data, reports = build(tmp_path)
+    broken = json.loads((reports / "dedup.json").read_text(encoding="utf-8"))
+    write_json(reports / "dedup.json", {**broken, "kept": broken["kept"] - 1})
+    with pytest.raises(DataError, match="`dedup` says"):
+        gather(data, reports, ReportParams())
+
+
+def test_rows_out_of_line_stop_the_report(tmp_path: Path) -> None:
+    """Decisions that stand beside other documents are never read as if they were theirs."""
+    data, reports = build(tmp_path)
+    other, _ = build(tmp_path / "other", list(reversed(ROWS)))
+    shutil.rmtree(data / "filter")
+    shutil.copytree(other / "filter", data / "filter")
+    with pytest.raises(DataError, match="rows of `annotate`"):
+        gather(data, reports, ReportParams())
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in {"src", "srcset"}]
+        self.loads += [value or "" for name, value in attrs if tag == "link" and name == "href"]
+
+
+def test_the_page_is_one_file_and_text_cannot_run_in_it(tmp_path: Path) -> None:
+    """No script, nothing loaded from elsewhere, and documents are shown as text."""
+    html = (render(tmp_path) / "index.html").read_text(encoding="utf-8")
+    page = Page()
+    page.feed(html)
+    assert "script" not in page.tags
+    assert page.loads == []
+    assert "url(" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "Bir &lt;varmış&gt;" in html
+
+
+def test_pictures_are_well_formed(tmp_path: Path) -> None:
+    """Every SVG on the page is XML, with a name for those who do not see it."""
+    html = (render(tmp_path) / "index.html").read_text(encoding="utf-8")
+    pictures = re.findall(r"<svg.*?</svg>", html, re.S)
+    assert len(pictures) == 5
+    for picture in pictures:
+        assert ET.fromstring(picture).attrib["aria-label"]  # noqa: S314 - our own output
+
+
+def test_equal_facts_give_equal_bytes(tmp_path: Path) -> None:
+    """No date, no path, no order that depends on chance."""
+    first, second = render(tmp_path / "a"), render(tmp_path / "b")
+    for name in FILES:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_the_cards_name_sources_and_licences(tmp_path: Path) -> None:
+    """Who must be named is named; a source that left nothing in the training data is told apart."""
+    folder = render(tmp_path)
+    attribution = (folder / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert "## MIT" in attribution
+    assert "asks for attribution, notice" in attribution
+    assert "- **book**" in attribution
+    assert "not in the training data: chat" in attribution
+    assert "| gopher_quality.min_words | 1 |" in (folder / "data_card.md").read_text(encoding="utf-8")
+    assert "12,345 parameters" in (folder / "model_card.md").read_text(encoding="utf-8")
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.floats(allow_nan=True, allow_infinity=True, width=32)), min_size=0, max_size=30
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_any_curve_can_be_drawn(points: list[tuple[float, float]]) -> None:
+    """A loss that is not a number, one point, no point: a picture all the same."""
+    line = charts.Line("loss", [p[0] for p in points], [p[1] for p in points], "--c0")
+    assert "nan" not in charts.lines([line], "step", "Loss")
