@@ -1,0 +1,1 @@
+"""One thin module per DVC stage: read params, open inputs, call the library, write outputs."""

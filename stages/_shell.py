@@ -47,6 +47,8 @@ class Stage(Generic[P]):
         """What goes to `reports/<name>.json`: counts and measures, nested as one likes, no time and no path."""
         self.summary: list[tuple[str, str]] = []
         """Rows of the table that is printed at the end."""
+        self.timing: dict[str, Any] = {}
+        """What goes to `.cache/timings/<name>.json` beside seconds and memory: speeds, which no two runs share."""
         self._params_class = params_class
         self._stack = ExitStack()
 
@@ -84,7 +86,7 @@ class Stage(Generic[P]):
         seconds = time.monotonic() - self._start
         write_json(
             self.project / ".cache" / "timings" / f"{self.name}.json",
-            {"seconds": round(seconds, 2), "peak_mib": round(_peak_memory() / 2**20)},
+            {"seconds": round(seconds, 2), "peak_mib": round(_peak_memory() / 2**20), **self.timing},
         )
         self.summary.append(("time", f"{seconds:.1f} s"))
 

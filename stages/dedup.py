@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from elek.dataset import Dataset, write_manifest, write_part
+from elek.decisions import Tally, metrics, tally
 from elek.dedup.decisions import deduplicate
 from elek.dedup.params import DedupParams
-from elek.dedup.tally import Tally, metrics, tally
 from stages._shell import Stage
 
 

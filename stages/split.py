@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.dedup.tally import Tally, metrics, tally
+from elek.decisions import Tally, metrics, tally
 from elek.splitting import SIDES, SplitParams, writing
 from elek.splitting import decisions as splitting
 from stages._shell import Stage

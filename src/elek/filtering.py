@@ -3,14 +3,16 @@
 A filter is one module in `elek.filters` that subclasses `Filter`. It *measures* a batch into signals, which
 `annotate` stores as columns `<filter>.<signal>`, and its *rules* compare a signal with a threshold, which
 `filter` does as often as somebody changes a threshold, without ever reading the text again. Comparisons are
-strict: equality keeps. All failing rules are recorded; the first one, in the order of params.yaml and then of
-the filter's rules, is the reason.
+strict: equality keeps. All failing rules are recorded; the first one, in the order of the filters' ranks and
+then of the filter's rules, is the reason.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, Field, RootModel, create_model, model_validator
 
-from elek.dataset import DECISION
-from elek.errors import did_you_mean
-from elek.params import Section
+from elek.decisions import Verdict, decisions
+from elek.errors import DataError, ParamsError, did_you_mean
+from elek.params import Section, parse
 
 UNDETERMINED = "und"
 """ISO 639-2's code for a language that nobody knows."""
@@ -34,13 +36,24 @@ Number = float | int | None
 
 
 def _check_threshold(value: object) -> object:
-    if isinstance(value, Mapping) and "default" not in value:
+    settings = value if isinstance(value, Mapping) else {"default": value}
+    if "default" not in settings:
         raise ValueError("thresholds by language need a `default` beside them")
+    for language, number in settings.items():
+        if language != "default" and not re.fullmatch("[a-z]{2,3}", str(language)):
+            raise ValueError(f"`{language}` is no language code such as `tr`")
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise ValueError("a threshold is a number or null")
     return value
 
 
 Threshold = Annotated[Number | dict[str, Number], BeforeValidator(_check_threshold)]
 """A number, null to switch the rule off, or `{default: …, tr: …}` by language."""
+
+
+WordKind = Literal["whitespace", "unicode"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,8 @@ class Batch:
     declared_lang: pa.Array
     license: pa.Array
     source: pa.Array
+    words: WordKind = "whitespace"
+    """What the rules count as words; see `elek.kernels.words`."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -73,23 +88,24 @@ class Rule:
     """Where the rule and its default come from: paper and section, or project and version."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What one rule says of every row of a batch. Arrays of one length; `value` is NaN where no number exists."""
-
-    rule: str  # "gopher_quality.min_words"
-    failed: npt.NDArray[np.bool_]
-    value: npt.NDArray[np.float64]
-    threshold: npt.NDArray[np.float64]
-    evidence: pa.Array | None = None
-
-
 class Filter(ABC):
     """One file in `elek/filters/`, one line in params.yaml. The module's docstring cites the rules' source."""
 
     name: ClassVar[str]
     signals: ClassVar[Mapping[str, pa.DataType]]
     rules: ClassVar[Sequence[Rule]] = ()
+    settings_class: ClassVar[type[Section]] = Section
+    """Knobs of `measure`, under `annotate.settings.<filter>` in params.yaml. By default there are none."""
+    rank: ClassVar[int] = 50
+    """Whose failing rule is the reason where several filters fail a document: the lowest rank, then the name.
+
+    Not the order of params.yaml, which DVC does not see: there a changed order would leave stale reasons.
+    """
+    zero_is_off: ClassVar[bool] = False
+    """Whether a threshold of 0 switches its rule off, as null does."""
+
+    def __init__(self, settings: Section | None = None) -> None:
+        self.settings = settings or self.settings_class()
 
     @abstractmethod
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
@@ -108,6 +124,8 @@ class Filter(ABC):
         verdicts = []
         for rule in self.rules:
             threshold = thresholds(getattr(params, rule.name), lang)
+            if self.zero_is_off:
+                threshold[threshold == 0] = np.nan
             value = to_float(signals[rule.signal])
             with np.errstate(invalid="ignore"):  # NaN: a rule switched off, or a signal that does not exist
                 failed = value < threshold if rule.fails == "below" else value > threshold
@@ -139,7 +157,10 @@ def thresholds(setting: Number | Mapping[str, Number], lang: pa.Array) -> npt.ND
 
 @cache
 def discover() -> dict[str, Filter]:
-    """Every filter in `elek.filters` by name, sorted. A filter's name is its module's name."""
+    """Every filter in `elek.filters` by name, sorted, with its default settings.
+
+    A filter's name is its module's name.
+    """
     import elek.filters
 
     found: dict[str, Filter] = {}
@@ -162,75 +183,74 @@ def discover() -> dict[str, Filter]:
 class FilterParams(RootModel[dict[str, Any]]):
     """`filter:` maps a filter's name to its thresholds; a filter that is not named does not decide.
 
-    The order is the order in which the rules are asked, and so which failing rule is the reason.
+    `root` is in the order in which the rules are asked: by rank, then by name.
     """
 
     @model_validator(mode="after")
     def _typed(self) -> FilterParams:
-        filters = discover()
-        for name, raw in list(self.root.items()):
-            if name not in filters:
-                raise ValueError(f"unknown filter `{name}`; {did_you_mean(name, filters)}")
-            if not isinstance(raw, BaseModel):
-                cls = filters[name].params_class()
-                unknown = set(raw or {}) - set(cls.model_fields)
-                if unknown:
-                    key = sorted(unknown)[0]
-                    raise ValueError(f"unknown key `filter.{name}.{key}`; {did_you_mean(key, cls.model_fields)}")
-                self.root[name] = cls.model_validate(raw or {})
+        typed = {
+            name: _typed_section("filter", name, raw, _filter(name, "filter").params_class())
+            for name, raw in self.root.items()
+        }
+        self.root.clear()
+        self.root.update(sorted(typed.items(), key=lambda item: (_filter(item[0], "filter").rank, item[0])))
         return self
+
+
+class FilterSettings(RootModel[dict[str, Any]]):
+    """`annotate.settings` maps a filter's name to the knobs of its `measure`."""
+
+    @model_validator(mode="after")
+    def _typed(self) -> FilterSettings:
+        for name, raw in self.root.items():
+            settings_class = _filter(name, "annotate.settings").settings_class
+            self.root[name] = _typed_section("annotate.settings", name, raw, settings_class)
+        return self
+
+    def filters(self) -> dict[str, Filter]:
+        """Every filter, sorted by name, each with its settings."""
+        return {name: type(found)(self.root.get(name)) for name, found in discover().items()}
+
+
+def _typed_section(key: str, name: str, raw: object, cls: type[BaseModel]) -> BaseModel:
+    if isinstance(raw, BaseModel):
+        return raw
+    if not (raw is None or isinstance(raw, Mapping)):
+        what = f"`{key}.{name}` maps names to values, and {raw!r} does not"
+        raise ParamsError(what, where="params.yaml", fix=f"`{name}:` with nothing behind it takes the defaults")
+    return parse(f"{key}.{name}", raw, cls)
+
+
+def _filter(name: str, key: str) -> Filter:
+    filters = discover()
+    if name not in filters:
+        raise ParamsError(
+            f"`{key}.{name}`: there is no filter `{name}`", where="params.yaml", fix=did_you_mean(name, filters)
+        )
+    return filters[name]
 
 
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
     """Decisions (`DECISION`) for a part of `annotate`, row by row."""
-    filters = discover()
-    lang = signals["language.rules"].combine_chunks()
+    lang = _column(signals, "language.rules").combine_chunks()
     verdicts: list[Verdict] = []
     for name, section in params.root.items():
-        prefix = f"{name}."
-        columns = [column for column in signals.column_names if column.startswith(prefix)]
-        own = signals.select(columns).rename_columns([column.removeprefix(prefix) for column in columns])
-        verdicts += filters[name].decide(own, section, lang)
+        own = _filter(name, "filter")
+        columns = {signal: _column(signals, f"{name}.{signal}") for signal in own.signals}
+        verdicts += own.decide(pa.table(columns), section, lang)
     return decisions(signals["id"], verdicts)
 
 
-def decisions(
-    ids: pa.ChunkedArray | pa.Array, verdicts: Sequence[Verdict], entered: npt.NDArray[np.bool_] | None = None
-) -> pa.Table:
-    """Fold verdicts into one row per document, failures in the order of `verdicts`.
+def columns_for(params: FilterParams) -> list[str]:
+    """The columns of `annotate` that `decide` reads."""
+    filters = discover()
+    own = [f"{name}.{signal}" for name in params.root for signal in filters[name].signals]
+    return list(dict.fromkeys(["id", "language.rules", *own]))
 
-    `entered` marks the rows that earlier stages had kept (all by default); other rows get no failures.
-    """
-    rows = len(ids)
-    entered = np.ones(rows, dtype=bool) if entered is None else entered
-    failed = np.zeros((rows, len(verdicts)), dtype=bool)
-    for index, verdict in enumerate(verdicts):
-        failed[:, index] = verdict.failed & entered
-    row, rule = np.nonzero(failed)  # row-major: by document, then in the order of the rules
-    offsets = np.zeros(rows + 1, dtype=np.int32)
-    np.cumsum(failed.sum(axis=1), out=offsets[1:])
 
-    value = np.full(len(row), np.nan)
-    threshold = np.full(len(row), np.nan)
-    evidence = np.full(len(row), None, dtype=object)
-    for index, verdict in enumerate(verdicts):
-        at = rule == index
-        value[at] = verdict.value[row[at]]
-        threshold[at] = verdict.threshold[row[at]]
-        if verdict.evidence is not None:
-            evidence[at] = verdict.evidence.take(pa.array(row[at])).to_pylist()
-    names = pa.array([verdict.rule for verdict in verdicts], pa.string())
-    item_type = DECISION.field("failures").type.value_type
-    items = pa.StructArray.from_arrays(
-        [
-            names.take(pa.array(rule)),
-            pa.array(value, from_pandas=True),
-            pa.array(threshold, from_pandas=True),
-            pa.array(evidence, pa.string()),
-        ],
-        fields=list(item_type),
-    )
-    failures = pa.ListArray.from_arrays(pa.array(offsets), items, type=DECISION.field("failures").type)
-    kept = entered & ~failed.any(axis=1)
-    id_array = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    return pa.Table.from_arrays([id_array, pa.array(entered), pa.array(kept), failures], schema=DECISION)
+def _column(signals: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in signals.column_names:
+        raise DataError(
+            f"the signal `{name}` was never measured", where="data/annotate", fix="run `dvc repro`: `annotate` is stale"
+        )
+    return signals[name]

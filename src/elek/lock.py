@@ -1,9 +1,10 @@
 """One pipeline run at a time in a project, whoever starts it.
 
-Two locks under `.cache/`. `run.lock` is held by `elek run` for its whole life, and its stages are let in by a
-token in the environment. `stage.lock` is held by every stage while it lives, so that a stage whose `dvc` or
-`elek run` was killed still keeps a second writer out. Both are locks of the operating system: they end with the
-process that holds them, `kill -9` included, and none is ever stale.
+Two locks under `.cache/`. `run.lock` is held by `elek run` for its whole life, and by a stage that somebody
+starts alone, by hand or by a bare `dvc repro`, for its own; the stages of a run are let in by a token in the
+environment. `stage.lock` is held by every stage while it lives, so that a stage whose `dvc` or `elek run` was
+killed still keeps a second writer out. Both are locks of the operating system: they end with the process that
+holds them, `kill -9` included, and none is ever stale. Who holds one is written beside it, for people.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from elek.dataset import write_json
@@ -27,31 +29,52 @@ TOKEN = "ELEK_RUN_TOKEN"  # noqa: S105 - the name of a variable, and no secret e
 
 @contextmanager
 def run_lock(project: Path) -> Iterator[None]:
-    """Hold the project's run lock and let child processes in. Raises LockError at once if it is held."""
+    """Hold the project's run lock and let child processes in. Raises LockError at once if somebody is at work."""
     token = secrets.token_hex(8)
-    with _held(project, "run", token), _held(project, "stage", token, only_try=True):
+    with _held(project, "run", token):
+        with _held(project, "stage", token):
+            pass  # nobody's stage has outlived its run
+        outer = os.environ.get(TOKEN)
         os.environ[TOKEN] = token
         try:
             yield
         finally:
-            del os.environ[TOKEN]
+            if outer is None:
+                del os.environ[TOKEN]
+            else:
+                os.environ[TOKEN] = outer
 
 
 @contextmanager
 def stage_lock(project: Path) -> Iterator[None]:
     """Hold the stage lock, alone or inside the run that started this process. Raises LockError otherwise."""
     token = os.environ.get(TOKEN, "")
-    holder = _read_holder(project, "run")
-    inside_run = bool(token) and holder.get("token") == token
-    if not inside_run:
-        with _held(project, "run", token, only_try=True):
+    if token and _read_holder(project, "run").get("token") == token:
+        with _held(project, "stage", token):
+            yield
+    else:
+        with _held(project, "run", ""), _held(project, "stage", ""):
+            yield
+
+
+def check_free(project: Path) -> None:
+    """Raise LockError if somebody is at work in the project, before anything slow is begun."""
+    for name in ("run", "stage"):
+        with _held(project, name, ""):
             pass
-    with _held(project, "stage", token):
-        yield
+
+
+def holder(project: Path) -> str | None:
+    """Who is at work in the project, in words; None where nobody is."""
+    try:
+        check_free(project)
+    except LockError as error:
+        return error.what
+    return None
 
 
 @contextmanager
-def _held(project: Path, name: str, token: str, *, only_try: bool = False) -> Iterator[None]:
+def _held(project: Path, name: str, token: str) -> Iterator[None]:
     folder = project / ".cache"
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / f"{name}.lock", timeout=0)
@@ -59,17 +82,14 @@ def _held(project: Path, name: str, token: str, *, only_try: bool = False) -> It
         lock.acquire()
     except Timeout:
         raise LockError(
-            f"another run is at work in this project: {describe(project)}",
+            f"another run is at work in this project: {_describe(project, name)}",
             where=str(project),
             fix="wait for it to end, or stop it",
         ) from None
-    if only_try:
-        lock.release()
-        yield
-        return
+    holder_file = _holder_file(project, name)
     try:
         write_json(
-            folder / f"{name}.holder.json",
+            holder_file,
             {
                 "pid": os.getpid(),
                 "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -79,22 +99,25 @@ def _held(project: Path, name: str, token: str, *, only_try: bool = False) -> It
         )
         yield
     finally:
-        (folder / f"{name}.holder.json").unlink(missing_ok=True)
+        holder_file.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder_file(project: Path, name: str) -> Path:
+    return project / ".cache" / f"{name}.holder.json"
 
 
 def _read_holder(project: Path, name: str) -> dict[str, str]:
     try:
-        holder: dict[str, str] = json.loads((project / ".cache" / f"{name}.holder.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return holder
+        found: dict[str, str] = json.loads(_holder_file(project, name).read_text(encoding="utf-8"))
+    except (FileNotFoundError, PermissionError, json.JSONDecodeError):
+        return {}  # only just begun, or Windows is renaming it right now
+    return found
 
 
-def describe(project: Path) -> str:
-    """Who holds a lock, for people: process number, command and since when."""
-    for name in ("run", "stage"):
-        holder = _read_holder(project, name)
-        if holder:
-            return f"`{holder['command']}`, process {holder['pid']}, since {holder['since']}"
-    return "a process that has only just begun"
+def _describe(project: Path, name: str) -> str:
+    found = _read_holder(project, name)
+    # The file of a killed holder stays behind, and the next holder needs a moment to write its own.
+    if not found or not psutil.pid_exists(int(found["pid"])):
+        return "a process that has only just begun"
+    return f"`{found['command']}`, process {found['pid']}, since {found['since']}"

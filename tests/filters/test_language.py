@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from elek.decisions import Verdict
 from elek.errors import ParamsError
-from elek.filtering import Batch, FilterParams, Verdict
+from elek.filtering import Batch, FilterParams
 from elek.filters.language import LanguageFilter
 from elek.params import parse
 from tests.corpus import document

@@ -1,11 +1,11 @@
 """Deduplication: exact by a hash of the normalised text, near by MinHash-LSH with verified Jaccard.
 
-    params        the knobs
-    normalise     what two texts are compared by: words in folded case, without marks and punctuation; their hashes
-    signatures    the exact hash and the MinHash signature of a document, which `annotate` stores
-    lsh           pairs of documents that are probably similar, from signatures alone
-    verification  the Jaccard similarity of such pairs, measured on their text
-    decisions     who survives, who is dropped for whom, and who is related: what the stage `dedup` asks
-    tally         what decisions add up to; used by `filter` and `split` too
-    kernels       the compiled half
+params        the knobs
+normalise     what two texts are compared by: words in folded case, without marks and punctuation; their hashes
+signatures    the exact hash and the MinHash signature of a document, which `annotate` stores
+lsh           pairs of documents that are probably similar, from signatures alone
+verification  the Jaccard similarity of such pairs, measured on their text
+decisions     who survives, who is dropped for whom, and who is related: what the stage `dedup` asks
+tally         what decisions add up to; used by `filter` and `split` too
+kernels       the compiled half
 """

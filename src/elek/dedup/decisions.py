@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from elek.dataset import DECISION, Dataset
+from elek.decisions import Verdict, decisions
 from elek.dedup import kernels
 from elek.dedup.kernels import F64, I64, U32, Bools
 from elek.dedup.lsh import candidates
@@ -33,7 +34,6 @@ from elek.dedup.params import DedupParams
 from elek.dedup.signatures import from_binary
 from elek.dedup.verification import similarities
 from elek.errors import DataError, ParamsError, did_you_mean
-from elek.filtering import Verdict, decisions
 
 SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("cluster", pa.string()))
 """DECISION, and: the id of the document that stays in a dropped one's place; the id of the cluster of every

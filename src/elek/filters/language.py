@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from elek.filtering import UNDETERMINED, Batch, Filter, Rule, Threshold, Verdict
+from elek.decisions import Verdict
+from elek.filtering import UNDETERMINED, Batch, Filter, Rule, Threshold
 from elek.language import UNCERTAIN, identify
 from elek.params import Section
 
@@ -33,6 +34,7 @@ class LanguageFilter(Filter):
     the identified one, or the declared one where identification is a guess."""
 
     name = "language"
+    rank = 30
     signals: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32(), "rules": pa.string()}
     rules = (Rule("min_score", "score", "below", 0.3, "a modest bound; FineWeb, section 3.2, takes 0.65"),)
 

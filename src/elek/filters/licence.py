@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel
 
-from elek.filtering import Batch, Filter, Verdict
+from elek.decisions import Verdict
+from elek.filtering import Batch, Filter
 from elek.licences.categories import category
 from elek.licences.evidence import contradicts, find, summary
 from elek.licences.policy import PolicyName, judge, single_licences
@@ -43,6 +44,7 @@ class LicenceFilter(Filter):
     """Signals: the normalised expression, its category, evidence as JSON (empty when none), and the contradiction."""
 
     name = "licence"
+    rank = 10
     signals: ClassVar = {
         "declared": pa.string(),
         "category": pa.string(),

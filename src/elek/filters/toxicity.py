@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
-from elek.filtering import Batch, Filter, Rule, Verdict
+from elek.decisions import Verdict
+from elek.filtering import Batch, Filter, Rule
 from elek.toxicity.lexicon import SEVERITIES
 from elek.toxicity.score import score_texts
 
@@ -23,6 +24,7 @@ class ToxicityFilter(Filter):
     """Signals: score 0..1, the worst severity (0 none … 4 severe), the heaviest category, the number of matches."""
 
     name = "toxicity"
+    rank = 20
     signals: ClassVar = {
         "score": pa.float32(),
         "severity": pa.int8(),

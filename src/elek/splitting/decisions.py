@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from elek.dataset import DECISION, Dataset
+from elek.decisions import Verdict, decisions
 from elek.decontamination import Map, find
 from elek.errors import DataError
-from elek.filtering import Verdict, decisions
 from elek.splitting import SIDES, SplitParams, side
 
 SCHEMA = DECISION.append(pa.field("split", pa.string()))

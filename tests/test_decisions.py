@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.dataset import DECISION
-from elek.dedup.tally import Tally, metrics, tally
+from elek.decisions import Tally, metrics, tally
 
 ROW = st.tuples(
     st.sampled_from("xyz"), st.booleans(), st.lists(st.sampled_from(["r.a", "r.b", "s.c"]), unique=True, max_size=3)

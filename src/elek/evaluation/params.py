@@ -1,0 +1,43 @@
+"""`evaluate:` of params.yaml."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from elek.params import Section
+
+
+class SampleParams(Section):
+    """How the samples are drawn; see `elek.generation`."""
+
+    max_new_tokens: int = Field(default=100, ge=1)
+    """Length of a sample, unless the model ends its text before."""
+    temperature: float = Field(default=0.8, ge=0)
+    """Below 1 bolder for what is likely; 0 always takes the likeliest."""
+    top_k: int | None = Field(default=None, ge=1)
+    """Draw from the k likeliest only."""
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    """Draw from the likeliest that together reach this probability."""
+    seed: int = Field(default=1, ge=0)
+    """The same seed, model and prompt, the same text."""
+
+
+class EvaluateParams(Section):
+    """What is scored, at what cost, and what the samples begin with."""
+
+    max_tokens: int = Field(default=60_000, ge=1)
+    """Tokens scored per split. Of a larger split a share of the windows is taken, by hash, from all documents."""
+    stride: float = Field(default=0.5, gt=0, le=1)
+    """A document longer than the context is read in windows that advance by this share of it: what is scored has
+    at least the rest as its past. Smaller is fairer to the model and slower: the cost is 1 / stride."""
+    batch_tokens: int = Field(default=1024, ge=1)
+    """Tokens that go through the model at once; a matter of memory and speed."""
+    prompts: dict[str, list[str]] = Field(
+        default={
+            "en": ["The", "To install the package,", "When the king"],
+            "tr": ["Bu", "Türk milleti", "Arkadaşlar,"],
+        }
+    )
+    """Beginnings for samples, by language. A space belongs to the word after it, so none ends with one."""
+    samples: SampleParams = SampleParams()
+    """How the samples are drawn."""

@@ -1,0 +1,206 @@
+"""Loss of a causal model, document by document: every token is predicted once, from what stands before it.
+
+A document is read as bos, its pieces, eos. Bos is given; every piece and the eos are predicted, for without its
+end a text is not told in full. So a document of n pieces has n + 1 predictions, and bits per byte is the length
+of the document's exact code under the model, in bits, over its UTF-8 bytes. No document sees another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch.nn import functional as F  # noqa: N812 - everybody's name for it
+
+from elek.errors import DataError
+from elek.evaluation.params import EvaluateParams
+from elek.model.transformer import Transformer
+from elek.shards import TokenShards
+
+SCORED = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),  # that the scored tokens stand for
+        pa.field("tokens", pa.int64(), nullable=False),  # predictions
+        pa.field("nats", pa.float64(), nullable=False),  # summed -ln p
+        pa.field("correct", pa.int64(), nullable=False),  # predictions whose likeliest token was the right one
+    ]
+)
+"""One row per document of which anything was scored, in the order of the shards."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a document that goes through the model: inputs `start` to `end`, each predicting the next token.
+
+    The predictions of inputs before `first` were made by an earlier window, with more to stand on.
+    """
+
+    row: int
+    start: int
+    end: int
+    first: int
+
+    @property
+    def scored(self) -> int:
+        """Predictions that count."""
+        return self.end - self.first
+
+
+def windows(row: int, length: int, context: int, stride: float) -> Iterator[Window]:
+    """Windows of at most `context` inputs that together make each of a document's `length - 1` predictions once.
+
+    The first window scores all of its predictions, each later one its last `stride · context` at most.
+    """
+    predictions, step = length - 1, max(1, round(stride * context))
+    done = min(context, predictions)
+    yield Window(row, 0, done, 0)
+    while done < predictions:
+        end = min(done + step, predictions)
+        yield Window(row, end - context, end, done)
+        done = end
+
+
+def plan_windows(documents: pa.Table, context: int, params: EvaluateParams) -> list[Window]:
+    """The windows to score: those of all documents, or as many as fit into `params.max_tokens` predictions.
+
+    Windows and not documents are left out, so that a few long documents do not take the place of all others: in
+    the order of a hash of document and position, the same on every machine. At least one is taken.
+    """
+    ids, lengths = documents["id"].to_pylist(), documents["length"].to_pylist()
+    plan = [window for row in range(len(ids)) for window in windows(row, lengths[row], context, params.stride)]
+    if sum(window.scored for window in plan) <= params.max_tokens:
+        return plan
+    drawn = sorted(plan, key=lambda window: hashlib.blake2b(f"{ids[window.row]}\0{window.first}".encode()).digest())
+    fitting = np.cumsum([window.scored for window in drawn]) <= params.max_tokens
+    return sorted(drawn[: max(1, int(fitting.sum()))], key=lambda window: (window.row, window.start))
+
+
+def score(
+    model: Transformer,
+    shards: TokenShards,
+    piece_bytes: npt.NDArray[np.int64],
+    plan: Sequence[Window],
+    *,
+    batch_tokens: int,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda tokens: None,
+) -> pa.Table:
+    """A `SCORED` table of what `plan` scores, by document.
+
+    `piece_bytes` [V] are the bytes that each token stands for. `advance` is called with the number of tokens
+    that were scored since the last call. Batches go through the model in `workers` threads, each on one core: the
+    numbers do not depend on how many, and nobody waits for a slower neighbour within a matrix product. Raises
+    DataError where the shards' vocabulary is not of the model's size.
+    """
+    if shards.vocab_size != model.config.vocab_size:
+        raise DataError(
+            f"the model knows {model.config.vocab_size} tokens, the shards {shards.vocab_size}",
+            where=str(shards.folder),
+            fix="run `dvc repro`",
+        )
+    count = len(shards.documents)
+    nats, tokens = np.zeros(count), np.zeros(count, dtype=np.int64)
+    text_bytes, correct = tokens.copy(), tokens.copy()
+    with _one_core_each(), ThreadPoolExecutor(workers) as pool:
+        for rows, targets, loss, hit in pool.map(partial(_score_batch, model, shards), _batches(plan, batch_tokens)):
+            nats += np.bincount(rows, loss, count)
+            tokens += np.bincount(rows, minlength=count)
+            correct += np.bincount(rows[hit], minlength=count)
+            np.add.at(text_bytes, rows, piece_bytes[targets])
+            advance(len(loss))
+    scored = np.flatnonzero(tokens)
+    chosen = shards.documents.take(pa.array(scored))
+    names = [chosen[name] for name in ("id", "source", "lang")]
+    return pa.table([*names, *(pa.array(sums[scored]) for sums in (text_bytes, tokens, nats, correct))], schema=SCORED)
+
+
+@contextmanager
+def _one_core_each() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+def _score_batch(
+    model: Transformer, shards: TokenShards, batch: Sequence[Window]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Of each prediction that counts: the document's row, the right token, its nats, and whether it was likeliest."""
+    inputs, targets, rows = _assemble(shards, batch)
+    scored = targets >= 0
+    right = targets[scored]
+    # The head is the dear part: only for what is scored.
+    logits = F.linear(model.states(inputs)[scored], model.head_weight).float()
+    loss = F.cross_entropy(logits, right, reduction="none").double()
+    return rows[scored.numpy()], right.numpy(), loss.numpy(), (logits.argmax(-1) == right).numpy()
+
+
+def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:
+    """Windows of about one length together, at most `batch_tokens` with their padding; the longest first."""
+    batch: list[Window] = []
+    for window in sorted(plan, key=lambda window: (window.start - window.end, window.row, window.start)):
+        widest = batch[0].end - batch[0].start if batch else 0
+        if batch and (len(batch) + 1) * widest > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+def _assemble(shards: TokenShards, batch: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor, npt.NDArray[np.int64]]:
+    """Inputs [B, T], targets [B, T] (-1: not scored) and documents' rows [B, T] of a batch.
+
+    Padding stands at the end, where a causal model does not look at it.
+    """
+    shape = (len(batch), batch[0].end - batch[0].start)
+    inputs, targets = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64)
+    for index, window in enumerate(batch):
+        tokens = shards.document(window.row)
+        inputs[index, : window.end - window.start] = tokens[window.start : window.end]
+        targets[index, window.first - window.start : window.end - window.start] = tokens[
+            window.first + 1 : window.end + 1
+        ]
+    owners = np.repeat([window.row for window in batch], shape[1]).reshape(shape)
+    return torch.from_numpy(inputs), torch.from_numpy(targets), owners
+
+
+def summarise(scored: pa.Table) -> dict[str, Any]:
+    """Loss (nats per token), perplexity, bits per byte and top-1 accuracy of all, by language and by source."""
+    parts = {}
+    for column in ("lang", "source"):
+        names = sorted(set(scored[column].to_pylist()))
+        parts[f"by_{column}"] = {name: _figures(scored.filter(pc.equal(scored[column], name))) for name in names}
+    return {**_figures(scored), **parts}
+
+
+def _figures(scored: pa.Table) -> dict[str, Any]:
+    tokens, text_bytes = sum(scored["tokens"].to_pylist()), sum(scored["bytes"].to_pylist())
+    nats = math.fsum(scored["nats"].to_pylist())
+    loss = nats / tokens if tokens else None
+    return {
+        "documents": len(scored),
+        "tokens": tokens,
+        "bytes": text_bytes,
+        "loss": None if loss is None else round(loss, 5),
+        "perplexity": None if loss is None else round(math.exp(loss), 3),
+        "bits_per_byte": round(nats / math.log(2) / text_bytes, 5) if text_bytes else None,
+        "accuracy": round(sum(scored["correct"].to_pylist()) / tokens, 5) if tokens else None,
+    }

@@ -1,0 +1,133 @@
+"""The SentencePiece vocabulary as a `tokenizer.json` of Hugging Face `tokenizers`, with the same ids.
+
+Both are BPE, told differently. SentencePiece merges, again and again, the adjacent pair whose *concatenation* has
+the best score, the leftmost of equals. `tokenizers` has a ranked list of *pairs*. The list needs one pair per
+piece: at the moment when SentencePiece makes a piece, no merge has crossed its borders, and what happened within
+them is what would have happened to the piece's own text alone. So the last merge of a piece is always the one
+that makes it out of its own text, and no other pair with that concatenation is ever merged. A piece that its own
+text does not lead to is never made at all.
+
+Pieces are written with real spaces instead of SentencePiece's U+2581, which leaves U+2581 a character like any
+other: without a piece, hence spelled in bytes, as `elek.vocab.tokenizer` does.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from elek.dataset import write_json
+from elek.errors import DataError, ParamsError
+from elek.model.config import ModelConfig
+from elek.vocab.tokenizer import SPECIAL_PIECES, Tokenizer
+
+
+def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) -> None:
+    """Write tokenizer.model, tokenizer.json, tokenizer_config.json and special_tokens_map.json.
+
+    Raises ParamsError for a vocabulary that is not BPE, DataError for one that is not of the model's size.
+    """
+    if tokenizer.size != config.vocab_size:
+        raise DataError(
+            f"the model knows {config.vocab_size} tokens, the vocabulary {tokenizer.size}",
+            where="export",
+            fix="run `dvc repro`",
+        )
+    (folder / "tokenizer.model").write_bytes(tokenizer.model)
+    write_json(folder / "tokenizer.json", tokenizer_json(tokenizer))
+    special = dict(zip(("unk_token", "bos_token", "eos_token", "pad_token", "mask_token"), SPECIAL_PIECES, strict=True))
+    write_json(folder / "special_tokens_map.json", special)
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            **special,
+            # The class that takes tokenizer.json as it is; LlamaTokenizer would put its own rules in its place.
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "added_tokens_decoder": {str(token.pop("id")): token for token in _added_tokens()},
+            "model_max_length": config.context,
+            "clean_up_tokenization_spaces": False,
+            "split_special_tokens": True,  # the name of a special token in a text is text
+            "model_input_names": ["input_ids", "attention_mask"],
+            "padding_side": "left",
+        },
+    )
+
+
+def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The content of tokenizer.json. Raises ParamsError for a vocabulary that is not BPE."""
+    if tokenizer.kind != "bpe":
+        raise ParamsError(
+            f"a {tokenizer.kind} vocabulary is not exported: readers of tokenizer.model outside SentencePiece take "
+            "every vocabulary as BPE and would cut text in other places",
+            where="vocab.kind",
+            fix="set vocab.kind to bpe",
+        )
+    bos = {"SpecialToken": {"id": SPECIAL_PIECES[Tokenizer.bos], "type_id": 0}}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": _added_tokens(),
+        "normalizer": None,
+        # No piece has a space after another character, so that merges never cross these borders: for speed only.
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": {"Regex": " +[^ ]*|[^ ]+"},
+            "behavior": "Isolated",
+            "invert": False,
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [bos, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [bos, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {
+                SPECIAL_PIECES[Tokenizer.bos]: {
+                    "id": SPECIAL_PIECES[Tokenizer.bos],
+                    "ids": [Tokenizer.bos],
+                    "tokens": [SPECIAL_PIECES[Tokenizer.bos]],
+                }
+            },
+        },
+        "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": SPECIAL_PIECES[Tokenizer.unk],
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": True,
+            "ignore_merges": False,
+            "vocab": {_spaced(tokenizer.piece(index)): index for index in range(tokenizer.size)},
+            "merges": merges(tokenizer),
+        },
+    }
+
+
+def merges(tokenizer: Tokenizer) -> list[list[str]]:
+    """The pair that makes each piece of two or more characters, by score; see the module's text."""
+    learned = [index for index in range(len(SPECIAL_PIECES), tokenizer.size) if not tokenizer.is_byte(index)]
+    scores = {_spaced(tokenizer.piece(index)): tokenizer.score(index) for index in learned}
+    pairs = []
+    for piece in sorted(scores, key=lambda piece: -scores[piece]):
+        symbols = list(piece)
+        while len(symbols) > 2:
+            found = [(scores.get(left + right), at) for at, (left, right) in enumerate(pairwise(symbols))]
+            best = max(((score, -at) for score, at in found if score is not None), default=None)
+            if best is None:
+                break
+            at = -best[1]
+            symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
+        if len(symbols) == 2:
+            pairs.append(symbols)
+    return pairs
+
+
+def _spaced(piece: str) -> str:
+    return piece.replace("\u2581", " ")
+
+
+def _added_tokens() -> list[dict[str, Any]]:
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return [{"id": index, "content": piece, **flags} for index, piece in enumerate(SPECIAL_PIECES)]

@@ -1,0 +1,92 @@
+"""Lines and paragraphs: how much of a text repeats an earlier one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elek.kernels import Array, kernel, part
+from elek.kernels.characters import SPACE, count_characters
+from elek.kernels.hashing import contains, differ, hash_bytes, load64, signed, slot_of
+
+LF = 0x0A
+
+
+@kernel
+def strip(size: int, flags: Array) -> tuple[int, int]:
+    """`str.strip`: the span without the white space at its ends, of a text of `size` bytes with these flags."""
+    first, last = 0, size
+    while first < last and flags[first] & SPACE:
+        first += 1
+    while last > first and flags[last - 1] & SPACE:
+        last -= 1
+    return first, last
+
+
+@part
+def _separator(text: Array, at: int, newlines: int) -> tuple[int, int]:
+    """The next run of at least so many line feeds from `at` on; where there is none, both are the text's end."""
+    size = len(text)
+    while at < size:
+        if at + 8 <= size and not contains(load64(text, at), LF):
+            at += 8
+        elif text[at] != LF:
+            at += 1
+        else:
+            run = at + 1
+            while run < size and text[run] == LF:
+                run += 1
+            if run - at >= newlines:
+                return at, run
+            at = run
+    return size, size
+
+
+@kernel
+def repeats(text: Array, newlines: int) -> tuple[int, int, int]:
+    """Segments, segments equal to an earlier one, and the characters of the latter.
+
+    `newlines` or more line feeds in a row separate two segments; at either end they leave an empty one, as
+    `re.split` does. Memory grows with the distinct segments.
+    """
+    bits = 6
+    starts, lengths = np.empty(64, np.uint32), np.zeros(64, np.uint32)  # length + 1, or 0: an empty slot
+    hashes = np.empty(64, np.uint64)
+    used = segments = duplicates = characters = 0
+    begin = 0
+    while True:
+        end, after = _separator(text, begin, newlines)
+        length = end - begin
+        value = hash_bytes(text, begin, end)
+        slot = slot_of(value, bits)
+        while lengths[slot]:
+            same = hashes[slot] == value and signed(lengths[slot]) - 1 == length
+            if same and not differ(text, signed(starts[slot]), begin, length):
+                break
+            slot = (slot + 1) & ((1 << bits) - 1)
+        segments += 1
+        if lengths[slot]:
+            duplicates += 1
+            characters += count_characters(text, begin, end)
+        else:
+            starts[slot], lengths[slot], hashes[slot] = begin, length + 1, value
+            used += 1
+            if 2 * used > 1 << bits:
+                bits += 1
+                starts, lengths, hashes = _rehash(starts, lengths, hashes, bits)
+        if end == after:  # no separator was left
+            return segments, duplicates, characters
+        begin = after
+
+
+@kernel
+def _rehash(starts: Array, lengths: Array, hashes: Array, bits: int) -> tuple[Array, Array, Array]:
+    size = 1 << bits
+    new_starts, new_lengths = np.empty(size, np.uint32), np.zeros(size, np.uint32)
+    new_hashes = np.empty(size, np.uint64)
+    for old in range(len(hashes)):
+        if lengths[old]:
+            slot = slot_of(hashes[old], bits)
+            while new_lengths[slot]:
+                slot = (slot + 1) & (size - 1)
+            new_starts[slot], new_lengths[slot], new_hashes[slot] = starts[old], lengths[old], hashes[old]
+    return new_starts, new_lengths, new_hashes

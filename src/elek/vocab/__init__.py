@@ -1,0 +1,1 @@
+"""The vocabulary: trained by SentencePiece on the training text (`training`), used by everybody (`tokenizer`)."""

@@ -1,0 +1,64 @@
+"""The stage `annotate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from elek.dataset import Dataset
+from stages import annotate
+from tests.annotated import rows, write_clean
+
+
+def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int = 1) -> None:
+    folder.mkdir(exist_ok=True)
+    write_clean(folder, parts=4)
+    (folder / "params.yaml").write_text(f"execution:\n  workers: {workers}\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    annotate.main()
+
+
+def test_annotate_is_row_aligned_with_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Part n has the ids of part n of `clean`, an empty part too, and no text."""
+    _run(tmp_path, monkeypatch)
+    clean, annotated = Dataset(tmp_path / "data/clean/train"), Dataset(tmp_path / "data/annotate")
+    assert len(clean.parts) == len(annotated.parts) == 4
+    for index in range(4):
+        signals = annotated.read(index)
+        assert signals["id"].to_pylist() == clean.read(index, ["id"])["id"].to_pylist()
+        assert not {"text", "url", "meta"} & set(signals.column_names)
+    assert annotated.manifest["parents"] == {"clean": clean.digest}
+
+
+def test_metrics_count_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every document is of one identified language."""
+    _run(tmp_path, monkeypatch)
+    metrics = json.loads((tmp_path / "reports/annotate.json").read_text(encoding="utf-8"))
+    assert metrics["documents"] == sum(metrics["languages"].values()) == len(rows())
+    assert {"en", "tr"} <= set(metrics["languages"])
+
+
+@pytest.mark.slow
+def test_the_bytes_do_not_depend_on_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process or two, the same files."""
+    _run(tmp_path / "one", monkeypatch, workers=1)
+    _run(tmp_path / "two", monkeypatch, workers=2)
+    files = sorted(path for path in (tmp_path / "one" / "data/annotate").iterdir())
+    assert len(files) == 5
+    for path in [*files, tmp_path / "one" / "reports/annotate.json"]:
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_no_clean_data_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 4, what is missing, and nothing that looks whole."""
+    (tmp_path / "params.yaml").write_text("execution:\n  workers: 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        annotate.main()
+    assert caught.value.code == 4
+    assert "manifest.json is missing" in capsys.readouterr().err
+    assert not (tmp_path / "data/annotate").exists()

@@ -1,0 +1,81 @@
+"""The stage `train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from elek.model.files import load_model
+from stages import tokenize, train, vocab
+from tests.vocabulary import write_project
+
+TRAIN = """\
+train:
+  steps: 12
+  batch: 4
+  threads: 1
+  precision: fp32
+  model: {context: 16, layers: 2, width: 32, heads: 2}
+  validation: {every: 6, windows: 8}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_project(tmp_path)
+    with (tmp_path / "params.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(TRAIN)
+    monkeypatch.chdir(tmp_path)
+    vocab.main()
+    tokenize.main()
+    return tmp_path
+
+
+def test_train_writes_model_history_and_metrics(project: Path) -> None:
+    """All that the next stages read; a second run gives the same bytes, and no checkpoint is left."""
+    train.main()
+    out = project / "data" / "train"
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "history.csv", "model.safetensors"]
+    metrics = json.loads((project / "reports" / "train.json").read_text(encoding="utf-8"))
+    model = load_model(out)
+    assert model.config.vocab_size == 700
+    assert metrics["parameters"] == model.config.parameters
+    assert (metrics["steps"], metrics["tokens"]) == (12, 12 * 4 * 16)
+    assert 0 < metrics["validation_bits_per_byte"] < metrics["validation_loss"]
+    history = (out / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert history[0] == "step,tokens,train_loss,validation_loss,learning_rate,grad_norm"
+    assert history[-1].startswith("12,768,")
+    timing = json.loads((project / ".cache" / "timings" / "train.json").read_text(encoding="utf-8"))
+    assert timing["tokens_per_second"] > 0
+    assert not list((project / ".ckpt").glob("*"))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    train.main()
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_too_little_text_ends_with_a_remedy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 4, nothing that looks like a model, and what to change."""
+    text = (project / "params.yaml").read_text(encoding="utf-8").replace("context: 16", "context: 4096")
+    (project / "params.yaml").write_text(text, encoding="utf-8", newline="\n")
+    with pytest.raises(SystemExit) as end:
+        train.main()
+    assert end.value.code == 4
+    told = capsys.readouterr().err
+    assert "less than one window of 4096" in told
+    assert "train.model.context" in told
+    assert not (project / "data" / "train").exists()
+
+
+def test_a_diverging_run_ends_with_the_documents_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 7, and the ids of the documents in the batch."""
+    with (project / "params.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write("  optimizer: {name: adamw, learning_rate: 1e30}\n")
+    with pytest.raises(SystemExit) as end:
+        train.main()
+    assert end.value.code == 7
+    told = capsys.readouterr().err
+    assert "of step" in told
+    assert "documents of its batch: " in told
+    assert not (project / "data" / "train").exists()

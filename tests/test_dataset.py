@@ -1,0 +1,126 @@
+"""Dataset folders are complete or not there, and tell what was done to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elek.dataset import (
+    DOCUMENT,
+    Dataset,
+    atomic_folder,
+    sha256_file,
+    write_json,
+    write_manifest,
+    write_part,
+)
+from elek.errors import DataError
+
+
+def documents(texts: list[str]) -> pa.Table:
+    rows = [
+        {"id": f"a/{n}", "text": t, "source": "a", "license": "MIT", "lang": "tr", "url": "", "meta": "{}"}
+        for n, t in enumerate(texts)
+    ]
+    return pa.Table.from_pylist(rows, schema=DOCUMENT)
+
+
+def make(folder: Path, *parts: list[str]) -> Dataset:
+    folder.mkdir(parents=True)
+    return write_manifest(folder, [write_part(folder, n, documents(p), {"texts": len(p)}) for n, p in enumerate(parts)])
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8))
+@settings(deadline=None, max_examples=25)
+def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    """Any text comes back as it was, and the same rows give the same digest."""
+    folder = tmp_path_factory.mktemp("dataset")
+    first, second = make(folder / "a", texts), make(folder / "b", texts)
+    assert first.read(0)["text"].to_pylist() == texts
+    assert first.digest == second.digest
+    assert len(first) == len(texts)
+
+
+def test_counts_are_summed_over_parts(tmp_path: Path) -> None:
+    """A part's additive figures appear as their sum."""
+    dataset = make(tmp_path / "d", ["a", "b"], ["c"])
+    assert dataset.counts == {"texts": 3}
+    assert dataset.read_all(["id"]).num_rows == 3
+
+
+def test_a_folder_without_manifest_is_no_dataset(tmp_path: Path) -> None:
+    """Parts that a killed writer left behind are refused, with the way out."""
+    make(tmp_path / "d", ["a"])
+    (tmp_path / "d" / "manifest.json").unlink()
+    with pytest.raises(DataError, match=r"(?s)no complete dataset.*dvc repro"):
+        Dataset(tmp_path / "d")
+
+
+def test_a_missing_or_short_part_is_refused(tmp_path: Path) -> None:
+    """A part that is missing, or torn, is found when the dataset is opened."""
+    dataset = make(tmp_path / "d", ["a"], ["b"])
+    path = dataset.path(1)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DataError, match=r"part-00001\.parquet"):
+        Dataset(tmp_path / "d")
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    """verify() reads every byte."""
+    dataset = make(tmp_path / "d", ["a"])
+    dataset.verify()
+    data = bytearray(dataset.path(0).read_bytes())
+    data[len(data) // 2] ^= 1
+    dataset.path(0).write_bytes(data)
+    with pytest.raises(DataError, match="SHA-256"):
+        Dataset(tmp_path / "d").verify()
+
+
+def test_a_damaged_manifest_and_a_foreign_schema_are_refused(tmp_path: Path) -> None:
+    """Half a manifest, or one of a later schema, is an error and not an empty dataset."""
+    dataset = make(tmp_path / "d", ["a"])
+    path = dataset.folder / "manifest.json"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole[:20], encoding="utf-8")
+    with pytest.raises(DataError, match="damaged"):
+        Dataset(dataset.folder)
+    write_json(path, {**json.loads(whole), "schema_version": 99})
+    with pytest.raises(DataError, match="schema version 99"):
+        Dataset(dataset.folder)
+
+
+def test_an_atomic_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An error leaves the old content, success replaces it, and what a killed writer left is cleared away."""
+    target = tmp_path / "data"
+    with atomic_folder(target) as folder:
+        (folder / "old").touch()
+
+    def fail() -> None:
+        with atomic_folder(target) as folder:
+            (folder / "new").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    (tmp_path / ".data.123.tmp").mkdir()
+    with atomic_folder(target) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_json_has_one_form(tmp_path: Path) -> None:
+    """Equal values give equal bytes, whatever the order of keys; NaN is refused, since it is not JSON."""
+    write_json(tmp_path / "a.json", {"b": 1, "a": "ışık"})
+    write_json(tmp_path / "b.json", {"a": "ışık", "b": 1})
+    assert sha256_file(tmp_path / "a.json") == sha256_file(tmp_path / "b.json")
+    assert "ışık" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "c.json", float("nan"))
+    assert not (tmp_path / "c.json").exists()
