@@ -72,8 +72,8 @@ def closure(module: str) -> frozenset[Path]:
             package = DISCOVERS[name]
             waiting += [f"{package}.{file.stem}" for file in (PROJECT / "src" / package.replace(".", "/")).glob("*.py")]
     files = {path for name in seen if (path := _file(name)) is not None}
-    for package in {file.parent for file in files if file.name == "__init__.py"}:
-        files |= {file for file in package.iterdir() if _is_data(file)}
+    for folder in {file.parent for file in files if file.name == "__init__.py"}:
+        files |= {file for file in folder.iterdir() if _is_data(file)}
     return frozenset(files)
 
 

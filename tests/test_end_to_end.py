@@ -97,7 +97,7 @@ def test_evaluation_text_is_never_trained_on(project: Path) -> None:
 def test_a_threshold_reruns_filter_and_what_follows(copy: Path) -> None:
     """Text is not fetched, cleaned or measured again for another threshold; and back again is cached."""
     before = outputs(copy)
-    write_params(copy, {"filter.gopher_quality": {"min_words": 90}})
+    write_params(copy, {"filter.gopher_quality": {"min_words": 150}})
     again = ran(dvc(copy, "repro", "filter"))
     assert again == ["filter"]
     assert outputs(copy)["filter"] != before["filter"]
@@ -106,12 +106,11 @@ def test_a_threshold_reruns_filter_and_what_follows(copy: Path) -> None:
     assert outputs(copy) == before
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_the_bytes_do_not_depend_on_the_number_of_workers(copy: Path, workers: int) -> None:
+def test_the_bytes_do_not_depend_on_the_number_of_workers(copy: Path) -> None:
     """From fetch to tokenize, every output has the digest that two workers gave it."""
     before = outputs(copy)
     shutil.rmtree(copy / ".dvc" / "cache")
-    write_params(copy, {"execution.workers": workers})
+    write_params(copy, {"execution.workers": 1})
     dvc(copy, "repro", "--force", "tokenize")
     after = outputs(copy)
     assert {name: after[name] for name in STAGES[:8]} == {name: before[name] for name in STAGES[:8]}
@@ -135,8 +134,8 @@ def test_differences_and_experiments(copy: Path) -> None:
     assert changed["params.yaml"]["train.steps"] == {"old": 12, "new": 6, "diff": -6}
     metrics = json.loads(dvc(copy, "metrics", "diff", "--json").stdout)
     assert metrics["reports/train.json"]["steps"]["new"] == 6
-    plots = dvc(copy, "plots", "diff", "HEAD", "--json")
-    assert "history.csv" in plots.stdout
+    plots = json.loads(dvc(copy, "plots", "diff", "HEAD", "--json").stdout)["data"]
+    assert plots["Loss"][0]["revisions"] == ["workspace", "HEAD"]
     assert "shorter" in dvc(copy, "exp", "show", "--csv").stdout
 
 
