@@ -1,0 +1,1 @@
+"""The model: its shape (`config`), its mathematics (`transformer`) and its files (`files`)."""

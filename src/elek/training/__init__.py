@@ -1,0 +1,1 @@
+"""Training: the order of batches, the loop, its optimizers and its checkpoints."""

@@ -1,0 +1,138 @@
+"""Checkpoints from which a run goes on to the very same bits.
+
+    .ckpt/<digest of params, data and versions>/
+        run.json                    what that digest stands for
+        step-00000100/
+            tensors.safetensors     weights, optimizer state, random states
+            state.json              step, history
+            manifest.json           SHA-256 of the two, written last
+
+A run of other params, other data or other versions has a folder of its own, and never sees this one. A checkpoint
+is written to a temporary folder, flushed to the disk and renamed: whatever kills the writer, what bears the name
+`step-…` is whole. Two are kept, and the older is taken where the newer was damaged later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from elek.dataset import sha256_file
+from elek.errors import DataError, TrainingError
+
+TENSORS, STATE, MANIFEST, RUN = "tensors.safetensors", "state.json", "manifest.json", "run.json"
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stood after `step` steps. `state` is JSON; its floats come back exactly."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run under `root`. `run` says, as JSON, all that the result depends on."""
+
+    def __init__(self, root: Path, run: Mapping[str, Any]) -> None:
+        self.root, self.run = root, dict(run)
+        canonical = json.dumps(self.run, sort_keys=True, allow_nan=False)
+        self.folder = root / hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint and remove all but the newest two.
+
+        Raises TrainingError where it cannot be written (a full disk); the earlier ones stand as they were.
+        """
+        target = self.folder / f"step-{checkpoint.step:08d}"
+        temporary = self.folder / f".{target.name}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(self.folder / RUN, _json(self.run))
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            _write(temporary / TENSORS, safetensors.torch.save(dict(checkpoint.tensors)))
+            _write(temporary / STATE, _json({"step": checkpoint.step, **checkpoint.state}))
+            hashes = {name: sha256_file(temporary / name) for name in (TENSORS, STATE)}
+            _write(temporary / MANIFEST, _json(hashes))
+            if target.exists():
+                shutil.rmtree(target)
+            temporary.rename(target)
+            _flush_folder(self.folder)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise TrainingError(
+                f"the checkpoint of step {checkpoint.step} could not be written: {error.strerror or error}",
+                where=str(self.folder),
+                fix="make room on the disk and run it again: training goes on from the checkpoint before",
+            ) from None
+        for old in self._found()[KEPT:]:
+            shutil.rmtree(old)
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole, or None; a damaged one is told on stderr and passed over."""
+        for folder in self._found():
+            try:
+                return _read(folder)
+            except DataError as error:
+                sys.stderr.write(
+                    f"train: the checkpoint {folder.name} is damaged ({error.what}); taking the one before\n"
+                )
+        return None
+
+    def clear(self) -> None:
+        """Remove the checkpoints of this run and of every other one under `root`: the model stands."""
+        for run in sorted(self.root.glob(f"*/{RUN}")):
+            shutil.rmtree(run.parent)
+
+    def _found(self) -> list[Path]:
+        """Folders of checkpoints, the newest first."""
+        return sorted(self.folder.glob("step-*"), reverse=True)
+
+
+def _read(folder: Path) -> Checkpoint:
+    try:
+        hashes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        for name in (TENSORS, STATE):
+            if sha256_file(folder / name) != hashes[name]:
+                raise DataError(f"{name} does not have its SHA-256", where=str(folder))
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        # Cloned: read from the file they lie at odd addresses, which the fastest kernels do not like.
+        tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load_file(folder / TENSORS).items()}
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise DataError(f"{type(error).__name__}: {error}", where=str(folder)) from None
+    return Checkpoint(int(state.pop("step")), tensors, state)
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself last; Windows has no such call, and needs none."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

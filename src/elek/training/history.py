@@ -1,0 +1,36 @@
+"""What a run tells of its course, step by step; holds nothing that two equal runs would not share."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of history.csv."""
+
+    step: int
+    tokens: int
+    """Seen since the first step."""
+    train_loss: float
+    """Nats per token, the mean since the row before."""
+    validation_loss: float | None
+    """Nats per token on the fixed sample, where this step was measured."""
+    learning_rate: float
+    """Of AdamW; Muon's follows the same schedule."""
+    grad_norm: float
+    """Before clipping."""
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """The rows as CSV with a header, numbers to six digits, and nothing where a loss was not measured."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = asdict(row)
+        writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values.items()})
+    return text.getvalue()

@@ -1,0 +1,88 @@
+"""`train:` of params.yaml. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from elek.model.config import ModelShape
+from elek.params import Section
+
+
+class OptimizerParams(Section):
+    """What turns gradients into steps; see `elek.training.optimizers`."""
+
+    name: Literal["muon", "adamw"] = "muon"
+    """`adamw` (Loshchilov and Hutter 2019) for everything, or `muon` (Jordan 2024) for the matrices inside the
+    blocks and `adamw` for the rest."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """The highest learning rate of AdamW."""
+    matrix_learning_rate: float = Field(default=1e-2, gt=0)
+    """The highest learning rate of Muon, whose steps are scaled to AdamW's usual size (Liu et al. 2025, §2.2)."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Decoupled, and of matrices only: each step takes this share, times the learning rate, off their weights."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """AdamW's memory of the gradient."""
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    """AdamW's memory of the squared gradient."""
+    epsilon: float = Field(default=1e-8, gt=0)
+    """What AdamW adds to the divisor."""
+    momentum: float = Field(default=0.95, ge=0, lt=1)
+    """Muon's memory of the gradient."""
+
+
+class ScheduleParams(Section):
+    """Share of the highest learning rate over the steps; see `elek.training.schedule`."""
+
+    kind: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """What comes after the warm-up: half a cosine wave, a straight line, nothing, or `wsd`: constant, then a
+    straight line over the last `decay` of the steps (warmup-stable-decay, Hu et al. 2024)."""
+    warmup: float = Field(default=0.05, ge=0, le=1)
+    """Share of the steps over which the rate rises in a straight line."""
+    decay: float = Field(default=0.2, ge=0, le=1)
+    """Share of the steps over which `wsd` falls."""
+    floor: float = Field(default=0.05, ge=0, le=1)
+    """Where it ends, as a share of the highest rate."""
+
+
+class ValidationParams(Section):
+    """How the loss on unseen text is followed while training."""
+
+    every: int = Field(default=100, ge=1)
+    """Steps from one measurement to the next; the last step is always measured."""
+    windows: int = Field(default=48, ge=1)
+    """Windows of `context` tokens that are measured, spread evenly over the validation text, always the same."""
+
+
+class TrainParams(Section):
+    """How a model is trained: its shape, the text it sees and in which steps."""
+
+    seed: int = Field(default=1, ge=0)
+    """Of the first weights and of the order of the windows."""
+    model: ModelShape = ModelShape()
+    """Its shape, except for the vocabulary's size, which the shards know."""
+    steps: int = Field(default=900, ge=1)
+    """Updates of the weights. A number and never a time, so that a slow machine trains the same model."""
+    batch: int = Field(default=8, ge=1)
+    """Windows of `context` tokens in one step."""
+    micro_batch: int = Field(default=16, ge=1)
+    """Windows computed at once. Where it is smaller than `batch`, gradients add up to those of the whole batch:
+    less memory, the same step."""
+    optimizer: OptimizerParams = OptimizerParams()
+    schedule: ScheduleParams = ScheduleParams()
+    clip: float = Field(default=1.0, gt=0)
+    """The gradient's longest norm; a longer one is scaled down to it (Pascanu et al. 2013)."""
+    validation: ValidationParams = ValidationParams()
+    history_every: int = Field(default=10, ge=1)
+    """Steps from one row of history.csv to the next."""
+    checkpoint_every: int = Field(default=100, ge=1)
+    """Steps from one checkpoint to the next; the last two are kept."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Type of the matrix products: `auto` takes bf16 where the processor has instructions for it and fp32
+    elsewhere. Weights, sums, norms and the optimizer are float32 always."""
+    threads: int = Field(default=2, ge=1)
+    """Threads of the processor. The order in which they add changes the last bits, so that this is a number and
+    never `all cores`: the same number gives the same model. Raise it to train faster on a larger machine."""
+    compile: bool = False
+    """Compile the model with torch.compile: pays from about ten minutes of training, and needs a C++ compiler."""

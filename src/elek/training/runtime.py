@@ -1,0 +1,82 @@
+"""Where and in which arithmetic a run is computed: chosen by what the machine can do, never by a timing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+import elek
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Device and arithmetic of a run, and what its bits depend on besides params and data."""
+
+    device: torch.device
+    precision: Precision
+
+    @property
+    def compute(self) -> torch.dtype:
+        """Type of the matrix products."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    @contextlib.contextmanager
+    def mixed(self) -> Iterator[None]:
+        """Matrix products in `compute`; what needs range or sums stays float32."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            yield
+
+    def versions(self) -> dict[str, str]:
+        """Everything that may change the last bit: code, libraries, kind of machine, arithmetic."""
+        return {
+            "elek": elek.__version__,
+            "code": _code_digest(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
+            "precision": self.precision,
+        }
+
+
+def choose_runtime(precision: Literal["auto", "fp32", "bf16"]) -> Runtime:
+    """The first CUDA device where there is one, else the processor; bf16 where that has instructions for it."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "auto":
+        precision = "bf16" if has_bf16(device) else "fp32"
+    return Runtime(device, precision)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bf16 in hardware. Elsewhere it is emulated, and slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    can = torch.cpu.get_capabilities()
+    return any(bool(can.get(name)) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile finds the C++ compiler that it needs on a processor."""
+    names = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
+    return any(name and shutil.which(name) for name in names)
+
+
+def _code_digest() -> str:
+    """SHA-256 over the modules of the model and of its training: other code, other run."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for folder in ("model", "training"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,216 @@
+"""A run that was cut short goes on to the very same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from elek.errors import TrainingError
+from elek.training import checkpoint
+from elek.training.trainer import Trainer
+from tests.conftest import ROOT
+from tests.training.runs import make_trainer
+from tests.training.test_trainer import same, weights
+
+
+class Crash(BaseException):
+    """Stands for the end of the process."""
+
+
+def crash_when(monkeypatch: pytest.MonkeyPatch, where: Callable[[Path], bool]) -> None:
+    """End the run when a checkpoint has written the first file for which `where` holds."""
+    write = checkpoint._write
+
+    def write_and_crash(path: Path, content: bytes) -> None:
+        write(path, content)
+        if where(path):
+            raise Crash
+
+    monkeypatch.setattr(checkpoint, "_write", write_and_crash)
+
+
+def steps_of(trainer: Trainer) -> list[str]:
+    assert trainer.checkpoints is not None
+    return sorted(path.name for path in trainer.checkpoints.folder.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json", "manifest.json"])
+def test_a_crash_inside_a_checkpoint_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, optimizer: str, file: str
+) -> None:
+    """Weights, optimizer state and history of the run that went on are those of the run that was not cut."""
+    options = {"precision": precision, "optimizer": {"name": optimizer}, "batch": 5, "micro_batch": 2}
+    whole = make_trainer(**options)
+    history = whole.run().history
+    first = make_trainer(tmp_path, **options)
+    with monkeypatch.context() as patch:
+        crash_when(patch, lambda path: path.name == file and "00000008" in path.parent.name)
+        with pytest.raises(Crash):
+            first.run()
+    second = make_trainer(tmp_path, **options)
+    assert second.run().history == history
+    assert same(weights(second), weights(whole))
+    for one, other in zip(second.optimizers, whole.optimizers, strict=True):
+        for number, values in one.state_dict()["state"].items():
+            for key, tensor in values.items():
+                assert torch.equal(tensor, other.state_dict()["state"][number][key])
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    """The newest two, and none of the finished model."""
+    trainer = make_trainer(tmp_path, checkpoint_every=3)
+    trainer.run()
+    assert steps_of(trainer) == ["step-00000006", "step-00000009"]
+    trainer.forget()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json", "manifest.json"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    """One flipped bit is seen, told by name, and the result is the same."""
+    whole = make_trainer(tmp_path)
+    whole.run()
+    assert whole.checkpoints is not None
+    path = whole.checkpoints.folder / "step-00000008" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    again = make_trainer(tmp_path)
+    again.run()
+    told = capsys.readouterr().err
+    assert "step-00000008 is damaged" in told
+    assert "going on from the checkpoint of step 4" in told
+    assert same(weights(again), weights(whole))
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"clip": 0.5}, {"steps": 13}, {"precision": "bf16"}, {"threads": 2}])
+def test_a_checkpoint_of_another_run_is_never_picked_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    """Other params have a folder of their own."""
+    make_trainer(tmp_path).run()
+    other = make_trainer(tmp_path, **change)
+    other._resume()
+    assert other.step == 0
+    assert "going on" not in capsys.readouterr().err
+
+
+def test_other_data_is_another_run(tmp_path: Path) -> None:
+    """The digest of the training text and that of the validation text are both part of what a run is."""
+    trainer = make_trainer(tmp_path)
+    folders = {trainer.identity()["train"], trainer.identity()["validation"]}
+    assert folders == {trainer.train.digest, trainer.validation.digest}
+    assert len(folders) == 2
+
+
+def test_only_checkpoints_are_cleared(tmp_path: Path) -> None:
+    """Forgetting removes the folders of runs, and nothing that somebody else put there."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep", encoding="utf-8")
+    make_trainer(tmp_path, seed=5).run()
+    trainer = make_trainer(tmp_path)
+    trainer.run()
+    assert len(list(tmp_path.iterdir())) == 3
+    trainer.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_full_disk_is_told_and_harms_no_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to do, and the next run goes on from the checkpoint before."""
+    whole = make_trainer()
+    whole.run()
+    trainer = make_trainer(tmp_path)
+    write = checkpoint._write
+
+    def full(path: Path, content: bytes) -> None:
+        if "00000008" in path.parent.name:
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_write", full)
+        with pytest.raises(TrainingError, match="step 8 could not be written: No space left"):
+            trainer.run()
+    assert steps_of(trainer) == ["step-00000004"]
+    again = make_trainer(tmp_path)
+    again.run()
+    assert same(weights(again), weights(whole))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a signal cannot be sent to oneself and noted")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_asked_to_stop_it_saves_and_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Between two checkpoints: nothing of the work is lost, and the handlers are put back."""
+    before = signal.getsignal(getattr(signal, name))
+    whole = make_trainer()
+    whole.run()
+    trainer = make_trainer(tmp_path)
+    step = trainer._step
+
+    def step_and_ask() -> float:
+        loss = step()
+        if trainer.step == 6:
+            os.kill(os.getpid(), getattr(signal, name))
+        return loss
+
+    monkeypatch.setattr(trainer, "_step", step_and_ask)
+    with pytest.raises(TrainingError, match=f"stopped by {name} after step 6 of 12"):
+        trainer.run()
+    assert steps_of(trainer) == ["step-00000004", "step-00000006"]
+    assert signal.getsignal(getattr(signal, name)) is before
+    again = make_trainer(tmp_path)
+    again.run()
+    assert same(weights(again), weights(whole))
+
+
+def test_training_works_outside_the_main_thread() -> None:
+    """Where no signal can be caught; a flow may run its tasks in threads."""
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            make_trainer(steps=2).run()
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert errors == []
+
+
+def start(tmp_path: Path, out: str, precision: str, death: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.training.victim", str(tmp_path / f"{out}.ckpt"), str(tmp_path / out)]
+    return subprocess.run(
+        [*command, precision, death], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_process_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> None:
+    """kill -9 between checkpoints, in the middle of one, at its very end, and a SIGTERM: one model.safetensors."""
+    assert start(tmp_path, "whole", precision, "never").returncode == 0
+    goings_on = []
+    for death in ("step:7", "tensors:10", "manifest:15", "term:18", "never"):
+        done = start(tmp_path, "cut", precision, death)
+        assert (done.returncode == 0) == (death == "never"), done.stderr
+        goings_on += [line for line in done.stderr.splitlines() if "going on" in line]
+        if death.startswith("term") and sys.platform != "win32":
+            assert done.returncode == TrainingError.exit_code
+    steps = [int(line.rsplit(maxsplit=1)[-1]) for line in goings_on]
+    assert steps[:3] == [5, 5, 10]
+    model = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert model[0] == model[1]
