@@ -55,7 +55,7 @@ def test_stop_ends_orphans(tmp_path: Path) -> None:
 
 
 def test_servers_are_known_while_their_owner_lives(tmp_path: Path) -> None:
-    """What a living process announced is found; a note of a dead one, or of another with its number, is not believed."""
+    """What a living process announced is found; a note of a dead one with the same number is not believed."""
     assert servers.addresses(tmp_path) == {}
     servers.announce(tmp_path, {"prefect": "http://127.0.0.1:1"})
     assert servers.addresses(tmp_path) == {"prefect": "http://127.0.0.1:1"}

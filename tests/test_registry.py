@@ -12,6 +12,7 @@ from elek import registry
 from elek.errors import DataError, ParamsError
 from elek.params import parse
 from elek.registry import Outcome, RegisterParams, register
+from elek.tracking.store import open_store
 from tests.project import git, run
 from tests.registered import commit, held_out, make_trained_project, relock, set_params, train
 
@@ -31,8 +32,12 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_first_model_becomes_champion(registered: tuple[Path, Outcome]) -> None:
     """Where there is no champion, a traceable model that passes the gates is it."""
-    _, outcome = registered
+    folder, outcome = registered
     assert (outcome.state, outcome.version, outcome.aliases, outcome.promoted) == ("Registered", 1, ("champion",), True)
+    with open_store(folder, "elek") as store:
+        tags = store.version(1).tags
+    assert tags["bits_per_byte.validation"] == "2.0"
+    assert (tags["git_dirty"], tags["prefect_flow_run_id"]) == ("false", "flow-1")
 
 
 def test_the_same_model_is_found_again(registered: tuple[Path, Outcome]) -> None:

@@ -1,0 +1,172 @@
+"""DVC as the flow uses it: the graph, whether a stage is up to date, and `dvc repro --single-item`.
+
+`project` must be the current folder: DVC names stages by their path from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from elek.errors import ElekError, LockError
+from elek.processes import start, stop
+
+Outcome = Literal["Ran", "Cached", "Skipped"]
+
+# What DVC says to somebody who sits before it, and which says nothing about the stage.
+_CHATTER = re.compile(
+    r"Updating lock file|Generating lock file|To track the changes|\tgit add|To enable auto staging|\tdvc config"
+    r"|Use `dvc push`|Running stage '|> |Data and pipelines are up to date"
+)
+_EXITED = re.compile(r"failed to run: .*, exited with (-?\d+)")
+LAST_LINES = 12
+
+
+class StageError(ElekError):
+    """A stage ended badly. Its exit code is the stage's own where that is one of ours."""
+
+    def __init__(self, stage: str, code: int | None, lines: list[str]) -> None:
+        how = f"was killed by signal {-code}" if code and code < 0 else "failed"
+        fix = (
+            "most often memory ran out: lower execution.workers in params.yaml, then `elek run` goes on here"
+            if code == -9
+            else "mend it and start `elek run` again: it goes on at this stage"
+        )
+        super().__init__(f"stage `{stage}` {how}", where="\n         ".join(lines) or "it said nothing", fix=fix)
+        self.exit_code = code if code and 1 < code < 8 else 1
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ElekError, (self.what,), {"where": self.where, "fix": self.fix, "exit_code": self.exit_code}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of dvc.yaml. `upstream` are the stages that must have ended before it."""
+
+    name: str
+    upstream: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+def plan(project: Path) -> list[Step]:
+    """The stages in an order in which each follows its dependencies, the same on every machine."""
+    import networkx as nx
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(project)) as repo:
+            graph = repo.index.graph  # an edge points from a stage to what it depends on
+            stages = {stage.addressing: stage for stage in graph if stage.cmd}
+            order = nx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: stage.addressing)
+            return [
+                Step(
+                    stage.addressing,
+                    tuple(sorted(dep.addressing for dep in graph.successors(stage) if dep.addressing in stages)),
+                    tuple(str(out) for out in stage.outs),
+                )
+                for stage in order
+                if stage.addressing in stages
+            ]
+    except DvcException as error:
+        raise ElekError(f"DVC cannot read the pipeline: {error}", where=str(project), fix="see `dvc dag`") from None
+
+
+def mend(project: Path) -> str | None:
+    """Remove a lock file that a killed DVC left half-written, without which no DVC command works; says so if it did.
+
+    The caller holds the run lock.
+    """
+    path = project / ".dvc" / "tmp" / "rwlock"
+    for _ in range(5):  # a living DVC may be rewriting it right now
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            time.sleep(0.1)
+        else:
+            return None
+    path.unlink()
+    return "removed .dvc/tmp/rwlock, which a killed DVC had left half-written"
+
+
+def is_current(project: Path, name: str) -> bool:
+    """Whether DVC would skip the stage: a tenth of a second in this process, half of one as a command."""
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError as RepoBusy
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        with Repo(str(project)) as repo, repo.lock:
+            (stage,) = repo.stage.collect(name)
+            return not stage.changed()
+    except RepoBusy as error:
+        raise LockError(
+            f"another DVC command is at work here: {error}", where=str(project), fix="wait for it to end, or stop it"
+        ) from None
+    except DvcException:
+        return False  # `dvc repro` will say what is the matter, in words of its own
+
+
+def reproduce(project: Path, name: str, on_line: Callable[[str], None]) -> Outcome:
+    """Run one stage if it must run, handing over its lines as they come. Raises StageError.
+
+    However this ends, nothing that it started lives on.
+    """
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    said: set[str] = set()
+    code: int | None = None
+    process = start([sys.executable, "-m", "dvc", "repro", "--single-item", name], cwd=project, stdout=subprocess.PIPE)
+    try:
+        for line in _lines(process):
+            if "didn't change, skipping" in line or "is cached - skipping run" in line:
+                said.add("Cached" if "is cached" in line else "Skipped")
+            exited = _EXITED.search(line)
+            if exited:
+                code = int(exited[1])
+            if line.strip() and not _CHATTER.match(line):
+                if not exited:
+                    last.append(line)
+                on_line(line)
+        returned = process.wait()
+    finally:
+        # DVC ends by itself when its stage does; ended before that, it may leave its lock file half-written.
+        stop(process, leaves_first=True)
+    if returned != 0:
+        raise StageError(name, code, list(last))
+    return "Cached" if "Cached" in said else "Skipped" if "Skipped" in said else "Ran"
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    # Reading happens on a thread: on Windows no signal gets through to a main thread that waits for a pipe.
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.put(line.rstrip("\r\n"))
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=0.5)
+        except queue.Empty:
+            if process.poll() is not None:
+                return
+            continue
+        if line is None:
+            return
+        yield line

@@ -1,0 +1,5 @@
+"""`python -m elek.cli` is `elek`."""
+
+from elek.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""What a run left behind, read together: reports/*.json, timings, samples. Missing files are left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from elek.errors import DataError
+
+DECIDING = ("filter", "dedup", "split")
+"""The stages that keep and drop documents, in order."""
+
+
+def report(project: Path, stage: str) -> dict[str, Any]:
+    """reports/<stage>.json; empty where the stage has not run."""
+    found = _json(project / "reports" / f"{stage}.json")
+    return found if isinstance(found, dict) else {}
+
+
+def timing(project: Path, stage: str) -> dict[str, Any]:
+    """How long the stage took here when it last ran: figures of this machine, which nobody tracks."""
+    found = _json(project / ".cache" / "timings" / f"{stage}.json")
+    return found if isinstance(found, dict) else {}
+
+
+def samples(project: Path) -> list[dict[str, str]]:
+    """Generations that `evaluate` made: mappings of `lang`, `prompt` and `text`."""
+    found = _json(project / "data" / "evaluate" / "samples.json")
+    return found if isinstance(found, list) else []
+
+
+def funnel(project: Path) -> list[dict[str, Any]]:
+    """Documents on their way: a row per deciding stage, most frequent reasons first; empty before `filter` ran."""
+    rows = []
+    for stage in DECIDING:
+        figures = report(project, stage)
+        if figures:
+            reasons = sorted(figures.get("reasons", {}).items(), key=lambda item: (-item[1], item[0]))
+            rows.append(
+                {
+                    "stage": stage,
+                    "in": figures["in"],
+                    "kept": figures["kept"],
+                    "dropped": figures["dropped"],
+                    "reasons": ", ".join(f"{rule} {count}" for rule, count in reasons if count),
+                }
+            )
+    return rows
+
+
+def _json(path: Path) -> object:
+    try:
+        found: object = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"damaged: {error}", where=str(path), fix="run `dvc repro`") from None
+    return found

@@ -1,0 +1,276 @@
+"""One run per model in MLflow's store, complete or not there, and the versions and aliases in its registry."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+import elek
+from elek.errors import DataError, ElekError, did_you_mean
+from elek.lineage import MODEL, Lineage
+from elek.params import read
+from elek.registry import origin_tags
+
+BATCH = 1000  # metrics in one request, MLflow's limit
+COMPLETE = "elek_model_id"
+"""A run's last tag: the model logged in it. A run without it was killed half-way and is not looked at again."""
+
+# What a served model needs to run, pinned to what it was made with; inferring the list takes MLflow nine seconds.
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "sentencepiece", "torch")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model."""
+
+    number: int
+    tags: Mapping[str, str]
+
+
+@contextmanager
+def open_store(project: Path, model: str) -> Iterator[Store]:
+    """The store that MLFLOW_TRACKING_URI names, else `mlflow.db` and `mlartifacts/` in the project.
+
+    Raises ElekError where it cannot be reached or read.
+    """
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or f"sqlite:///{(project / 'mlflow.db').resolve().as_posix()}"
+    try:
+        # Both set the variable for child processes too, which a later project in this process must not inherit.
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        with warnings.catch_warnings():
+            _silence(_ADVICE)
+            yield Store(project, model, own=not given)
+    except (MlflowException, SQLAlchemyError) as error:
+        said = str(getattr(error, "orig", None) or error)
+        raise ElekError(
+            f"MLflow: {' '.join(said.split())}", where=uri, fix="`elek doctor` says what can be reached"
+        ) from error
+    finally:
+        if given is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+_ADVICE = ("Add type hints to the `predict` method", "An input example was not provided")
+
+
+def _silence(messages: tuple[str, ...]) -> None:
+    """Keep advice to whoever wrote the model from whoever runs it. MLflow puts its own filters before any of ours."""
+    show = warnings.showwarning
+
+    def choosy(message: Warning | str, *arguments: Any, **named: Any) -> None:
+        if not any(text in str(message) for text in messages):
+            show(message, *arguments, **named)
+
+    warnings.showwarning = choosy
+
+
+class Store:
+    """MLflow as registration uses it."""
+
+    def __init__(self, project: Path, model: str, *, own: bool) -> None:
+        self._project, self._model = project, model
+        self._client = MlflowClient()
+        experiment = self._client.get_experiment_by_name(model)
+        if experiment is None:
+            location = (project / "mlartifacts").resolve().as_uri() if own else None
+            self._experiment: str = self._client.create_experiment(model, artifact_location=location)
+        else:
+            self._experiment = experiment.experiment_id
+            if experiment.lifecycle_stage == "deleted":
+                self._client.restore_experiment(self._experiment)
+
+    # -- runs
+
+    def ensure_run(self, origin: Lineage, flow_run_id: str | None) -> str:
+        """The complete run of this model, logged now where there is none."""
+        digest = origin.outs[MODEL]
+        for run in self._client.search_runs([self._experiment], f"tags.dvc_md5 = '{digest}'"):
+            if COMPLETE in run.data.tags:
+                return str(run.info.run_id)
+            self._client.delete_run(run.info.run_id)
+        tags = [RunTag(key, value) for key, value in origin_tags(origin, flow_run_id).items()]
+        name = f"{self._model}-{digest[:8]}"
+        with mlflow.start_run(experiment_id=self._experiment, run_name=name) as run:
+            run_id = str(run.info.run_id)
+            self._client.log_batch(run_id, tags=tags)
+            self._log_params(run_id)
+            self._log_metrics(run_id)
+            self._log_artifacts(run_id)
+            self._client.set_tag(run_id, COMPLETE, self._log_model())
+        return run_id
+
+    def _log_params(self, run_id: str) -> None:
+        values = flatten(read(self._project / "params.yaml"))
+        params = [Param(_key(key), _text(value)) for key, value in values.items()]
+        for start in range(0, len(params), 100):
+            self._client.log_batch(run_id, params=params[start : start + 100])
+
+    def _log_metrics(self, run_id: str) -> None:
+        now = int(time.time() * 1000)
+        metrics = [Metric(_key(key), value, now, 0) for key, value in report_metrics(self._project / "reports").items()]
+        metrics += [Metric(key, value, now, step) for key, value, step in curves(self._project / MODEL / "history.csv")]
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+    def _log_artifacts(self, run_id: str) -> None:
+        for name in ("params.yaml", "dvc.yaml", "dvc.lock"):
+            if (self._project / name).is_file():
+                self._client.log_artifact(run_id, str(self._project / name), "pipeline")
+        for folder, target in (("reports", "reports"), ("data/report", "report"), ("data/export", "export")):
+            if (self._project / folder).is_dir():
+                self._client.log_artifacts(run_id, str(self._project / folder), target)
+
+    def _log_model(self) -> str:
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+        from elek.tracking.defaults import GENERATION
+
+        types = {int: DataType.long, float: DataType.double}
+        signature = ModelSignature(
+            inputs=Schema([ColSpec(DataType.string, "prompt")]),
+            outputs=Schema([ColSpec(DataType.string)]),
+            params=ParamSchema([ParamSpec(name, types[type(value)], value) for name, value in GENERATION.items()]),
+        )
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={"model": str(self._project / MODEL), "vocab": str(self._project / "data" / "vocab")},
+            code_paths=[str(Path(elek.__file__).parent)],
+            pip_requirements=[f"{name}=={installed_version(name).split('+')[0]}" for name in REQUIREMENTS],
+            signature=signature,
+        )
+        return str(info.model_id)
+
+    # -- versions
+
+    def find_version(self, digest: str) -> Version | None:
+        """The version of the model with this DVC digest, the oldest where somebody made several by hand."""
+        found = self._client.search_model_versions(f"name = '{self._model}' and tag.dvc_md5 = '{digest}'")
+        numbers = sorted(int(version.version) for version in found)
+        return self.version(numbers[0]) if numbers else None
+
+    def version(self, number: int) -> Version:
+        found = self._client.get_model_version(self._model, str(number))
+        return Version(number, dict(found.tags))
+
+    def create_version(self, run_id: str, tags: Mapping[str, str]) -> Version:
+        if not self._client.search_registered_models(f"name = '{self._model}'"):
+            self._client.create_registered_model(self._model)
+        model_id = self._client.get_run(run_id).data.tags[COMPLETE]
+        made = self._client.create_model_version(
+            self._model, f"models:/{model_id}", run_id, tags=dict(tags), description=_describe(tags), model_id=model_id
+        )
+        return self.version(int(made.version))
+
+    def retag(self, version: Version, tags: Mapping[str, str]) -> Version:
+        """Set `tags` on a version, and take away why it was dirty."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(self._model, str(version.number), key, value)
+        if "git_dirty_because" in version.tags and "git_dirty_because" not in tags:
+            self._client.delete_model_version_tag(self._model, str(version.number), "git_dirty_because")
+        return self.version(version.number)
+
+    def aliases(self) -> dict[str, int]:
+        """Version number by alias. (Searching for versions leaves them out.)"""
+        try:
+            found = self._client.get_registered_model(self._model).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return {}
+        return {alias: int(number) for alias, number in found.items()}
+
+    def predict(self, which: str, prompt: str, settings: Mapping[str, Any]) -> str:
+        """What the registered version or alias `which` makes of `prompt`. Raises DataError where there is none."""
+        known = {**self.aliases(), **{str(number): number for number in self._numbers()}}
+        if which not in known:
+            fix = did_you_mean(which, known) if known else "register one: `elek run`"
+            raise DataError(f"`{self._model}` has no version or alias `{which}`", where="MLflow's registry", fix=fix)
+        loaded = mlflow.pyfunc.load_model(f"models:/{self._model}/{known[which]}")
+        text: str = loaded.predict({"prompt": [prompt]}, params=dict(settings))[0]
+        return text
+
+    def _numbers(self) -> list[int]:
+        return [int(found.version) for found in self._client.search_model_versions(f"name = '{self._model}'")]
+
+    def set_alias(self, alias: str, number: int) -> None:
+        self._client.set_registered_model_alias(self._model, alias, str(number))
+
+    def drop_alias(self, alias: str) -> None:
+        self._client.delete_registered_model_alias(self._model, alias)
+
+
+def _describe(tags: Mapping[str, str]) -> str:
+    scores = {key.partition(".")[2]: float(tag) for key, tag in tags.items() if key.startswith("bits_per_byte.")}
+    measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores.items()) or "not measured"
+    return f"Bits per byte: {measured}. Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
+
+
+def flatten(value: object, prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings under dotted keys; a list is a leaf."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    flat: dict[str, Any] = {}
+    for key, child in value.items():
+        flat |= flatten(child, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def report_metrics(folder: Path) -> dict[str, float]:
+    """Every number in reports/*.json as `<stage>.<key>…`; of the data stages without the tables by source and rule."""
+    metrics = {}
+    for path in sorted(folder.glob("*.json")):
+        for key, value in flatten(json.loads(path.read_text(encoding="utf-8")), path.stem).items():
+            tables = {"by_source", "reasons", "failures", "sources"} if path.stem != "evaluate" else set()
+            if isinstance(value, bool) or not isinstance(value, int | float) or tables & set(key.split(".")):
+                continue
+            metrics[key] = float(value)
+    return metrics
+
+
+def curves(history: Path) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of every figure in a training history; empty cells are left out."""
+    if not history.is_file():
+        return
+    with history.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            for name, cell in row.items():
+                if cell and math.isfinite(float(cell)):
+                    yield name, float(cell), step
+
+
+def _key(name: str) -> str:
+    # MLflow's alphabet for names; sources may be called anything.
+    return re.sub(r"[^\w\-./ ]", "_", name)[:250]
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text[:6000]

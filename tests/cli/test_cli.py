@@ -1,0 +1,145 @@
+"""The command line: instant help, errors with exit codes, and the commands that need no server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elek.cli import app, summary
+from elek.dataset import write_json
+from tests.project import environment
+from tests.registered import make_trained_project
+
+
+def elek(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`elek …` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "elek.cli", *arguments],
+        cwd=folder,
+        env={name: value for name, value in environment().items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    """--help names every command and loads none of the libraries that take their time."""
+    heavy = ["torch", "mlflow", "prefect", "dvc", "pyarrow", "numpy", "rich", "pydantic", "pandas", "numba", "psutil"]
+    script = (
+        "import sys; from elek.cli import main; sys.argv = ['elek', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert command.callback.__name__ in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "ui", "register", "schedule --every 5", "why x", "generate x"])
+def test_outside_of_a_project(tmp_path: Path, command: str) -> None:
+    """Every command that needs a project says that there is none, and where the nearest one above is."""
+    (tmp_path / "inner").mkdir()
+    done = elek(tmp_path / "inner", *command.split())
+    assert done.returncode == 2
+    assert "no Elek project" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_project_above_is_named(tmp_path: Path) -> None:
+    """In a folder inside of a project the fix is the way back."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    (tmp_path / "inner").mkdir()
+    assert f"cd {tmp_path}" in elek(tmp_path / "inner", "why", "x").stderr
+
+
+def test_an_unknown_option_is_exit_code_2(tmp_path: Path) -> None:
+    """Typing errors on the command line are told by name."""
+    done = elek(tmp_path, "run", "--quik")
+    assert done.returncode == 2
+    assert "--quik" in done.stderr
+
+
+def test_version(tmp_path: Path) -> None:
+    """--version prints name and number."""
+    assert elek(tmp_path, "--version").stdout.startswith("elek 0.")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a trained model."""
+    return make_trained_project(tmp_path_factory.mktemp("trained"))
+
+
+def test_generate_is_seeded(trained: Path) -> None:
+    """The same seed continues a text in the same way, and the prompt comes first."""
+    arguments = ("generate", "Köyün", "--max-new-tokens", "8", "--json")
+    first, again = elek(trained, *arguments), elek(trained, *arguments)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == again.stdout
+    assert json.loads(first.stdout)["text"].startswith("Köyün")
+
+
+def test_generate_without_a_model(tmp_path: Path) -> None:
+    """Before training the error says what to run."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    done = elek(tmp_path, "generate", "x")
+    assert done.returncode == 4
+    assert "dvc repro" in done.stderr
+
+
+def test_doctor_outside_and_inside(trained: Path, tmp_path: Path) -> None:
+    """Outside of a project the installation is checked and exit code 1 says that something is wrong."""
+    outside = elek(tmp_path, "doctor", "--json")
+    findings = {finding["topic"]: finding for finding in json.loads(outside.stdout)}
+    assert outside.returncode == 1
+    assert findings["project"]["state"] == "wrong"
+    assert findings["python"]["state"] == "ok"
+    inside = elek(trained, "doctor")
+    assert "params.yaml is valid" in inside.stdout
+    assert "clean at" in inside.stdout
+
+
+def test_summary_tells_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The screen has the funnel, the tokens, the model and a sample per language; what nobody measured is a dash."""
+    reports = tmp_path / "reports"
+    write_json(reports / "fetch.json", {"documents": {"train": 1234, "evaluation": 10}})
+    counts = {"in": 1234, "kept": 1000, "dropped": 234, "reasons": {"licence.policy": 34, "toxicity.score": 200}}
+    write_json(reports / "filter.json", counts)
+    write_json(reports / "dedup.json", {"in": 1000, "kept": 990, "dropped": 10, "reasons": {"dedup.exact": 10}})
+    write_json(reports / "split.json", {"in": 990, "kept": 990, "dropped": 0, "reasons": {}})
+    write_json(reports / "tokenize.json", {"train": {"tokens": 1_000_000}, "test": {"tokens": 10}})
+    write_json(reports / "train.json", {"parameters": 2_500_000})
+    write_json(reports / "evaluate.json", {"validation": {"loss": 3.25, "bits_per_byte": 1.5}})
+    samples = [
+        {"lang": "tr", "prompt": "Bu", "text": " bir\n\nörnek"},
+        {"lang": "en", "prompt": "The", "text": "The " + "word " * 100},
+        {"lang": "en", "prompt": "A", "text": "A second one"},
+    ]
+    write_json(tmp_path / "data" / "evaluate" / "samples.json", samples)
+    summary.show(tmp_path)
+    shown = capsys.readouterr().out
+    for text in ("1,234, 10 more held out", "200  toxicity.score", "990", "train 1,000,000, test 10", "Bu bir örnek"):
+        assert text in shown
+    assert "2,500,000 parameters, – tokens/s" in shown
+    assert "loss 3.2500, 1.5000 bits per byte" in shown
+    assert shown.index("sample (en)") < shown.index("sample (tr)")
+    assert "A second one" not in shown
+    assert "elek ui" in shown
+    json.dumps(summary.collect(tmp_path))
+
+
+def test_summary_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A project without our reports has no screen."""
+    summary.show(tmp_path)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,85 @@
+"""DVC as the flow sees it, without Prefect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from elek.errors import ElekError
+from flows import repro
+from flows.terminal import parse_progress
+from tests.flows.toy import Toy
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """A project that has never run."""
+    return Toy(tmp_path_factory.mktemp("repro") / "toy")
+
+
+def test_plan_follows_dependencies(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stage comes after those that it depends on, whatever their names and their place in the file."""
+    monkeypatch.chdir(toy.folder)
+    steps = repro.plan(toy.folder)
+    assert [(step.name, step.upstream) for step in steps] == [("zero", ()), ("one", ("zero",)), ("apart", ("one",))]
+
+
+def test_a_folder_without_dvc_is_told(tmp_path: Path) -> None:
+    """Where DVC was never initialised, that is the error."""
+    with pytest.raises(ElekError, match="DVC cannot read the pipeline"):
+        repro.plan(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_stage_is_current_only_after_it_ran(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage is up to date after it ran, and no longer when a param of its own changes, and only that stage."""
+    from flows import environment
+
+    monkeypatch.chdir(toy.folder)
+    monkeypatch.setenv("PATH", environment.settings(toy.folder)["PATH"])
+    lines: list[str] = []
+    assert not repro.is_current(toy.folder, "zero")
+    assert repro.reproduce(toy.folder, "zero", lines.append) == "Ran"
+    assert lines == ["[zero] 1/2 parts", "[zero] 2/2 parts", "zero says merhaba, ğüşiöç"]
+    assert repro.is_current(toy.folder, "zero")
+    assert not repro.is_current(toy.folder, "one")
+    toy.settings(zero={"ticks": 1})
+    assert not repro.is_current(toy.folder, "zero")
+
+
+def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
+    """A torn lock file of a killed DVC, which stops every DVC command, is removed and told; a whole one stays."""
+    path = tmp_path / ".dvc" / "tmp" / "rwlock"
+    path.parent.mkdir(parents=True)
+    assert repro.mend(tmp_path) is None
+    path.write_text("{}", encoding="utf-8")
+    assert repro.mend(tmp_path) is None
+    for torn in ("", '{"write": {'):
+        path.write_text(torn, encoding="utf-8")
+        assert "half-written" in str(repro.mend(tmp_path))
+        assert not path.exists()
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(4, 4), (7, 7), (1, 1), (255, 1), (-9, 1), (None, 1)])
+def test_a_stage_error_keeps_our_exit_codes(code: int | None, exit_code: int) -> None:
+    """A stage's exit code is the run's where it is one of ours; any other death is 1."""
+    error = repro.StageError("clean", code, ["a", "b"])
+    assert error.exit_code == exit_code
+    assert "b" in str(error)
+
+
+def test_progress_lines() -> None:
+    """The plain lines of elek.progress are read, others are not."""
+    line = parse_progress("[train] 30/800 steps loss 3.20, 5,000 tokens/s")
+    assert line is not None
+    assert (line.label, line.done, line.total, line.unit, line.note) == (
+        "train",
+        30,
+        800,
+        "steps",
+        "loss 3.20, 5,000 tokens/s",
+    )
+    assert parse_progress("[clean] 1/2 parts") is not None
+    for other in ("", "train │ 3/4", "[x] 1 of 2", "see [clean] 1/2 parts"):
+        assert parse_progress(other) is None
