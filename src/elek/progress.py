@@ -9,7 +9,7 @@ import sys
 import time
 from types import TracebackType
 
-PLAIN_SECONDS = 5.0
+PLAIN_SECONDS = 10.0
 
 
 class Progress:

@@ -34,8 +34,8 @@ class EvaluateParams(Section):
     """Tokens that go through the model at once; a matter of memory and speed."""
     prompts: dict[str, list[str]] = Field(
         default={
-            "en": ["The", "To install the package,", "When the king"],
-            "tr": ["Bu", "Türk milleti", "Arkadaşlar,"],
+            "en": ["To install the package,", "When the king", "The"],
+            "tr": ["Türk milleti", "Arkadaşlar,", "Bu"],
         }
     )
     """Beginnings for samples, by language. A space belongs to the word after it, so none ends with one."""

@@ -39,7 +39,9 @@ def sankey(nodes: Sequence[Node], links: Sequence[tuple[int, int, float]], headi
     `links` are (from, to, amount) with indices into `nodes`; a block is as high as the larger of what comes in
     and what goes out. Blocks stand in the order given, column by column.
     """
-    width, height, gap, block, left, right = 1060.0, 460.0, 13.0, 12.0, 150.0, 210.0
+    width, height, gap, block, right = 1060.0, 460.0, 13.0, 12.0, 210.0
+    names = [f"{node.name}  {node.note}" for node in nodes if node.column == 0]
+    left = 14 + 7.0 * max(map(len, names), default=0)
     incoming, outgoing = [0.0] * len(nodes), [0.0] * len(nodes)
     for start, end, amount in links:
         outgoing[start] += amount
