@@ -5,12 +5,17 @@ The alternative, with a worker of Prefect's, is prefect.yaml.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
+
+import psutil
 
 from elek.errors import ElekError, ParamsError
-from elek.processes import signals_raise
+from elek.processes import signals_raise, stop_children
 from flows import environment, server
 
 NAME = "scheduled"
@@ -47,10 +52,26 @@ def schedule(project: Path, *, cron: str | None = None, every_minutes: float | N
         raise ParamsError(
             f"no schedule: {error}", where=cron or str(every_minutes), fix='five fields, as in --cron "0 3 * * *"'
         ) from None
+    asked = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Left to itself Prefect would wait for a run that is at work, for hours if need be.
+        nonlocal asked
+        asked = True
+        for child in psutil.Process().children():
+            child.terminate()
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell of connections that end with them
+        raise KeyboardInterrupt
+
     with signals_raise():
-        pipeline.serve(
-            name=NAME,
-            schedules=[when],
-            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-            description="`elek schedule`: every stage that must run, then registration",
-        )
+        former = signal.signal(signal.SIGINT, interrupt)
+        try:
+            pipeline.serve(
+                name=NAME,
+                schedules=[when],
+                global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+                description="`elek schedule`: every stage that must run, then registration",
+            )
+        finally:
+            stop_children(asked=asked)
+            signal.signal(signal.SIGINT, former)

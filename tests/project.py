@@ -32,7 +32,7 @@ PARAMS: dict[str, Any] = {
             },
         },
     },
-    "dedup": {"source_priority": ["stories-en"]},
+    "dedup": {"source_priority": []},
     "split": {"validation": 0.1, "test": 0.1},
     "vocab": {"size": 500},
     "train": {"steps": 12, "batch": 4, "model": {"layers": 2, "width": 32, "heads": 2, "kv_heads": 2, "context": 32}},

@@ -78,6 +78,31 @@ def stop(process: subprocess.Popen[str], *, grace: float = GRACE_SECONDS, leaves
         process.wait()
 
 
+def stop_children(*, asked: bool, grace: float = 2 * GRACE_SECONDS) -> None:
+    """End all that this process has started and that still lives: children see to their own, if they are given time.
+
+    With `asked` they know already, and are asked again only after `grace` seconds: a second signal would make one
+    that is tidying up run out of patience.
+    """
+    me = psutil.Process()
+    everybody = [child for child in me.children(recursive=True) if not _is_tracker(child)]
+    try:
+        if asked:
+            psutil.wait_procs(everybody, timeout=grace)
+        _ask(child for child in me.children() if not _is_tracker(child))
+        psutil.wait_procs(everybody, timeout=grace)
+    finally:
+        _kill(everybody)
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    # multiprocessing's own helper: it ignores SIGTERM and ends with us.
+    try:
+        return any("multiprocessing.resource_tracker" in argument for argument in process.cmdline())
+    except psutil.Error:
+        return False
+
+
 def _ask(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

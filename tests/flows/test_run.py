@@ -96,7 +96,7 @@ def test_a_stopped_run_leaves_no_process(toy: Toy, number: signal.Signals) -> No
     assert len(processes) >= 4  # elek, the private server, dvc, the stage
     running.send_signal(number)
     assert running.wait(timeout=90) == 128 + number
-    assert alive(processes) == []
+    wait_for(lambda: not alive(processes), "the end of all that it started", 10)
     assert not (toy.folder / "data" / "zero").exists()
     assert toy.query("select state_name from flow_run")[0][0] in ("Crashed", "Cancelled")
     json.loads((toy.folder / ".dvc" / "tmp" / "rwlock").read_text(encoding="utf-8"))  # DVC could tidy up
@@ -222,25 +222,25 @@ def test_ui_and_schedule(toy: Toy) -> None:
         assert not (toy.folder / ".cache" / "logs" / "prefect-private.log").exists()
         assert post(prefect_port, "flow_runs/count") == 1
 
-        taken = toy.start("ui", "--prefect-port", str(prefect_port))
-        assert taken.wait(timeout=60) == 1
-
         schedule = toy.start("schedule", "--every", "0.2")
         scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         wait_for(lambda: post(prefect_port, "flow_runs/count", scheduled) > 0, "a SCHEDULED run")
         done = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}, "deployment_id": {"is_null_": False}}}
         wait_for(lambda: post(prefect_port, "flow_runs/count", done) > 0, "an executed run", 180)
+        toy.settings(zero={"ticks": 2000})
+        wait_for(lambda: "[zero] 2/" in toy.output("schedule"), "a scheduled run at work")
         processes = family(schedule)
+        assert any("stage.py" in process.cmdline() for process in processes)
         schedule.send_signal(signal.SIGINT)
         schedule.wait(timeout=90)
-        assert alive(processes) == []
+        wait_for(lambda: not alive(processes), "the end of all that it started", 10)
     finally:
         if schedule is not None and schedule.poll() is None:
             schedule.kill()
         processes = family(ui)
         ui.send_signal(signal.SIGINT)
         ui.wait(timeout=90)
-    assert alive(processes) == []
+    wait_for(lambda: not alive(processes), "the end of all that it started", 10)
 
 
 def test_schedule_needs_a_server_and_a_time(toy: Toy) -> None:

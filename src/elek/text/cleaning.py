@@ -53,12 +53,14 @@ STEPS = ("encoding", "markup", "characters", "unicode", "whitespace")
 """In the order in which they are taken; each is a switch in `CleanParams`."""
 
 # str.translate would build every character anew; a text is first scanned for one that needs it.
-_JOINERS = "\u200c\u200d"  # spelling in Persian and Indic scripts, glue in emoji; debris beside Latin letters
 _DROPPED = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-    f"|(?<![^\x00-\u036f])[{_JOINERS}]|[{_JOINERS}](?![^\x00-\u036f])"
 )
+# Joiners are spelling in Persian and Indic scripts and glue in emoji, but debris beside Latin letters. A whole run at
+# once, or cleaning again would find more; and each run is looked at from its start alone, for speed.
+_JOINERS = "\u200c\u200d"
+_STRAY_JOINERS = re.compile(f"(?<![^\x00-\u036f])[{_JOINERS}]++|(?<![{_JOINERS}])[{_JOINERS}]++(?![^\x00-\u036f])")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _UNUSUAL = re.compile("[^\t\n -~\xa1-\xac\xae-\u034e\u0350-\u061b\u061d-\u115e\u2010-\u2027\u2030-\u205e\u2070-\u2fff]")
@@ -76,7 +78,7 @@ def clean_characters(text: str) -> str:
         return text
     text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
     text = _SURROGATE.sub("\ufffd", text)
-    return _SPACES.sub(" ", _DROPPED.sub("", _LINE_ENDS.sub("\n", text)))
+    return _SPACES.sub(" ", _STRAY_JOINERS.sub("", _DROPPED.sub("", _LINE_ENDS.sub("\n", text))))
 
 
 def clean_whitespace(text: str) -> str:
