@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def spans(found: list[tuple[int, int, int]]) -> Spans:
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_what_is_left_is_what_no_span_covers(data: st.DataObject) -> None:
-    """Spans of several filters, in any order, overlapping, touching or empty, are merged; dropped documents keep all."""
+    """Spans of several filters, in any order, overlapping, touching or empty, are merged; what is dropped keeps all."""
     texts = data.draw(st.lists(st.text("aé😀\n", max_size=12), min_size=1, max_size=5))
     kept = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
     sets: list[list[tuple[int, int, int]]] = [[], []]
@@ -36,14 +37,16 @@ def test_what_is_left_is_what_no_span_covers(data: st.DataObject) -> None:
                 found.insert(data.draw(st.integers(0, len(found))), (row, edges[first], edges[last]))
                 covered[row][first:last] = [kept[row]] * (last - first)
     remove = column([spans(found) for found in sets], np.array(kept))
-    left = ["".join(c for c, gone in zip(t, mask, strict=True) if not gone) for t, mask in zip(texts, covered, strict=True)]
+    left = [
+        "".join(c for c, gone in zip(t, mask, strict=True) if not gone) for t, mask in zip(texts, covered, strict=True)
+    ]
     assert remove.type == REMOVE.type
     assert cut(large(texts), remove).to_pylist() == left
     lost = [len(text.encode()) - len(rest.encode()) for text, rest in zip(texts, left, strict=True)]
     assert removed_bytes(remove).tolist() == lost
     for row in remove.to_pylist():
         ends = [edge for item in row for edge in (item["start"], item["end"])]
-        assert all(one < other for one, other in zip(ends, ends[1:], strict=False)), "sorted and apart"
+        assert all(one < other for one, other in pairwise(ends)), "sorted and apart"
     # A slice has offsets of its own.
     assert cut(large(texts).slice(1), remove.slice(1)).to_pylist() == left[1:]
 

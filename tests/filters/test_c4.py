@@ -69,7 +69,9 @@ def test_each_rule_drops_what_it_is_for(text: str, rules: list[str]) -> None:
 
 def test_what_goes_and_what_stays() -> None:
     """A line goes with its break, a citation from a line that stays; what stays is as it was."""
-    text = "Home | About\n\n" + GOOD.rstrip() + "\r\n  As is this[1] one, with [edit] cuts.\nUse cookies.\nThe end of it."
+    text = (
+        "Home | About\n\n" + GOOD.rstrip() + "\r\n  As is this[1] one, with [edit] cuts.\nUse cookies.\nThe end of it."
+    )
     ((rules, left),) = filtered([text])
     assert rules == []
     assert left == GOOD.rstrip() + "\r\n  As is this one, with  cuts.\nThe end of it."
@@ -97,7 +99,9 @@ def test_the_rules_are_those_of_the_reference(
     texts: list[str], switches: dict[str, Any], citations: bool, unicode: bool
 ) -> None:
     """Counts and text for any thresholds, all from what was stored once."""
-    plain = {name: (np.inf if name.startswith("max") else 0) if value is None else value for name, value in switches.items()}
+    plain = {
+        name: (np.inf if name.startswith("max") else 0) if value is None else value for name, value in switches.items()
+    }
     expected = reference.C4(**plain, citations=citations, unicode=unicode)
     params = {f"line_{name}": value for name, value in switches.items()}
     off = {"max_lorem_ipsum": None, "max_curly_brackets": None, "min_sentences": None}

@@ -32,7 +32,7 @@ from elek.filtering import Batch, Filter, Rule, Threshold, thresholds
 from elek.params import Section
 from elek.removal import I64, Spans
 
-C4 = "Raffel et al. 2020 (C4), 2.2"
+SOURCE = "Raffel et al. 2020 (C4), 2.2"
 
 LINE = pa.struct(
     [
@@ -79,9 +79,9 @@ class C4(Filter):
     signals: ClassVar = {"lines": pa.list_(LINE), "citations": pa.list_(CITATION)}
     derived: ClassVar = {"lorem_ipsum": pa.int64(), "curly_brackets": pa.int64(), "sentences": pa.int64()}
     rules = (
-        Rule("max_lorem_ipsum", "lorem_ipsum", "above", 0, C4),
-        Rule("max_curly_brackets", "curly_brackets", "above", 0, C4),
-        Rule("min_sentences", "sentences", "below", 5, f"{C4}; what a sentence is, is ours"),
+        Rule("max_lorem_ipsum", "lorem_ipsum", "above", 0, SOURCE),
+        Rule("max_curly_brackets", "curly_brackets", "above", 0, SOURCE),
+        Rule("min_sentences", "sentences", "below", 5, f"{SOURCE}; what a sentence is, is ours"),
     )
 
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
@@ -156,4 +156,5 @@ def _flat(column: pa.ChunkedArray) -> tuple[I64, pa.StructArray]:
 
 
 def _field(items: pa.StructArray, name: str) -> I64:
-    return items.field(name).to_numpy(zero_copy_only=False).astype(np.int64)
+    values: I64 = items.field(name).to_numpy(zero_copy_only=False).astype(np.int64)
+    return values

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from elek.kernels import Array, buffers, kernel, part
 from elek.kernels.characters import ALPHABETIC, LEAD, MINOR, OUTSIDE, PADDING, SPACE, TERMINAL, classes, classify
-from elek.kernels.hashing import contains, load64, signed
+from elek.kernels.hashing import load64, signed
 from elek.kernels.segments import behind_line, trim
 from elek.kernels.words import longest as longest_document
 
@@ -22,13 +22,19 @@ PHRASES = (
     *((phrase, POLICY) for phrase in (b"terms of use", b"privacy policy", b"cookie policy")),
     *((phrase, POLICY) for phrase in (b"uses cookies", b"use of cookies", b"use cookies")),
 )
-"""In lower case, of eight bytes at least; what is looked for by its first eight."""
+"""In lower case, of eight bytes at least; looked for by a letter that is rare in text and the first eight bytes."""
+RARE = (7, 0, 7, 3, 3, 8, 10, 7)
+"""Where in each phrase that letter stands: p, j, f, v or k."""
 
 DOT, QUESTION, EXCLAMATION, QUOTE, APOSTROPHE, OPEN, CLOSE, CURLY, PARENTHESIS = b".?!\"'[]{)"
 SPACES = np.uint64(0x2020202020202020)
 ENDS = np.uint64(TERMINAL * 0x0101010101010101)
 FIRST = np.array([np.frombuffer(phrase[:8], np.uint64)[0] | SPACES for phrase, _ in PHRASES], np.uint64)
 PHRASE_MARKS = np.array([mark for _, mark in PHRASES], np.uint8)
+RARE_OFFSETS = np.array(RARE)
+IS_RARE = np.zeros(256, np.uint8)
+for (_phrase, _), _at in zip(PHRASES, RARE, strict=True):
+    IS_RARE[[_phrase[_at], _phrase[_at] - 32]] = 1
 LETTERS = np.frombuffer(b"".join(phrase for phrase, _ in PHRASES), np.uint8)
 LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _ in PHRASES)])
 EDIT, NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
@@ -80,23 +86,25 @@ def _is_kelvin(text: Array, at: int, last: int) -> bool:
 
 
 @kernel
-def _marks(text: Array, last: int) -> int:
-    """Marks of a line, `text[:last]`."""
+def _marks(text: Array, first: int, last: int) -> int:
+    """Marks of a line, `text[first:last]`."""
     found = 0
-    if last:
+    if last > first:
         byte = text[last - 1]
         if byte == DOT:
-            found = TERMINATED * (not (last >= 3 and text[last - 2] == DOT and text[last - 3] == DOT))
-        elif byte == QUESTION or byte == EXCLAMATION or byte == QUOTE or byte == APOSTROPHE:
+            found = TERMINATED * (not (last >= first + 3 and text[last - 2] == DOT and text[last - 3] == DOT))
+        elif byte in (QUESTION, EXCLAMATION, QUOTE, APOSTROPHE):
             found = TERMINATED
-    at = 0
-    while at < last:
-        found |= CURLY_BRACKET * (text[at] == CURLY)
-        at += 1
-    for at in range(last - 7):
-        eight = load64(text, at) | SPACES  # lower case, for letters
+    curly = 0
+    for at in range(first, last):
+        curly |= text[at] == CURLY
+    found |= CURLY_BRACKET * curly
+    for rare in range(first, last):
+        if not IS_RARE[text[rare]]:
+            continue
         for number in range(len(FIRST)):
-            if eight != FIRST[number]:
+            at = rare - RARE_OFFSETS[number]
+            if at < first or at + 8 > last or load64(text, at) | SPACES != FIRST[number]:  # in lower case, for letters
                 continue
             begin, same = LETTER_OFFSETS[number], True
             for index in range(LETTER_OFFSETS[number + 1] - begin):
@@ -109,12 +117,12 @@ def _marks(text: Array, last: int) -> int:
 
 
 @kernel
-def _sentences(text: Array, flags: Array, last: int) -> int:
-    """Sentences of a line, `text[:last]`; see `elek.filters.c4`."""
-    at = 0
+def _sentences(text: Array, flags: Array, first: int, last: int) -> int:
+    """Sentences of a line, `text[first:last]`; see `elek.filters.c4`."""
+    at = first
     while at < last and flags[at] & SPACE:
         at += 1
-    count = signed(at < last)
+    count = 1 if at < last else 0
     ended, apart = False, False  # behind a terminal; and behind white space that follows it
     while at < last:
         if not ended and at + 8 <= last and not load64(flags, at) & ENDS:
@@ -164,9 +172,7 @@ def _grown(table: Array) -> Array:
 
 
 @kernel
-def _measure(
-    data: Array, offsets: Array, table: Array, unicode: bool, cite: bool
-) -> tuple[Array, Array, Array, Array]:
+def _measure(data: Array, offsets: Array, table: Array, unicode: bool, cite: bool) -> tuple[Array, Array, Array, Array]:
     rows = len(offsets) - 1
     lines, citations = np.empty((1024, 5), np.uint32), np.empty((64, 2), np.uint32)
     line_offsets, citation_offsets = np.zeros(rows + 1, np.int32), np.zeros(rows + 1, np.int32)
@@ -188,8 +194,8 @@ def _measure(
             for at in range(first, last):
                 plain &= text[at] != OPEN and text[at] != 0xAA
             if plain:
-                marks = _marks(text[first:last], last - first)
-                sentences = _sentences(text[first:last], flags[first:last], last - first)
+                marks = _marks(text, first, last)
+                sentences = _sentences(text, flags, first, last)
             else:
                 size, at = 0, first
                 while at < last:
@@ -206,8 +212,8 @@ def _measure(
                     copied_flags[size] = flags[at]
                     size += 1
                     at += 3 if kelvin else 1
-                marks = _marks(copied[:size], size)
-                sentences = _sentences(copied[:size], copied_flags[:size], size)
+                marks = _marks(copied, 0, size)
+                sentences = _sentences(copied, copied_flags, 0, size)
             lines[count, BYTES], lines[count, WORDS], lines[count, LONGEST] = after - begin, words, longest
             lines[count, MARKS], lines[count, SENTENCES] = marks, sentences
             count += 1

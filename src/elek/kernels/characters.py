@@ -30,7 +30,7 @@ LEAD = 32
 TERMINAL = 64
 """Ends a sentence, in some script."""
 MINOR = 128
-"""A lower-case letter or a decimal digit (`\\d`): no sentence begins with it. Of the two only letters are ALPHABETIC."""
+"""A lower-case letter, which is ALPHABETIC as well, or a decimal digit (`\\d`): no sentence begins with it."""
 
 LINE_BREAKS = "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 

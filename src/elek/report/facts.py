@@ -95,7 +95,7 @@ def _file_digests(data: Path) -> dict[str, str]:
 
 
 def _conservation(facts: Facts) -> None:
-    """In = kept + dropped at every stage, by the stages' own counts and by counting rows; bytes as they were written."""
+    """In = kept + dropped at every stage, by the stages' own counts and by counting rows; bytes as written."""
     fetched = facts.metrics["fetch"]["documents"]["train"]
     if fetched != facts.table.num_rows:
         raise DataError(f"`fetch` wrote {fetched} documents and {facts.table.num_rows} have a fate")

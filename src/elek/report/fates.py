@@ -38,8 +38,9 @@ class Flow:
 def fates(data: Path) -> pa.Table:
     """One row per document of `clean`: `id, source, license, lang, bytes, removed, part, row, stage, fate`.
 
-    `bytes` are those that went on after `filter` had taken `removed` of them out. Reads the columns beside the text and never the text. Raises DataError where a document has no fate or two:
-    that is where documents would be lost in silence.
+    `bytes` are those that went on after `filter` had taken `removed` of them out. Reads the columns beside the text
+    and never the text. Raises DataError where a document has no fate or two: that is where documents would be lost
+    in silence.
     """
     annotate = Dataset(data / "annotate")
     decisions = {

@@ -34,8 +34,9 @@ def split(
 ) -> pa.Table:
     """Decisions (`SCHEMA`) over all rows of `clean`, for the documents that `dedup` kept.
 
-    Text is compared as it will be written, without what `filter` takes out. `evaluation` is held out too, whole. `run` maps a function over tasks; `scratch` is a folder for temporary
-    files. Raises DataError where a side stays empty, or the datasets are not of the same rows.
+    Text is compared as it will be written, without what `filter` takes out. `evaluation` is held out too, whole.
+    `run` maps a function over tasks; `scratch` is a folder for temporary files. Raises DataError where a side stays
+    empty, or the datasets are not of the same rows.
     """
     if [part.rows for part in clean.parts] != [part.rows for part in dedup.parts]:
         raise DataError("clean and dedup do not have the same rows", where=str(dedup.folder), fix="run `dvc repro`")
