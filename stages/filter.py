@@ -31,6 +31,9 @@ def main() -> None:
             ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
             *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
         ]
+        if removes:
+            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
+            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

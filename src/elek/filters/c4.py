@@ -73,6 +73,7 @@ class C4(Filter):
     """
 
     name = "c4"
+    rank = 60
     removes = True
     settings_class = C4Settings
     params_base = C4LineParams

@@ -32,6 +32,7 @@ class FineWeb(Filter):
     """
 
     name = "fineweb"
+    rank = 70
     settings_class = FineWebSettings
     signals: ClassVar = {
         "lines": pa.int32(),

@@ -182,10 +182,16 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool, cite: boo
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         classify(text, table, unicode, flags)
-        begin = 0
+        begin, was_blank = 0, False
         while begin < len(text):
             after = behind_line(text, flags, begin)
             first, last = trim(flags, begin, after)
+            blank = first == last
+            if blank and was_blank:  # one entry for all, so that a text of line breaks costs no more than another
+                lines[count - 1, BYTES] += np.uint32(after - begin)
+                begin = after
+                continue
+            was_blank = blank
             if count == len(lines):
                 lines = _grown(lines)
             words, longest = _words(flags, first, last)
@@ -223,6 +229,9 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool, cite: boo
 
 
 def measure(text: pa.Array, *, citations: bool = True, unicode: bool = False) -> Lines:
-    """Lines as by `str.splitlines`. Without `citations` none is found, and lines are looked at as they are."""
+    """Lines as by `str.splitlines`, blank ones behind each other as one.
+
+    Without `citations` none is found, and lines are looked at as they are.
+    """
     data, offsets = buffers(text)
     return Lines(*_measure(data, offsets, classes(unicode), unicode, citations))
