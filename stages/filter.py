@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.decisions import Tally, metrics, tally
-from elek.filtering import FilterParams, columns_for, decide
+from elek.filtering import FilterParams, columns_for, decide, removing
+from elek.removal import removed_bytes
 from stages._shell import Stage
 
 
 def main() -> None:
     with Stage("filter", FilterParams) as stage:
         annotated = Dataset(stage.data("annotate"))
+        removes = removing(stage.params)
         parts, counts = [], Tally()
         # One process: deciding on a million documents takes seconds, about as long as starting workers.
         for index in range(len(annotated.parts)):
             signals = annotated.read(index, [*columns_for(stage.params), "source"])
             decided = decide(signals, stage.params)
-            parts.append(write_part(stage.out, index, decided))
+            lost = removed_bytes(decided["remove"]) if removes else None
+            removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
+            parts.append(write_part(stage.out, index, decided, removed))
             counts += tally(decided, signals["source"])
-        write_manifest(stage.out, parts, parents={"annotate": annotated.digest})
+        extra = {"removes": removes} if removes else None
+        written = write_manifest(stage.out, parts, parents={"annotate": annotated.digest}, extra=extra)
         stage.metrics = metrics(counts)
+        if removes:
+            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
         stage.summary = [
             ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
             *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
         ]
+        if removes:
+            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
+            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

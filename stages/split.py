@@ -7,6 +7,7 @@ from pathlib import Path
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.decisions import Tally, metrics, tally
+from elek.removal import text_parts
 from elek.splitting import SIDES, SplitParams, writing
 from elek.splitting import decisions as splitting
 from stages._shell import Stage
@@ -15,24 +16,24 @@ from stages._shell import Stage
 def main() -> None:
     with Stage("split", SplitParams) as stage:
         clean, evaluation = (Dataset(stage.data("clean") / role) for role in ("train", "evaluation"))
-        dedup = Dataset(stage.data("dedup"))
+        filtered, dedup = Dataset(stage.data("filter")), Dataset(stage.data("dedup"))
         with tempfile.TemporaryDirectory(dir=stage.project / ".cache", ignore_cleanup_errors=True) as scratch:
-            table = splitting.split(clean, evaluation, dedup, stage.params, Path(scratch), stage.map)
+            table = splitting.split(clean, filtered, evaluation, dedup, stage.params, Path(scratch), stage.map)
 
         for name in ("decisions", *SIDES, "evaluation"):
             (stage.out / name).mkdir()
         decided, tasks, counts, start = [], [], Tally(), 0
-        for index, part in enumerate(clean.parts):
+        for index, part in enumerate(text_parts(clean, filtered)):
             rows = table.slice(start, part.rows)
             decided.append(write_part(stage.out / "decisions", index, rows))
             counts += tally(rows, clean.read(index, ["source"])["source"])
             decisions = stage.out / "decisions" / decided[-1].name
-            tasks.append(writing.WriteTask(clean.path(index), decisions, stage.out, index))
+            tasks.append(writing.WriteTask(part, decisions, stage.out, index))
             start += part.rows
-        parents = {"clean": clean.digest, "dedup": dedup.digest}
+        parents = {"clean": clean.digest, "filter": filtered.digest, "dedup": dedup.digest}
         write_manifest(stage.out / "decisions", decided, parents=parents)
 
-        tasks += [writing.WriteTask(evaluation.path(i), None, stage.out, i) for i in range(len(evaluation.parts))]
+        tasks += [writing.WriteTask(part, None, stage.out, i) for i, part in enumerate(text_parts(evaluation))]
         written = stage.map(writing.write_sides, tasks)
         stage.metrics = metrics(counts)
         for name in (*SIDES, "evaluation"):

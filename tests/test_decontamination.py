@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from elek.dataset import Dataset
 from elek.decontamination import SHORTEST, Findings, find
+from elek.removal import TextPart, text_parts
 from tests.dedup.project import in_process, plain_words, prose, row, seeded, write_documents
 
 
@@ -21,12 +22,12 @@ def compare(
 ) -> tuple[Findings, pa.Array]:
     """Findings of texts, and the held-out ids (h0, h1, …). `parts` cuts both into several files."""
 
-    def rows(name: str, texts: list[str]) -> list[tuple[Path, np.ndarray]]:
+    def rows(name: str, texts: list[str]) -> list[tuple[TextPart, np.ndarray]]:
         table = [row(f"{name[0]}{n}", text) for n, text in enumerate(texts)]
         size = max(1, -(-len(table) // parts))
         cut = [table[at : at + size] for at in range(0, len(table), size)] or [[]]
         dataset: Dataset = write_documents(folder / name, cut)
-        return [(dataset.path(i), np.arange(part.rows)) for i, part in enumerate(dataset.parts)]
+        return [(part, np.arange(part.rows)) for part in text_parts(dataset)]
 
     scratch = folder / "scratch"
     scratch.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from elek import ledger
-from elek.dataset import DECISION, DOCUMENT, write_manifest, write_part
+from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
 from elek.errors import DataError
+from elek.removal import REMOVE
 
 IDS = ["s/a", "s/b", "s/c", "s/d", "s/e"]
 FAILURE = {"rule": "gopher_quality.min_words", "value": 12.0, "threshold": 50.0, "evidence": None}
@@ -83,6 +85,29 @@ def project(tmp_path: Path) -> Path:
         [t.append_column("split", pa.array(n, pa.string())) for t, n in zip(split, names, strict=True)],
     )
     return tmp_path
+
+
+def test_removed_text_is_told(project: Path) -> None:
+    """What `filter` takes out of a document that it keeps, in bytes and places; measured lists as their length."""
+    spans = [{"start": 0, "end": 4}, {"start": 6, "end": 9}]
+    add_column(project / "data" / "filter", REMOVE, lambda id: spans if id == "s/a" else [])
+    add_column(project / "data" / "annotate", pa.field("c4.lines", pa.list_(pa.int64())), lambda id: [1, 2, 3])
+    lines = ledger.story(project, "s/a").lines()
+    assert "          │   removed = 7 bytes in 2 places" in lines
+    assert "          │   c4.lines = 3 entries" in lines
+    assert not any("removed" in line for line in ledger.story(project, "s/d").lines())
+
+
+def add_column(folder: Path, field: pa.Field, value: Callable[[str], Any]) -> None:
+    """Write a dataset again with one more column."""
+    old = Dataset(folder)
+    tables = [old.read(index) for index in range(len(old.parts))]
+    columns = [pa.array([value(id) for id in table["id"].to_pylist()], field.type) for table in tables]
+    parts = [
+        write_part(folder, n, table.append_column(field, column))
+        for n, (table, column) in enumerate(zip(tables, columns, strict=True))
+    ]
+    write_manifest(folder, parts)
 
 
 def test_rows_are_the_failures(project: Path) -> None:

@@ -27,15 +27,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.dataset import read_part
 from elek.dedup.normalise import normalise, runs, word_hashes
+from elek.removal import TextPart
 
 SHORTEST = 8
 """Words that a held-out document must have to be looked for; shorter ones occur by chance."""
 
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
-Rows = Sequence[tuple[Path, npt.NDArray[np.int64]]]
-"""Documents, as rows of part files."""
+Rows = Sequence[tuple[TextPart, npt.NDArray[np.int64]]]
+"""Documents, as rows of parts."""
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
@@ -94,7 +94,7 @@ def find(
 class _Match(NamedTuple):
     """Look up the n-grams of some rows of a part."""
 
-    part: Path
+    part: TextPart
     rows: I64
     ngram: int
     lengths: tuple[int, ...]
@@ -110,8 +110,8 @@ class _Index(NamedTuple):
     sizes: I64
 
 
-def _words(part: Path, rows: I64) -> tuple[U64, I64]:
-    text = read_part(part, ["text"])["text"].combine_chunks().take(pa.array(rows))
+def _words(part: TextPart, rows: I64) -> tuple[U64, I64]:
+    text = part.read(["text"])["text"].combine_chunks().take(pa.array(rows))
     return word_hashes(normalise(text, digits_to_zero=False))
 
 

@@ -28,6 +28,7 @@ from pydantic import BaseModel, BeforeValidator, Field, RootModel, create_model,
 from elek.decisions import Verdict, decisions
 from elek.errors import DataError, ParamsError, did_you_mean
 from elek.params import Section, parse
+from elek.removal import REMOVE, Spans, column
 
 UNDETERMINED = "und"
 """ISO 639-2's code for a language that nobody knows."""
@@ -96,11 +97,17 @@ class Filter(ABC):
     rules: ClassVar[Sequence[Rule]] = ()
     settings_class: ClassVar[type[Section]] = Section
     """Knobs of `measure`, under `annotate.settings.<filter>` in params.yaml. By default there are none."""
+    params_base: ClassVar[type[Section]] = Section
+    """Fields of the filter's section of params.yaml beside the thresholds of its rules."""
     rank: ClassVar[int] = 50
     """Whose failing rule is the reason where several filters fail a document: the lowest rank, then the name.
 
     Not the order of params.yaml, which DVC does not see: there a changed order would leave stale reasons.
     """
+    derived: ClassVar[Mapping[str, pa.DataType]] = {}
+    """What rules compare beside the signals, where it follows from them and from the params (`decide` makes it)."""
+    removes: ClassVar[bool] = False
+    """Whether the filter takes text out of documents that stay: see `remove`."""
     zero_is_off: ClassVar[bool] = False
     """Whether a threshold of 0 switches its rule off, as null does."""
 
@@ -113,11 +120,12 @@ class Filter(ABC):
 
     @classmethod
     def params_class(cls) -> type[BaseModel]:
-        """The filter's section of params.yaml: by default one threshold per rule, at the rule's default."""
+        """The filter's section of params.yaml: by default one threshold per rule, at the rule's default,
+        and the fields of `params_base`."""
         fields: dict[str, Any] = {
             rule.name: (Threshold, Field(default=rule.default, description=rule.source)) for rule in cls.rules
         }
-        return create_model(f"{cls.name}_params", __base__=Section, **fields)
+        return create_model(f"{cls.name}_params", __base__=cls.params_base, **fields)
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
         """One verdict per rule that is switched on. `signals` has the columns that `measure` made."""
@@ -131,6 +139,10 @@ class Filter(ABC):
                 failed = value < threshold if rule.fails == "below" else value > threshold
             verdicts.append(Verdict(f"{self.name}.{rule.name}", failed, value, threshold))
         return verdicts
+
+    def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> Spans:
+        """Bytes of clean's text to take out, if the document stays; only for a filter that `removes`."""
+        raise NotImplementedError(f"{self.name} removes text and does not say which")
 
 
 def to_float(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
@@ -231,14 +243,23 @@ def _filter(name: str, key: str) -> Filter:
 
 
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
-    """Decisions (`DECISION`) for a part of `annotate`, row by row."""
+    """Decisions (`DECISION`, and `REMOVE` where a filter removes text) for a part of `annotate`, row by row."""
     lang = _column(signals, "language.rules").combine_chunks()
     verdicts: list[Verdict] = []
+    spans: list[Spans] = []
     for name, section in params.root.items():
         own = _filter(name, "filter")
-        columns = {signal: _column(signals, f"{name}.{signal}") for signal in own.signals}
-        verdicts += own.decide(pa.table(columns), section, lang)
-    return decisions(signals["id"], verdicts)
+        measured = pa.table({signal: _column(signals, f"{name}.{signal}") for signal in own.signals})
+        verdicts += own.decide(measured, section, lang)
+        if own.removes:
+            spans.append(own.remove(measured, section, lang))
+    table = decisions(signals["id"], verdicts)
+    return table.append_column(REMOVE, column(spans, table["kept"].to_numpy())) if spans else table
+
+
+def removing(params: FilterParams) -> list[str]:
+    """The filters that take text out of documents; with one of them decisions have the column `remove`."""
+    return [name for name in params.root if _filter(name, "filter").removes]
 
 
 def columns_for(params: FilterParams) -> list[str]:

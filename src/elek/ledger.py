@@ -93,6 +93,8 @@ class Story:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list):  # what is measured of every line, say
+        return f"{len(value):,} entries"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -159,7 +161,7 @@ def _cleaned(folder: Path, part: int, row: int, size_before: int) -> Event:
 def _measured(folder: Path, part: int, row: int) -> Event:
     known = {"id", "source", "license", "lang", "hash.text", "hash.minhash"}
     measured = _row(folder, part, row)
-    signals = {name: value for name, value in measured.items() if name not in known and value not in (None, "")}
+    signals = {name: value for name, value in measured.items() if name not in known and value not in (None, "", [])}
     return Event("annotate", f"{len(signals)} signals measured", details=signals)
 
 
@@ -167,6 +169,9 @@ def _decided(stage: str, decision: dict[str, Any]) -> Event:
     failures = tuple(Failure(**failure) for failure in decision["failures"])
     extra = {key: value for key, value in decision.items() if key in ("survivor", "cluster", "split") and value}
     what = "dropped" if failures else "kept"
+    removed = decision.get("remove")
+    if removed:
+        extra["removed"] = f"{sum(item['end'] - item['start'] for item in removed):,} bytes in {len(removed):,} places"
     if stage == "split" and not failures:
         what = f"kept, in the {extra.pop('split', 'unknown')} split"
     return Event(stage, what, failures, extra)

@@ -91,11 +91,11 @@ def test_empty_batches_and_empty_texts_are_safe(found: Filter) -> None:
 
 @every_filter
 def test_rules_use_declared_signals_and_cite_a_source(found: Filter) -> None:
-    """A rule compares one of the filter's signals, has a name of its own, and says where it comes from."""
+    """A rule compares a signal of the filter or what follows from them, has a name of its own, and cites its source."""
     names = [rule.name for rule in found.rules]
     assert len(set(names)) == len(names)
     for rule in found.rules:
-        assert rule.signal in found.signals, rule.name
+        assert rule.signal in {**found.signals, **found.derived}, rule.name
         assert len(rule.source) > 10, rule.name
     verdicts = found.decide(measure(found, batch(TEXTS)), found.params_class()(), batch(TEXTS).lang)
     assert all(verdict.rule.startswith(f"{found.name}.") for verdict in verdicts)

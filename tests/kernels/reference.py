@@ -10,21 +10,20 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from elek.kernels.characters import SYMBOLS
+from elek.kernels.characters import SYMBOLS, TERMINALS
 
 Measures = dict[str, float | None]
 
 
-def _symbols() -> set[str]:
-    characters = set()
-    for span in SYMBOLS.split():
-        first, _, last = span.partition("-")
-        characters |= {chr(code) for code in range(int(first, 16), int(last or first, 16) + 1)}
-    return characters
+def _characters(ranges: str) -> tuple[str, ...]:
+    bounds = [span.partition("-") for span in ranges.split()]
+    return tuple(chr(code) for first, _, last in bounds for code in range(int(first, 16), int(last or first, 16) + 1))
 
 
-SYMBOL_SET = _symbols()
+SYMBOL_SET = set(_characters(SYMBOLS))
+TERMINAL_SET = _characters(TERMINALS)
 
 
 def _in_word(character: str) -> bool:
@@ -87,3 +86,63 @@ def repetition(text: str, unicode: bool = False) -> Measures:
                 index += 1
         measures[f"duplicate_{n}_grams"] = length / len(text) if text else None
     return measures
+
+
+def fineweb(text: str, short: int, unicode: bool = False) -> Measures:
+    lines = [line for line in text.split("\n") if line.strip()]
+    again = [line for index, line in enumerate(lines) if line in lines[:index]]
+    every = words(text, unicode)
+    return {
+        "lines": len(lines),
+        "punctuated_lines": sum(line.endswith(TERMINAL_SET) for line in lines) / len(lines) if lines else None,
+        "short_lines": sum(len(line) <= short for line in lines) / len(lines) if lines else None,
+        "duplicate_line_characters": sum(map(len, again)) / len(text.replace("\n", "")) if lines else None,
+        "newline_ratio": text.count("\n") / len(every) if lines and every else None,
+    }
+
+
+def sentences(line: str) -> int:
+    """A terminal, more of them and closing marks, white space, and then no lower-case letter and no digit."""
+    ends = re.finditer(rf"[{_TERMINAL_CLASS}][{_TERMINAL_CLASS}\"'’”»)\]]*\s+(?=(\S))", line)
+    begins = [match[1] for match in ends]
+    return bool(line.strip()) + sum(
+        not (letter.isdecimal() or (letter.isalpha() and letter.islower())) for letter in begins
+    )
+
+
+_TERMINAL_CLASS = re.escape("".join(TERMINAL_SET))
+_CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
+_POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+
+
+@dataclass
+class C4:
+    """C4's rules as switches: thresholds of lines, and which of the other line rules are on."""
+
+    max_word_length: float = 1000
+    min_words: float = 3
+    terminal_punctuation: bool = True
+    javascript: bool = True
+    policy: bool = True
+    citations: bool = True
+    unicode: bool = False
+
+    def read(self, text: str) -> tuple[dict[str, int], str]:
+        """What the document rules compare, and the text that stays, line breaks included."""
+        found, left = {"lorem_ipsum": 0, "curly_brackets": 0, "sentences": 0}, []
+        for whole in text.splitlines(keepends=True):
+            every = words(whole, self.unicode)
+            plain = _CITATION.sub("", whole.strip()) if self.citations else whole.strip()
+            if any(len(word) > self.max_word_length for word in every) or len(every) < self.min_words:
+                continue
+            if self.terminal_punctuation and (not plain.endswith((*".?!\"'",)) or plain.endswith("...")):
+                continue
+            found["lorem_ipsum"] += "lorem ipsum" in plain.lower()
+            if self.javascript and "javascript" in plain.lower():
+                continue
+            found["curly_brackets"] += "{" in plain
+            if self.policy and any(phrase in plain.lower() for phrase in _POLICY):
+                continue
+            found["sentences"] += sentences(plain)
+            left.append(_CITATION.sub("", whole) if self.citations else whole)
+        return found, "".join(left)

@@ -27,7 +27,49 @@ repeated = st.tuples(phrases, st.integers(1, 4), st.sampled_from(["", "\n", " en
     lambda parts: (parts[0] + parts[2]) * parts[1]
 )
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
-texts = st.one_of(characters, phrases, repeated, anything)
+SENTENCES = (
+    *(
+        "A line ends here.",
+        "One. Two! three? 4.",
+        "Is it?",
+        '"Yes," he said. "No."',
+        "It goes on...",
+        "Two (words.) Then",
+    ),
+    *("lorem ipsum dolor sit.", "Lorem  Ipsum it is.", "Turn JavaScript on.", "java[1]script it is.", "a { b c.", "}"),
+    *(
+        "We use cookies here.",
+        "Our Privacy Policy.",
+        "use coo\u212aies there.",
+        "[edit] See the [٣] page.",
+        "[1",
+        "[]].",
+    ),
+    *(
+        "Bir şey oldu. İkinci tümce. üçüncü değil.",
+        "19. yüzyılda idi.",
+        "two words.",
+        "x" * 1001 + " a b.",
+        "  a b c. ",
+    ),
+    *(
+        "",
+        " ",
+        "Terms of  use.",
+        "the terms of use.",
+        "See it.[2]",
+        "See it. [2]",
+        "[citation needed]!",
+        "Bitti。 Yeni».",
+    ),
+)
+pages = st.lists(
+    st.tuples(st.sampled_from(SENTENCES), st.sampled_from(["\n", "\n", " ", "\r\n", "\u2028", "\x85", " \n "])).map(
+        "".join
+    ),
+    max_size=20,
+).map("".join)
+texts = st.one_of(pages, characters, phrases, repeated, anything)
 
 
 def large(texts: list[str]) -> pa.Array:

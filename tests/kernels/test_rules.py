@@ -1,4 +1,4 @@
-"""The compiled measures of the Gopher rules against the plain ones, and texts that are made to hurt."""
+"""The compiled measures of the rules against the plain ones, and texts that are made to hurt."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elek.filters.fineweb import FineWeb
 from elek.filters.gopher_quality import GopherQuality
 from elek.filters.gopher_repetition import GopherRepetition
+from elek.kernels.c4 import measure as c4
+from elek.kernels.fineweb import measure as fineweb
 from elek.kernels.quality import WordLists
 from elek.kernels.quality import measure as quality
 from elek.kernels.repetition import measure as repetition
@@ -49,6 +52,14 @@ def test_quality_equals_the_reference(texts: list[str], unicode: bool) -> None:
 def test_repetition_equals_the_reference(texts: list[str], unicode: bool) -> None:
     """Every measure of every text is the plain one's, to the last bit."""
     assert measure_repetition(texts, unicode) == [reference.repetition(text, unicode) for text in texts]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(texts, min_size=1, max_size=6), st.integers(1, 40), st.booleans())
+def test_fineweb_equals_the_reference(texts: list[str], short: int, unicode: bool) -> None:
+    """Every measure of every text is the plain one's, to the last bit."""
+    found = named(FineWeb.signals, fineweb(large(texts), short, unicode=unicode))
+    assert found == [reference.fineweb(text, short, unicode) for text in texts]
 
 
 def test_repeats_across_word_boundaries_count() -> None:
@@ -102,6 +113,9 @@ HOSTILE = {
     "NUL bytes": "\x00 " * 500_000,
     "full stops": "." * 1_000_000,
     "every split of one string": " ".join("a" * (number % 40 + 1) for number in range(200_000)),
+    "brackets": "[[[1" * 500_000,
+    "one bracket and digits": "[" + "1" * 3_000_000,
+    "beginnings of a phrase": "use cook" * 300_000,
     "Thue-Morse, which polynomials modulo 2**64 do not tell apart": " ".join([THUE_MORSE, THUE_MORSE[::-1]] * 100),
 }
 
@@ -111,7 +125,12 @@ def test_hostile_texts_take_linear_time(name: str) -> None:
     """A kernel that was quadratic in any of these would run for hours; all measures are shares or counts."""
     text = HOSTILE[name]
     found = measure_repetition([text])[0] | measure_quality([text])[0]
+    found |= named(FineWeb.signals, fineweb(large([text]), 30))[0]
     assert found["characters"] == len(text)
+    lines = c4(large([text])).lines
+    assert lines[:, 0].sum() == len(text.encode())
+    if name == "nothing but newlines":
+        assert len(lines) == 1
     shares = [value for key, value in found.items() if key.startswith("duplicate") and value is not None]
     assert all(0 <= share <= 1 for share in shares)
     if name == "a million equal words":

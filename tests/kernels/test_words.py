@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.kernels import buffers
+from elek.kernels.characters import MINOR, TERMINAL, classes
 from elek.kernels.words import count_words
 from tests.kernels import reference
 from tests.kernels.strategies import large, texts
@@ -64,3 +65,13 @@ def test_broken_utf8_stays_within_bounds() -> None:
     broken = pa.array([b"a\xff b\xe2", b"\xf0\x9f", b"\x80 \xc3"], pa.large_binary()).view(pa.large_string())
     assert count_words(broken).to_pylist() == [2, 1, 2]
     assert len(count_words(broken, unicode=True)) == 3
+
+
+def test_flags_are_those_of_python() -> None:
+    """Lower-case letters and decimal digits, and terminals, for every code point."""
+    table = classes(False)
+    terminal = set(reference.TERMINAL_SET)
+    for code in range(0x110000):
+        letter, flags = chr(code), int(table[code])
+        assert bool(flags & MINOR) == (letter.isdecimal() or (letter.isalpha() and letter.islower())), hex(code)
+        assert bool(flags & TERMINAL) == (letter in terminal), hex(code)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from elek.dataset import DECISION, DOCUMENT, write_json, write_manifest, write_part, write_text
+from elek.dataset import DECISION, DOCUMENT, Dataset, write_json, write_manifest, write_part, write_text
+from elek.removal import REMOVE
 
 # id, source, bytes, filter failures, dedup failures, split failures, split
 Row = tuple[str, str, int, Sequence[str], Sequence[str], Sequence[str], str | None]
@@ -133,7 +134,12 @@ def build(folder: Path, rows: Sequence[Row] = ROWS, part_rows: int = 4) -> tuple
     write_json(data / "evaluate" / "samples.json", [{"lang": "tr", "prompt": "Bir <varmış>", "text": " bir yokmuş"}])
 
     flat = [entry for part in everywhere for entry in part]
-    held = {"documents": 1, "bytes": 900, "by_source": {}, "by_lang": {"tr": {"documents": 1, "bytes": 900}}}
+
+    def held(name: str) -> dict[str, Any]:
+        own = [row[2] for row in rows if row[6] == name]
+        volume = {"documents": len(own), "bytes": sum(own)}
+        return {**volume, "by_source": {}, "by_lang": {"tr": volume}}
+
     figures: Mapping[str, Any] = {"loss": 5.0, "perplexity": 148.4, "bits_per_byte": 2.2, "tokens": 9, "bytes": 30}
     evaluated = {**figures, "by_lang": {"tr": figures}, "by_source": {"book": figures}}
     shards = {"documents": 1, "tokens": 9, "bytes": 30, "shards": 1, "bytes_per_token": 3.3, "by_lang": {}}
@@ -145,7 +151,7 @@ def build(folder: Path, rows: Sequence[Row] = ROWS, part_rows: int = 4) -> tuple
         "dedup": _counts(rows, 4, [e for part in filtered for e in part]),
         "split": {
             **_counts(rows, 5, [e for part in unique for e in part]),
-            **dict.fromkeys(("train", "validation", "test", "evaluation"), held),
+            **{name: held(name) for name in ("train", "validation", "test", "evaluation")},
         },
         "vocab": {"size": 300, "kind": "bpe", "sentences": 4, "bytes": 90},
         "tokenize": dict.fromkeys(("train", "validation", "test", "evaluation"), shards),
@@ -162,3 +168,14 @@ def build(folder: Path, rows: Sequence[Row] = ROWS, part_rows: int = 4) -> tuple
     for name, value in metrics.items():
         write_json(reports / f"{name}.json", value)
     return data, reports
+
+
+def remove_lines(data: Path, spans: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+    """Record in `filter` that these bytes of these documents were taken out."""
+    old = Dataset(data / "filter")
+    parts = []
+    for index in range(len(old.parts)):
+        table = old.read(index)
+        column = [[{"start": a, "end": b} for a, b in spans.get(id, [])] for id in table["id"].to_pylist()]
+        parts.append(write_part(old.folder, index, table.append_column(REMOVE, pa.array(column, REMOVE.type))))
+    write_manifest(old.folder, parts, extra={"removes": ["c4"]})

@@ -19,7 +19,7 @@ from elek.report import charts, fates
 from elek.report.facts import gather
 from elek.report.page import FILES, write
 from elek.report.params import ReportParams
-from tests.report.project import ROWS, build
+from tests.report.project import ROWS, build, remove_lines
 
 
 def render(folder: Path) -> Path:
@@ -52,6 +52,30 @@ def test_flows_add_up(tmp_path: Path) -> None:
     flows = fates.flows(fates.fates(data))
     assert sum(flow.documents for flow in flows) == len(ROWS)
     assert sum(flow.bytes for flow in flows) == sum(row[2] for row in ROWS)
+
+
+def test_removed_text_is_accounted_for(tmp_path: Path) -> None:
+    """Bytes that a filter took out of kept documents flow to a block of their own; documents stay what they were."""
+    data, reports = build(tmp_path)
+    remove_lines(data, {"book/1": [(0, 4)], "book/4": [(2, 3)]})
+    flows = fates.flows(fates.fates(data))
+    assert sum(flow.documents for flow in flows) == len(ROWS)
+    assert sum(flow.bytes for flow in flows) == sum(row[2] for row in ROWS)
+    assert fates.Flow("book", "filter", fates.REMOVED, 0, 5) in flows
+    assert fates.Flow("book", "kept", "train", 1, 896) in flows
+    with pytest.raises(DataError, match="900 bytes of train text, and the documents there should have 896"):
+        gather(data, reports, ReportParams())
+    split = json.loads((reports / "split.json").read_text(encoding="utf-8"))
+    split["train"]["bytes"] -= 4
+    write_json(reports / "split.json", split)
+    facts = gather(data, reports, ReportParams())
+    (sample,) = facts.samples["train"]
+    assert sample.excerpt == "n book/1 ışık"
+    target = tmp_path / "out"
+    target.mkdir()
+    write(target, facts, ReportParams())
+    pictures = re.findall(r"<svg.*?</svg>", (target / "index.html").read_text(encoding="utf-8"), re.S)
+    assert [fates.REMOVED in picture for picture in pictures].count(True) == 1, "the funnel of bytes alone"
 
 
 def test_samples_name_the_other_failing_rules(tmp_path: Path) -> None:

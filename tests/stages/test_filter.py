@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from elek.dataset import DECISION, Dataset
+from elek.removal import REMOVE, removed_bytes
 from stages import annotate, filter
 from tests.annotated import rows, write_clean
 
@@ -73,7 +74,7 @@ def test_every_document_is_accounted_for(annotated: Path, monkeypatch: pytest.Mo
 
 
 def test_all_failing_rules_are_recorded(annotated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short toxic prompt is dropped for its toxicity, and that it is too short shows as well."""
+    """A short toxic prompt is dropped for its toxicity, and its length shows as well."""
     metrics = _run(annotated, monkeypatch)
     decided = Dataset(annotated / "data/filter").read_all().to_pylist()
     (toxic,) = [row for row in decided if row["id"] == "short:12"]
@@ -94,6 +95,29 @@ def test_a_threshold_changes_decisions_alone(annotated: Path, monkeypatch: pytes
     assert after["by_source"]["stories-tr"]["kept"] == before["by_source"]["stories-tr"]["kept"] - 1  # one is English
     _run(annotated, monkeypatch)
     assert Dataset(annotated / "data/filter").digest == digest
+
+
+def test_removed_lines_are_recorded_beside_the_decisions(annotated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With C4 named there is a column `remove`, the manifest says so, and the bytes are counted; else neither."""
+    _run(annotated, monkeypatch)
+    assert "removes" not in Dataset(annotated / "data/filter").manifest
+    metrics = _run(annotated, monkeypatch, PARAMS + "  c4:\n    min_sentences: 1\n")
+    decided = Dataset(annotated / "data/filter")
+    table = decided.read_all()
+    assert table.schema.equals(DECISION.append(REMOVE))
+    assert decided.manifest["removes"] == ["c4"]
+    lost = removed_bytes(table["remove"])
+    assert metrics["removed"] == {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
+    assert not lost[~table["kept"].to_numpy()].any()
+
+
+def test_line_thresholds_need_no_text(annotated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line rules are asked again from stored signals: with all off nothing goes, with many words asked everything."""
+    off = "line_min_words: 0\n    line_terminal_punctuation: false\n    line_javascript: false\n    line_policy: false"
+    some = PARAMS + f"  c4:\n    min_sentences: null\n    {off}\n"
+    assert _run(annotated, monkeypatch, some)["removed"] == {"documents": 0, "bytes": 0}
+    metrics = _run(annotated, monkeypatch, some.replace("line_min_words: 0", "line_min_words: 100000"))
+    assert metrics["removed"]["documents"] == metrics["kept"] > 0
 
 
 def test_an_unknown_rule_stops_before_anything_is_touched(

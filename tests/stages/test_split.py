@@ -13,6 +13,7 @@ from elek.splitting.decisions import SCHEMA
 from stages import dedup, split
 from tests.dedup.project import Row, edited, prose, row, seeded, write_project
 from tests.project import write_params
+from tests.report.project import remove_lines
 
 SIDES = ("train", "validation", "test")
 
@@ -36,7 +37,7 @@ EVALUATION = [row("held/1", " ".join(prose(seeded(2), 40)), "held", "tr"), row("
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, parts: list[list[Row]], **changes: Any) -> dict[str, Any]:
     """dedup and split; the metrics."""
     write_project(folder / "data", parts, EVALUATION)
-    shares = {"split.validation": 0.2, "split.test": 0.2, "execution.workers": 1}
+    shares = {"split.validation": 0.2, "split.test": 0.2, "execution.workers": 1, "dedup.source_priority": []}
     write_params(folder, {"filter": {}, **shares, **{f"split.{name}": value for name, value in changes.items()}})
     monkeypatch.chdir(folder)
     dedup.main()
@@ -115,6 +116,33 @@ def test_contaminated_training_text_is_dropped_with_evidence(tmp_path: Path, mon
         assert failure["evidence"] == "holds 100% of the 13-grams of held/1"
 
 
+def test_removed_text_is_not_written_and_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sides hold the text after removal and count its bytes; a page whose held-out passage goes, stays."""
+    rng = seeded(3)
+    held = EVALUATION[0]["text"]
+    pages = [
+        row(f"page/{n}", " ".join([*prose(rng, 300), held, *prose(rng, 300), "ışık"]), "page", "tr") for n in range(6)
+    ]
+    rows = corpus()
+    assert run(tmp_path, monkeypatch, [rows, pages])["by_source"]["page"]["dropped"]
+    spans = {}
+    for page in pages:
+        at = page["text"].index(held)
+        spans[page["id"]] = [(at, at + len(held)), (len(page["text"].encode()) - 7, len(page["text"].encode()) - 5)]
+    remove_lines(tmp_path / "data", spans)
+    split.main()
+    metrics = json.loads((tmp_path / "reports" / "split.json").read_text(encoding="utf-8"))
+    assert metrics["by_source"]["page"]["dropped"] == 0
+    left = {page["id"]: page["text"].replace(held, "")[:-4] + "şık" for page in pages}
+    found = {}
+    for name in SIDES:
+        side = read(tmp_path, name).read_all()
+        assert metrics[name]["bytes"] == sum(len(text.encode()) for text in side["text"].to_pylist())
+        found |= dict(zip(side["id"].to_pylist(), side["text"].to_pylist(), strict=True))
+    assert {id: text for id, text in found.items() if id in left} == left
+    assert all(found[r["id"]] == r["text"] for r in rows if r["kept"] and r["id"] in found)
+
+
 def test_decontamination_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`decontaminate_ngram: null` drops nothing."""
     page = row("page/1", EVALUATION[0]["text"], "book")
@@ -127,7 +155,7 @@ def test_same_bytes_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytes
     run(tmp_path, monkeypatch, [rows[:50], rows[50:]])
     folder = tmp_path / "data" / "split"
     first = {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
-    changes = {"split.validation": 0.2, "split.test": 0.2, "execution.workers": 2}
+    changes = {"split.validation": 0.2, "split.test": 0.2, "execution.workers": 2, "dedup.source_priority": []}
     write_params(tmp_path, {"filter": {}, **changes})
     split.main()
     assert {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.*"))} == first

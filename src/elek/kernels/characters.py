@@ -27,6 +27,10 @@ REAL = 16
 """Neither punctuation nor a control: a word without such a character is no word to the Gopher quality rules."""
 LEAD = 32
 """The first byte of a character."""
+TERMINAL = 64
+"""Ends a sentence, in some script."""
+MINOR = 128
+"""A lower-case letter, which is ALPHABETIC as well, or a decimal digit (`\\d`): no sentence begins with it."""
 
 LINE_BREAKS = "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 
@@ -43,6 +47,17 @@ SYMBOLS = (
     "11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16E98 1BC9F 1DA88"
 )
 
+# Those of them with which FineWeb lets a line end (`TERMINAL_PUNCTUATION`): Unicode's sentence terminals.
+TERMINALS = (
+    "21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 166E 1735-1736 17D4-17D6 "
+    "17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 "
+    "2E2E 2E3C 2E53-2E54 3002 A4FF A60E-A60F A6F3 A6F7 A876-A877 A8CE-A8CF A92F A9C8-A9C9 AA5D-AA5F AAF0-AAF1 ABEB "
+    "FE52 FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 110BE-110C1 11141-11143 "
+    "111C5-111C6 111CD 111DE-111DF 11238-11239 1123B-1123C 112A9 1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 "
+    "1173C-1173E 11944 11946 11A42-11A43 11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 "
+    "16B37-16B38 16B44 16E98 1BC9F 1DA88"
+)
+
 CODE_POINTS = 0x110000
 PADDING = 8
 ASCII = np.uint64(0x8080808080808080)  # bits that are 0 in eight bytes of ASCII
@@ -57,15 +72,24 @@ def classes(unicode: bool) -> npt.NDArray[np.uint8]:
     characters = np.arange(CODE_POINTS, dtype=np.uint32).view("U1")
     table = np.full(CODE_POINTS, LEAD | REAL, np.uint8)
     table[np.strings.isspace(characters)] |= SPACE
-    table[np.strings.isalpha(characters)] |= ALPHABETIC
+    alphabetic = np.strings.isalpha(characters)
+    table[alphabetic] |= ALPHABETIC
+    table[alphabetic & np.strings.islower(characters) | np.strings.isdecimal(characters)] |= MINOR
     table[[ord(character) for character in LINE_BREAKS]] |= BREAK
-    for span in SYMBOLS.split():
-        first, _, last = span.partition("-")
-        table[int(first, 16) : int(last or first, 16) + 1] &= 0xFF ^ REAL
+    for span in _spans(SYMBOLS):
+        table[span] &= 0xFF ^ REAL
+    for span in _spans(TERMINALS):
+        table[span] |= TERMINAL
     outside = ~_word_characters(characters) if unicode else table & SPACE != 0
     table[outside] |= OUTSIDE
     table.setflags(write=False)
     return table
+
+
+def _spans(ranges: str) -> list[slice]:
+    """`"41-43 61"` as slices of a table by code point."""
+    bounds = [span.partition("-") for span in ranges.split()]
+    return [slice(int(first, 16), int(last or first, 16) + 1) for first, _, last in bounds]
 
 
 def _word_characters(characters: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:

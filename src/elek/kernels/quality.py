@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.kernels import Array, buffers, kernel, part
-from elek.kernels.characters import ALPHABETIC, BREAK, LEAD, OUTSIDE, PADDING, REAL, SPACE, classes, classify
+from elek.kernels.characters import ALPHABETIC, LEAD, OUTSIDE, PADDING, REAL, classes, classify
 from elek.kernels.hashing import contains, load64, signed
+from elek.kernels.segments import behind_line, trim
 from elek.kernels.words import longest
 
-HASH, HYPHEN, DOT, CR, LF = b"#-.\r\n"
+HASH, HYPHEN, DOT = b"#-."
 ALPHABETIC_BIT, REAL_BIT, LEAD_BIT = (flag.bit_length() - 1 for flag in (ALPHABETIC, REAL, LEAD))
-BREAKS = np.uint64(BREAK * 0x0101010101010101)
 
 (WORDS, MEAN_LENGTH, HASHES, ELLIPSES, BULLET_LINES, ELLIPSIS_LINES, ALPHABETIC_WORDS, STOP_WORDS) = range(8)
 """Rows of what `measure` returns."""
@@ -113,27 +113,14 @@ def _dots(text: Array, at: int, stop: int) -> bool:
 @kernel
 def _lines(text: Array, flags: Array) -> tuple[int, int, int]:
     """Lines, lines that begin with a bullet or hyphen, lines that end in an ellipsis, as by `str.splitlines`."""
-    lines = bullets = trailing = first = at = 0
-    size = len(text)
-    while first < size:
-        if at + 8 <= size and not load64(flags, at) & BREAKS:
-            at += 8
-            continue
-        if at < size:
-            crlf = text[at] == CR and at + 1 < size and text[at + 1] == LF
-            if crlf or not flags[at] & BREAK:
-                at += 1
-                continue
+    lines = bullets = trailing = first = 0
+    while first < len(text):
+        after = behind_line(text, flags, first)
         lines += 1
-        left, right = first, at
-        while left < right and flags[left] & SPACE:
-            left += 1
-        while right > left and flags[right - 1] & SPACE:
-            right -= 1
+        left, right = trim(flags, first, after)
         bullets += (right > left and text[left] == HYPHEN) or _is(text, left, right, 0xA2)
         trailing += right - left >= 3 and (_dots(text, right - 3, right) or _is(text, right - 3, right, 0xA6))
-        at += 1
-        first = at
+        first = after
     return lines, bullets, trailing
 
 

@@ -39,9 +39,9 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool) -> npt.ND
         if size == 0:
             continue
         first, last = strip(len(text), flags)
-        segments, duplicates, length = repeats(text[first:last], 2)
+        segments, duplicates, length = repeats(text[first:last], flags[first:], 2, True)
         out[PARAGRAPHS, row], out[PARAGRAPH_CHARACTERS, row] = duplicates / segments, length / size
-        segments, duplicates, length = repeats(text, 1)
+        segments, duplicates, length = repeats(text, flags, 1, True)
         out[LINES, row], out[LINE_CHARACTERS, row] = duplicates / segments, length / size
 
         words = load_words(text, flags, joined, ends, characters, prefix)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from elek.kernels import Array, kernel, part
-from elek.kernels.characters import SPACE, count_characters
+from elek.kernels.characters import BREAK, SPACE, count_characters
 from elek.kernels.hashing import contains, differ, hash_bytes, load64, signed, slot_of
 
-LF = 0x0A
+LF, CR = 0x0A, 0x0D
+BREAKS = np.uint64(BREAK * 0x0101010101010101)
 
 
 @kernel
 def strip(size: int, flags: Array) -> tuple[int, int]:
     """`str.strip`: the span without the white space at its ends, of a text of `size` bytes with these flags."""
-    first, last = 0, size
+    return trim(flags, 0, size)
+
+
+@part
+def trim(flags: Array, first: int, last: int) -> tuple[int, int]:
+    """`str.strip` of the span from `first` to `last`, by the flags of a text."""
     while first < last and flags[first] & SPACE:
         first += 1
     while last > first and flags[last - 1] & SPACE:
@@ -23,7 +29,22 @@ def strip(size: int, flags: Array) -> tuple[int, int]:
 
 
 @part
-def _separator(text: Array, at: int, newlines: int) -> tuple[int, int]:
+def behind_line(text: Array, flags: Array, at: int) -> int:
+    """Where the next line begins, as by `str.splitlines`, or the text's end: the break belongs to its line."""
+    size = len(text)
+    while at < size:
+        if at + 8 <= size and not load64(flags, at) & BREAKS:
+            at += 8
+            continue
+        crlf = text[at] == CR and at + 1 < size and text[at + 1] == LF
+        if flags[at] & BREAK and not crlf:
+            return at + 1
+        at += 1
+    return size
+
+
+@part
+def separator(text: Array, at: int, newlines: int) -> tuple[int, int]:
     """The next run of at least so many line feeds from `at` on; where there is none, both are the text's end."""
     size = len(text)
     while at < size:
@@ -42,11 +63,12 @@ def _separator(text: Array, at: int, newlines: int) -> tuple[int, int]:
 
 
 @kernel
-def repeats(text: Array, newlines: int) -> tuple[int, int, int]:
+def repeats(text: Array, flags: Array, newlines: int, blank: bool) -> tuple[int, int, int]:
     """Segments, segments equal to an earlier one, and the characters of the latter.
 
     `newlines` or more line feeds in a row separate two segments; at either end they leave an empty one, as
-    `re.split` does. Memory grows with the distinct segments.
+    `re.split` does. Unless `blank`, segments of nothing but white space do not count. Memory grows with the
+    distinct segments.
     """
     bits = 6
     starts, lengths = np.empty(64, np.uint32), np.zeros(64, np.uint32)  # length + 1, or 0: an empty slot
@@ -54,8 +76,16 @@ def repeats(text: Array, newlines: int) -> tuple[int, int, int]:
     used = segments = duplicates = characters = 0
     begin = 0
     while True:
-        end, after = _separator(text, begin, newlines)
+        end, after = separator(text, begin, newlines)
         length = end - begin
+        filled = begin
+        while not blank and filled < end and flags[filled] & SPACE:
+            filled += 1
+        if not blank and filled == end:
+            if end == after:
+                return segments, duplicates, characters
+            begin = after
+            continue
         value = hash_bytes(text, begin, end)
         slot = slot_of(value, bits)
         while lengths[slot]:

@@ -95,7 +95,7 @@ def _file_digests(data: Path) -> dict[str, str]:
 
 
 def _conservation(facts: Facts) -> None:
-    """In = kept + dropped at every stage, by the stages' own counts and by counting rows."""
+    """In = kept + dropped at every stage, by the stages' own counts and by counting rows; bytes as written."""
     fetched = facts.metrics["fetch"]["documents"]["train"]
     if fetched != facts.table.num_rows:
         raise DataError(f"`fetch` wrote {fetched} documents and {facts.table.num_rows} have a fate")
@@ -110,3 +110,11 @@ def _conservation(facts: Facts) -> None:
                 fix="run `dvc repro --force`",
             )
         entering = own["kept"]
+    for side in fates.KEPT:
+        written = facts.metrics["split"][side]["bytes"]
+        counted = sum(flow.bytes for flow in facts.flows if flow.stage == "kept" and flow.fate == side)
+        if written != counted:
+            raise DataError(
+                f"`split` wrote {written} bytes of {side} text, and the documents there should have {counted}",
+                fix="run `dvc repro --force`",
+            )

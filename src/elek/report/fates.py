@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from elek.dataset import Dataset
 from elek.errors import DataError
+from elek.removal import removed_bytes, text_parts
 
 KEPT = ("train", "validation", "test")
 STAGES = ("filter", "dedup", "split")
+REMOVED = "removed lines"
+"""The fate of text that `filter` took out of documents which it kept."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,17 @@ class Flow:
     stage: str
     """The stage that dropped them, or `kept`."""
     fate: str
-    """The rule that was the first to fail, or the split that they are in."""
+    """The rule that was the first to fail, or the split that they are in; `REMOVED` for text of kept documents."""
     documents: int
     bytes: int
 
 
 def fates(data: Path) -> pa.Table:
-    """One row per document of `clean`: `id, source, license, lang, bytes, part, row, stage, fate`.
+    """One row per document of `clean`: `id, source, license, lang, bytes, removed, part, row, stage, fate`.
 
-    Reads the columns beside the text and never the text. Raises DataError where a document has no fate or two:
-    that is where documents would be lost in silence.
+    `bytes` are those that went on after `filter` had taken `removed` of them out. Reads the columns beside the text
+    and never the text. Raises DataError where a document has no fate or two: that is where documents would be lost
+    in silence.
     """
     annotate = Dataset(data / "annotate")
     decisions = {
@@ -46,6 +52,8 @@ def fates(data: Path) -> pa.Table:
     for index in range(len(annotate.parts)):
         table = annotate.read(index, ["id", "source", "license", "lang", "bytes"])
         stage, fate = _part_fates(table["id"], index, decisions)
+        removed = pa.array(_removed(decisions["filter"], index, table.num_rows))
+        table = table.set_column(4, "bytes", pc.subtract(table["bytes"], removed)).append_column("removed", removed)
         rows = table.num_rows
         tables.append(
             table.append_column("part", pa.array([index] * rows, pa.int32()))
@@ -54,6 +62,13 @@ def fates(data: Path) -> pa.Table:
             .append_column("fate", fate)
         )
     return pa.concat_tables(tables)
+
+
+def _removed(filtered: Dataset, index: int, rows: int) -> npt.NDArray[np.int64]:
+    """Bytes that `filter` took out of each document of a part."""
+    if not filtered.manifest.get("removes"):
+        return np.zeros(rows, np.int64)
+    return removed_bytes(filtered.read(index, ["remove"])["remove"])
 
 
 def _part_fates(ids: pa.ChunkedArray, index: int, decisions: dict[str, Dataset]) -> tuple[pa.Array, pa.Array]:
@@ -101,11 +116,16 @@ def _first_rule(failures: pa.ListArray) -> pa.Array:
 
 
 def flows(table: pa.Table) -> list[Flow]:
-    """Documents and bytes by source and fate, in a fixed order."""
+    """Documents and bytes by source and fate, in a fixed order. Text taken out of kept documents is no document."""
     grouped = table.group_by(["source", "stage", "fate"]).aggregate([("bytes", "sum"), ("bytes", "count")])
     found = [
         Flow(row["source"], row["stage"], row["fate"], row["bytes_count"], row["bytes_sum"])
         for row in grouped.to_pylist()
+    ]
+    found += [
+        Flow(row["source"], "filter", REMOVED, 0, row["removed_sum"])
+        for row in table.group_by("source").aggregate([("removed", "sum")]).to_pylist()
+        if row["removed_sum"]
     ]
     return sorted(found, key=lambda flow: (flow.source, flow.stage, flow.fate))
 
@@ -123,12 +143,12 @@ class Sample:
 def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict[str, list[Sample]]:
     """For every fate, the `per_fate` documents whose ids hash lowest, with the start of their text.
 
-    Text is that of `clean`, so personal data is masked already.
+    Text is that of `clean`, so personal data is masked already, without what `filter` took out of kept documents.
     """
     chosen: dict[str, list[dict[str, object]]] = {}
     for row in table.select(["id", "source", "license", "part", "row", "stage", "fate"]).to_pylist():
         chosen.setdefault(row["fate"], []).append(row)
-    clean = Dataset(data / "clean" / "train")
+    clean = text_parts(Dataset(data / "clean" / "train"), Dataset(data / "filter"))
     decisions = {name: Dataset(data / name / ("decisions" if name == "split" else "")) for name in STAGES}
     picked = [
         row
@@ -137,7 +157,7 @@ def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict
     ]
     found: dict[str, list[Sample]] = {}
     for part in sorted({int(str(row["part"])) for row in picked}):
-        text = clean.read(part, ["text"])["text"]
+        text = clean[part].read(["text"])["text"]
         failures = {name: dataset.read(part, ["failures"])["failures"] for name, dataset in decisions.items()}
         for row in picked:
             if row["part"] != part:

@@ -116,6 +116,7 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
 
 def _funnel(flows: list[Flow], unit: str) -> str:
     """Sources on the left, then what each stage dropped and why, then the splits."""
+    flows = [flow for flow in flows if getattr(flow, unit)]  # empty documents are no bytes, removed lines no documents
     nodes: list[charts.Node] = []
     links: list[tuple[int, int, float]] = []
     amount = {id(flow): float(getattr(flow, unit)) for flow in flows}

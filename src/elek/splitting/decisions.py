@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +14,33 @@ from elek.dataset import DECISION, Dataset
 from elek.decisions import Verdict, decisions
 from elek.decontamination import Map, find
 from elek.errors import DataError
+from elek.removal import TextPart, text_parts
 from elek.splitting import SIDES, SplitParams, side
 
 SCHEMA = DECISION.append(pa.field("split", pa.string()))
 """DECISION, and the side of every kept document: train, validation or test."""
 
-Rows = list[tuple[Path, npt.NDArray[np.int64]]]
+Rows = list[tuple[TextPart, npt.NDArray[np.int64]]]
 
 
 def split(
-    clean: Dataset, evaluation: Dataset, dedup: Dataset, params: SplitParams, scratch: Path, run: Map
+    clean: Dataset,
+    filtered: Dataset,
+    evaluation: Dataset,
+    dedup: Dataset,
+    params: SplitParams,
+    scratch: Path,
+    run: Map,
 ) -> pa.Table:
     """Decisions (`SCHEMA`) over all rows of `clean`, for the documents that `dedup` kept.
 
-    `evaluation` is held out too, whole. `run` maps a function over tasks; `scratch` is a folder for temporary
-    files. Raises DataError where a side stays empty, or the datasets are not of the same rows.
+    Text is compared as it will be written, without what `filter` takes out. `evaluation` is held out too, whole.
+    `run` maps a function over tasks; `scratch` is a folder for temporary files. Raises DataError where a side stays
+    empty, or the datasets are not of the same rows.
     """
     if [part.rows for part in clean.parts] != [part.rows for part in dedup.parts]:
         raise DataError("clean and dedup do not have the same rows", where=str(dedup.folder), fix="run `dvc repro`")
+    parts = text_parts(clean, filtered)
     table = dedup.read_all(["id", "kept", "cluster"])
     entered = table["kept"].to_numpy()
     sides = _sides(table["cluster"].filter(table["kept"]), params)
@@ -42,7 +51,7 @@ def split(
     if params.decontaminate_ngram is not None:
         training = by_row == "train"
         verdicts.append(
-            _contaminated(clean, evaluation, table["id"], training, entered & ~training, params, scratch, run)
+            _contaminated(parts, evaluation, table["id"], training, entered & ~training, params, scratch, run)
         )
     result = decisions(table["id"], verdicts, entered)
     by_row[~result["kept"].to_numpy()] = None
@@ -59,7 +68,7 @@ def _sides(cluster: pa.ChunkedArray, params: SplitParams) -> npt.NDArray[np.obje
 
 
 def _contaminated(
-    clean: Dataset,
+    clean: Sequence[TextPart],
     evaluation: Dataset,
     ids: pa.ChunkedArray,
     training: npt.NDArray[np.bool_],
@@ -70,7 +79,7 @@ def _contaminated(
 ) -> Verdict:
     ngram, threshold = params.decontaminate_ngram, params.decontaminate_share
     assert ngram is not None  # noqa: S101 - the caller asks for nothing where it is; this tells the type checker
-    everything = _rows(evaluation, np.ones(len(evaluation), dtype=bool))
+    everything = _rows(text_parts(evaluation), np.ones(len(evaluation), dtype=bool))
     held_out_ids = pa.concat_arrays([*ids.filter(pa.array(held_out)).chunks, *evaluation.read_all(["id"])["id"].chunks])
     findings = find(
         _rows(clean, training),
@@ -95,13 +104,13 @@ def _contaminated(
     )
 
 
-def _rows(dataset: Dataset, mask: npt.NDArray[np.bool_]) -> Rows:
+def _rows(parts: Sequence[TextPart], mask: npt.NDArray[np.bool_]) -> Rows:
     """The rows that `mask` marks, part by part."""
     result, start = [], 0
-    for index, part in enumerate(dataset.parts):
+    for part in parts:
         rows = np.flatnonzero(mask[start : start + part.rows])
         if len(rows):
-            result.append((dataset.path(index), rows))
+            result.append((part, rows))
         start += part.rows
     return result
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from elek.dataset import DOCUMENT, Part, read_part, write_part
+from elek.removal import TextPart
 from elek.splitting import SIDES
 
 Volume = Counter[tuple[str, ...]]
@@ -20,7 +21,7 @@ Volume = Counter[tuple[str, ...]]
 class WriteTask(NamedTuple):
     """A part of `clean`, its decisions (none for the evaluation role, which is written whole), and where to."""
 
-    part: Path
+    part: TextPart
     decisions: Path | None
     out: Path
     number: int
@@ -28,7 +29,7 @@ class WriteTask(NamedTuple):
 
 def write_sides(task: WriteTask) -> dict[str, tuple[Part, Volume]]:
     """Write part `number` of every side's dataset below `out`; what was written, by side."""
-    documents = read_part(task.part, DOCUMENT.names).cast(DOCUMENT)
+    documents = task.part.read(DOCUMENT.names).cast(DOCUMENT)
     if task.decisions is None:
         return {"evaluation": _write(task, "evaluation", documents)}
     split = read_part(task.decisions, ["split"])["split"]

@@ -1,0 +1,181 @@
+"""C4: lines, the documents that they leave, and what is taken out of those that stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elek.filtering import Batch, FilterParams, FilterSettings, decide
+from elek.filters.c4 import C4
+from elek.params import parse
+from elek.removal import cut
+from tests.filters.gopher import failing, reasons
+from tests.kernels import reference
+from tests.kernels.strategies import large, pages, texts
+
+FILTER = C4()
+LINE = "This line has a few words.\n"
+GOOD = LINE * 5
+
+
+def signals(texts: list[str], words: str = "whitespace", citations: bool = True) -> pa.Table:
+    """What `annotate` stores of texts, as far as C4 goes; every second one is Turkish."""
+    names = pa.array([str(row) for row in range(len(texts))])
+    lang = pa.array(["tr" if row % 2 else "en" for row in range(len(texts))], pa.string())
+    found = FilterSettings({"c4": {"citations": citations}}).filters()["c4"]
+    measured = found.measure(Batch(names, large(texts), lang, lang, names, names, words=words))  # type: ignore[arg-type]
+    columns = {f"c4.{name}": column for name, column in measured.items()}
+    return pa.table({"id": names, "language.rules": lang, **columns})
+
+
+def filtered(texts: list[str], params: dict[str, Any] | None = None, **how: Any) -> list[tuple[list[str], str]]:
+    """The failing rules of each text and, where there is none, what is left of it."""
+    table = decide(signals(texts, **how), parse("filter", {"c4": params}, FilterParams))
+    left = cut(large(texts), table["remove"].combine_chunks()).to_pylist()
+    failures = [[item["rule"] for item in row] for row in table["failures"].to_pylist()]
+    return list(zip(failures, left, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (GOOD, []),
+        (LINE * 4, ["min_sentences"]),
+        (LINE * 4 + "Yes. No! It is so.", []),
+        (LINE * 4 + "And so it goes...", ["min_sentences"]),
+        (LINE * 4 + "no end to this", ["min_sentences"]),
+        (LINE * 4 + "Two words.", ["min_sentences"]),
+        (LINE * 4 + "x" * 1001 + " and more words.", ["min_sentences"]),
+        (LINE * 4 + "x" * 1000 + " and more words.", []),
+        (LINE * 4 + "Please turn JavaScript on.", ["min_sentences"]),
+        (LINE * 4 + "We use cookies here.", ["min_sentences"]),
+        (GOOD + "Here is Lorem Ipsum again.", ["max_lorem_ipsum"]),
+        (GOOD + "lorem ipsum with no end", []),
+        (GOOD + "Here { is a bracket.", ["max_curly_brackets"]),
+        (GOOD + "if (javascript) { return it. }", []),
+        (GOOD + "Here { it is.\nAnd lorem ipsum too.", ["max_lorem_ipsum", "max_curly_brackets"]),
+        ("", ["min_sentences"]),
+    ],
+)
+def test_each_rule_drops_what_it_is_for(text: str, rules: list[str]) -> None:
+    """Document rules look at the lines that the line rules leave; equality with a threshold keeps."""
+    assert failing(FILTER, text, "en") == rules
+
+
+def test_what_goes_and_what_stays() -> None:
+    """A line goes with its break, a citation from a line that stays; what stays is as it was."""
+    text = (
+        "Home | About\n\n" + GOOD.rstrip() + "\r\n  As is this[1] one, with [edit] cuts.\nUse cookies.\nThe end of it."
+    )
+    ((rules, left),) = filtered([text])
+    assert rules == []
+    assert left == GOOD.rstrip() + "\r\n  As is this one, with  cuts.\nThe end of it."
+
+
+def test_nothing_is_taken_out_of_what_is_dropped() -> None:
+    """Spans are recorded where somebody will cut them, and nowhere else."""
+    assert filtered(["short\nline", GOOD + "menu"]) == [(["c4.min_sentences"], "short\nline"), ([], GOOD)]
+
+
+switches = st.fixed_dictionaries(
+    {
+        "max_word_length": st.sampled_from([1000, 8, None]),
+        "min_words": st.sampled_from([3, 4, 0, None]),
+        "terminal_punctuation": st.booleans(),
+        "javascript": st.booleans(),
+        "policy": st.booleans(),
+    }
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.one_of(pages, texts), min_size=1, max_size=5), switches, st.booleans(), st.booleans())
+def test_the_rules_are_those_of_the_reference(
+    texts: list[str], switches: dict[str, Any], citations: bool, unicode: bool
+) -> None:
+    """Counts and text for any thresholds, all from what was stored once."""
+    plain = {
+        name: (np.inf if name.startswith("max") else 0) if value is None else value for name, value in switches.items()
+    }
+    expected = reference.C4(**plain, citations=citations, unicode=unicode)
+    params = {f"line_{name}": value for name, value in switches.items()}
+    off = {"max_lorem_ipsum": None, "max_curly_brackets": None, "min_sentences": None}
+    how: dict[str, Any] = {"words": "unicode" if unicode else "whitespace", "citations": citations}
+    assert filtered(texts, {**params, **off}, **how) == [([], expected.read(text)[1]) for text in texts]
+    # Thresholds out of reach, so that every document fails by every count and the ledger shows it.
+    all_fail = {"max_lorem_ipsum": -1, "max_curly_brackets": -1, "min_sentences": 10**6}
+    table = decide(signals(texts, **how), parse("filter", {"c4": {**params, **all_fail}}, FilterParams))
+    values = [[item["value"] for item in row] for row in table["failures"].to_pylist()]
+    assert values == [list(expected.read(text)[0].values()) for text in texts]
+
+
+def test_thresholds_of_lines_by_language() -> None:
+    """A line rule too can have a figure of its own for a language."""
+    text = "Two words.\n" * 5
+    found = filtered([text, text], {"line_min_words": {"default": 3, "tr": 2}})
+    assert found == [(["c4.min_sentences"], text), ([], text)]
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("One. Two! Three?", 3),
+        ("No end", 1),
+        ("He said e.g. this, v. 5 and so on.", 1),
+        ("19. yüzyılda. Sonra İstanbul. Iğdır.", 3),
+        ('"Yes." "No!" (Perhaps.) So.', 4),
+        ("Wait... What?! Yes.", 3),
+        ("a.b.c", 1),
+        ("。Yes. ", 1),
+        ("", 0),
+        (" \t", 0),
+    ],
+)
+def test_sentences_by_example(line: str, count: int) -> None:
+    """Our own rule, in the kernel and in the reference."""
+    assert reference.sentences(line) == count
+    (lines,) = signals([line])["c4.lines"].to_pylist()
+    assert [item["sentences"] for item in lines] == ([count] if line else [])
+
+
+NAMES = {"lorem_ipsum": "max_lorem_ipsum", "curly_bracket": "max_curly_brackets", "too_few_sentences": "min_sentences"}
+
+
+@pytest.fixture(scope="module")
+def datatrove() -> Any:
+    """datatrove's C4 filter, with our count of sentences."""
+    pytest.importorskip("datatrove", reason="datatrove is no dependency of ours")
+    module = pytest.importorskip("datatrove.pipeline.filters.c4_filters")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "split_into_sentences", lambda text, language: [text] * reference.sentences(text))
+        yield module.C4QualityFilter
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(pages, min_size=1, max_size=10), st.sampled_from([5, 2, -1]))
+def test_decisions_and_text_are_those_of_datatrove(datatrove: Any, texts: list[str], least: int) -> None:
+    """The same documents stay, with the same lines; but for white space at the ends of lines, and which of two
+    document-dropping lines gives the reason."""
+    from datatrove.data import Document  # type: ignore[import-not-found]
+
+    theirs = datatrove(min_num_sentences=least)
+    params = {"min_sentences": least if least > 0 else None}
+    section = FILTER.params_class().model_validate(params)
+    found = reasons(FILTER, texts, ["en"] * len(texts), section)
+    counts = [reference.C4().read(text)[0] for text in texts]
+    for text, ours, count, (_, left) in zip(texts, found, counts, filtered(texts, params), strict=True):
+        document = Document(text=text, id="")
+        answer = theirs.filter(document)
+        wanted = None if answer is True else NAMES[answer[1]]
+        if count["lorem_ipsum"] and count["curly_brackets"]:
+            assert (ours, wanted in list(NAMES.values())[:2]) == ("max_lorem_ipsum", True)
+            continue
+        assert ours == wanted
+        if ours is None:
+            stripped = [line.strip() for line in left.splitlines()]
+            assert stripped == [line.strip() for line in document.text.split("\n") if left or line]
