@@ -16,9 +16,9 @@ def run(project: Path) -> None:
     stage that failed. However it ends, no process that it started lives on.
     """
     params.validate(params.read(project / "params.yaml"))
-    lock.check_free(project)
     environment.apply(project)
-    with signals_raise(), server.api(project) as wait_for_server:
+    # Before the server: two of them at once on one new database would break each other.
+    with lock.run_lock(project), signals_raise(), server.api(project) as wait_for_server:
         from flows.pipeline import pipeline  # over a second: the server starts meanwhile
 
         wait_for_server()

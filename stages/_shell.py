@@ -15,6 +15,7 @@ how much memory it needed goes to `.cache/timings/<name>.json`, which nobody tra
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ import psutil
 from pydantic import BaseModel
 
 from elek.dataset import atomic_folder, write_json
-from elek.errors import ElekError
+from elek.errors import DataError, ElekError
 from elek.execution import map_shards
 from elek.lock import stage_lock
 from elek.params import ExecutionParams, load
@@ -77,6 +78,9 @@ class Stage(Generic[P]):
         self._stack.__exit__(kind, error, tb)
         if isinstance(error, ElekError):
             _exit(self.name, error)
+        if error is not None and _disk_is_full(error):
+            where, fix = str(self.data(self.name).parent), "make room and run again; nothing half-written was left"
+            _exit(self.name, DataError("the disk is full", where=where, fix=fix))
         if error is None:
             write_json(self.project / "reports" / f"{self.name}.json", self.metrics)
             self._write_timing()
@@ -106,6 +110,12 @@ def _peak_memory() -> int:
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * unit
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    # Libraries written in Rust carry the system's error in their text alone.
+    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return full or "(os error 28)" in str(error)
 
 
 def _exit(stage: str, error: ElekError) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+
+# Read by OpenMP when torch is loaded. Threads that spin while they wait lose their core to whatever else runs: beside
+# a browser 2,600 tokens a second became 4,000 with threads that sleep. The bits are the same.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pyarrow.compute as pc
 

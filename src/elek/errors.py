@@ -68,9 +68,9 @@ class TrainingError(ElekError):
     exit_code = 7
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that `name` was probably meant to be, or None where nothing is near."""
-    found = difflib.get_close_matches(name, sorted(valid), n=1, cutoff=0.5)
+def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The valid name that `name` was probably meant to be, or None where nothing is near (0 anything, 1 equal)."""
+    found = difflib.get_close_matches(name, sorted(valid), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 

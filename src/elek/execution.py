@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -43,7 +44,7 @@ def map_shards(
                 progress.advance()
             return results  # type: ignore[return-value]
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_threaded) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
             futures = {pool.submit(function, task): index for index, task in enumerate(tasks)}
             try:
                 for future in as_completed(futures):
@@ -60,6 +61,15 @@ def map_shards(
     return results  # type: ignore[return-value]
 
 
-def _single_threaded() -> None:
+def _begin_worker() -> None:
     # One process per core is the parallelism; threads inside each would only fight over the same cores.
     os.environ["OMP_NUM_THREADS"] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # Workers hold both ends of their queue's pipe, so that the death of a killed parent never reaches them there.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

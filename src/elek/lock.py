@@ -29,7 +29,13 @@ TOKEN = "ELEK_RUN_TOKEN"  # noqa: S105 - the name of a variable, and no secret e
 
 @contextmanager
 def run_lock(project: Path) -> Iterator[None]:
-    """Hold the project's run lock and let child processes in. Raises LockError at once if somebody is at work."""
+    """Hold the project's run lock and let child processes in. Raises LockError at once if somebody is at work.
+
+    Inside a run that holds it already, as the flow of `elek run` is, this does nothing.
+    """
+    if _inside_run(project):
+        yield
+        return
     token = secrets.token_hex(8)
     with _held(project, "run", token):
         with _held(project, "stage", token):
@@ -48,13 +54,17 @@ def run_lock(project: Path) -> Iterator[None]:
 @contextmanager
 def stage_lock(project: Path) -> Iterator[None]:
     """Hold the stage lock, alone or inside the run that started this process. Raises LockError otherwise."""
-    token = os.environ.get(TOKEN, "")
-    if token and _read_holder(project, "run").get("token") == token:
-        with _held(project, "stage", token):
+    if _inside_run(project):
+        with _held(project, "stage", os.environ[TOKEN]):
             yield
     else:
         with _held(project, "run", ""), _held(project, "stage", ""):
             yield
+
+
+def _inside_run(project: Path) -> bool:
+    token = os.environ.get(TOKEN, "")
+    return bool(token) and _read_holder(project, "run").get("token") == token
 
 
 def check_free(project: Path) -> None:
@@ -92,7 +102,7 @@ def _held(project: Path, name: str, token: str) -> Iterator[None]:
             holder_file,
             {
                 "pid": os.getpid(),
-                "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+                "command": _command(),
                 "since": time.strftime("%Y-%m-%d %H:%M:%S"),
                 "token": token,
             },
@@ -101,6 +111,13 @@ def _held(project: Path, name: str, token: str) -> Iterator[None]:
     finally:
         holder_file.unlink(missing_ok=True)
         lock.release()
+
+
+def _command() -> str:
+    """As people would type it: `python -m stages.clean` knows itself by the path of a file."""
+    main = sys.modules["__main__"].__spec__
+    program = f"python -m {main.name}" if main else Path(sys.argv[0]).name
+    return " ".join([program, *sys.argv[1:]])
 
 
 def _holder_file(project: Path, name: str) -> Path:

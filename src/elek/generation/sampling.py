@@ -79,7 +79,7 @@ def filtered(logits: Tensor, seen: Tensor, sampling: Sampling) -> Tensor:
         logits = penalise_repetition(logits, seen, sampling.repetition_penalty)
     if sampling.greedy:
         return logits
-    logits = logits / sampling.temperature
+    logits = (logits - logits.max()) / sampling.temperature  # at most 0: no temperature is so low that it overflows
     if sampling.top_k:
         logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p < 1:

@@ -42,6 +42,10 @@ _COMMON_NAMES = {
     "cc0": "CC0-1.0", "cc-0": "CC0-1.0", "cc by": "CC-BY-4.0", "cc-by": "CC-BY-4.0", "cc by 4.0": "CC-BY-4.0",
     "cc by-sa": "CC-BY-SA-4.0", "cc-by-sa": "CC-BY-SA-4.0", "cc by-sa 4.0": "CC-BY-SA-4.0", "cc by-nc": "CC-BY-NC-4.0",
     "public domain": PUBLIC_DOMAIN, "public-domain": PUBLIC_DOMAIN, "publicdomain": PUBLIC_DOMAIN, "pd": PUBLIC_DOMAIN,
+    "gpl2": "GPL-2.0-only", "gpl3": "GPL-3.0-only", "gpl v2": "GPL-2.0-only", "gpl v3": "GPL-3.0-only",
+    "gpl-2": "GPL-2.0-only", "gpl-3": "GPL-3.0-only", "lgpl2": "LGPL-2.1-only", "lgpl3": "LGPL-3.0-only",
+    "lgpl v3": "LGPL-3.0-only", "agpl3": "AGPL-3.0-only", "bsd3": "BSD-3-Clause", "bsd-3": "BSD-3-Clause",
+    "bsd2": "BSD-2-Clause", "kamu malı": PUBLIC_DOMAIN, "proprietary": "LicenseRef-AllRightsReserved",
     "mpl": "MPL-2.0", "psf": "PSF-2.0", "python": "Python-2.0", "unknown": NOASSERTION, "none": NOASSERTION,
 }  # fmt: skip
 
@@ -111,7 +115,7 @@ def _suggest(expression: str, unknown: str) -> str:
     if unknown.lower().startswith("licenseref-"):
         return "a reference is `LicenseRef-` and then letters, digits, dots and hyphens"
     plain = {key.lower(): key for key in index() if not key.startswith("LicenseRef-")}
-    near = nearest(unknown.lower(), plain)
+    near = nearest(unknown.lower(), plain, cutoff=0.65)  # a wrong licence is a worse hint than none
     if near:
         return f"did you mean `{plain[near]}`?"
     return "identifiers are listed at https://spdx.org/licenses; a licence of your own is `LicenseRef-some-name`"

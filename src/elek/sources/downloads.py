@@ -164,6 +164,12 @@ class _Index:
         from packaging.version import InvalidVersion, Version
 
         source = self.source
+        if not packages and not any(location.is_index for location in self.locations):
+            raise SourceError(
+                f"pip is told to use no index, and its wheel folders do not have `{source.package}`",
+                where=self.where,
+                fix="take `no-index` out of pip's configuration (PIP_NO_INDEX), or put the file into `find-links`",
+            )
         if not packages:
             raise SourceError(
                 f"there is no package `{source.package}` on the index that pip is configured with",

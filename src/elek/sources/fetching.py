@@ -123,7 +123,8 @@ def _read(
             progress.advance(0, f"{name}: {counts.documents:,} documents")
     counts.renamed = ids.renamed
     if counts.documents == 0:
-        because = f"; the first reason: {first.file}: {first.reason}" if first else ""
+        line = f", line {first.line}" if first and first.line else ""
+        because = f"; the first reason: {first.file}{line}: {first.reason}" if first else ""
         raise SourceError(
             f"the source `{name}` gives no document ({counts.skipped} skipped{because})",
             where=f"params.yaml, fetch.sources.{name}",
