@@ -62,7 +62,7 @@ class TrainParams(Section):
     """Of the first weights and of the order of the windows."""
     model: ModelShape = ModelShape()
     """Its shape, except for the vocabulary's size, which the shards know."""
-    steps: int = Field(default=900, ge=1)
+    steps: int = Field(default=800, ge=1)
     """Updates of the weights. A number and never a time, so that a slow machine trains the same model."""
     batch: int = Field(default=8, ge=1)
     """Windows of `context` tokens in one step."""
