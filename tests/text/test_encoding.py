@@ -26,6 +26,7 @@ def test_utf8_read_as_a_code_page_is_read_again(sentence: str, page: str) -> Non
         *SENTENCES,
         "Hiyerarşik Görünüm”ü seçin; “Misak-ı Millî”dir; İşte, Şiir, Ğ, Â, Î, Û.",
         "GÖRÜNÜŞ” ve ‘RÜZGÂR’ — âlâ, kâr, mahkûm",
+        "“TÜRKÜ”, “ÖLÜ“ ve “GELDİ”; Ü“A, Ö”B",
         "Привет, мир. Ελληνικά. 中文 日本語 🙂",
         'plain ASCII, it\'s "quoted"',
         "",

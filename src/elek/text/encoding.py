@@ -28,11 +28,13 @@ def _characters(first: int, last: int) -> str:
 
 
 # Two-, three- and four-byte sequences start with C2–F4; continuation bytes are 80–BF. Byte A0 (a no-break
-# space) is often turned into a plain space later, which ftfy restores after Ã. Of Â and Î before a quotation mark
-# or a dash, ftfy makes nothing and Greek capitals; in Turkish those are the ends of words: “MİSAK-I MİLLÎ”.
-# One character class comes first, which the engine can look for without trying alternatives at every place.
+# space) is often turned into a plain space later, which ftfy restores after Ã. Of a Turkish capital before a
+# quotation mark, a dash or an ellipsis, ftfy makes nothing, or Greek and Syriac letters; in Turkish those are the
+# ends of words: “MİSAK-I MİLLÎ”. One character class comes first, which the engine can look for without trying
+# alternatives at every place.
 _LEAD, _CONTINUATION = _characters(0xC2, 0xF4), _characters(0x80, 0xBF)
-_MISREAD = re.compile(rf"[{_LEAD}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!(?<=[ÂÎ])[‘’“”•–—])[{_CONTINUATION}]|(?<=Ã)\ )")
+_WORD_END = "(?<=[ÂÎÛÜÖÇĞİŞ])[‘’“”•–—…]"
+_MISREAD = re.compile(rf"[{_LEAD}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{_CONTINUATION}]|(?<=Ã)\ )")
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # markup is a step of its own
