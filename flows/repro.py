@@ -37,10 +37,11 @@ class StageError(ElekError):
     """A stage ended badly. Its exit code is the stage's own where that is one of ours."""
 
     def __init__(self, stage: str, code: int | None, lines: list[str]) -> None:
-        how = f"was killed by signal {-code}" if code and code < 0 else "failed"
+        signal = _signal(code)
+        how = f"was killed by signal {signal}" if signal else "failed"
         fix = (
             "most often memory ran out: lower execution.workers in params.yaml, then `elek run` goes on here"
-            if code == -9
+            if signal == 9
             else "mend it and start `elek run` again: it goes on at this stage"
         )
         super().__init__(f"stage `{stage}` {how}", where="\n         ".join(lines) or "it said nothing", fix=fix)
@@ -48,6 +49,14 @@ class StageError(ElekError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return ElekError, (self.what,), {"where": self.where, "fix": self.fix, "exit_code": self.exit_code}
+
+
+def _signal(code: int | None) -> int | None:
+    """The signal behind an exit code: DVC starts a stage through a shell, and some shells (dash) stay in between and
+    answer 128 + the signal, where others (bash) become the stage, whose own code is minus the signal."""
+    if code is None or 0 <= code <= 128:
+        return None
+    return -code if code < 0 else code - 128
 
 
 @dataclass(frozen=True)

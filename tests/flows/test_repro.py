@@ -83,3 +83,14 @@ def test_progress_lines() -> None:
     assert parse_progress("[clean] 1/2 parts") is not None
     for other in ("", "train │ 3/4", "[x] 1 of 2", "see [clean] 1/2 parts"):
         assert parse_progress(other) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [(-9, "was killed by signal 9"), (137, "was killed by signal 9"), (143, "was killed by signal 15"), (2, "failed")],
+)
+def test_a_signal_is_named_whichever_shell_stood_between(code: int, says: str) -> None:
+    """bash gives the stage's own code, dash 128 + the signal; both are the same death, with the same advice."""
+    error = repro.StageError("zero", code, [])
+    assert error.what == f"stage `zero` {says}"
+    assert ("memory ran out" in str(error.fix)) == ("signal 9" in says)

@@ -102,8 +102,9 @@ def test_a_stopped_run_leaves_no_process(toy: Toy, number: signal.Signals) -> No
     json.loads((toy.folder / ".dvc" / "tmp" / "rwlock").read_text(encoding="utf-8"))  # DVC could tidy up
 
 
-def test_a_killed_stage_leaves_nothing_that_looks_whole(toy: Toy) -> None:
-    """`kill -9` of a stage fails the run and says so; the next run finishes the job."""
+def test_a_killed_stage_leaves_nothing_that_looks_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kill -9` of a stage fails the run and says so, under a plain sh too; the next run finishes the job."""
+    monkeypatch.setenv("SHELL", "/bin/sh")
     toy.settings(zero={"ticks": 2000})
     running = toy.start("run")
     wait_until_at_work(toy, "zero")
