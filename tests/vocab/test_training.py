@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sentencepiece
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.errors import DataError, ParamsError
+from elek.export.tokenizer import tokenizer_json
+from elek.params import parse
+from elek.vocab.memo import document_encoder
 from elek.vocab.params import VocabParams
 from elek.vocab.tokenizer import Tokenizer
 from elek.vocab.training import MAX_LINE_BYTES, Corpus, _cut, train_vocabulary, vocabulary_table
@@ -119,3 +125,41 @@ def test_the_readable_table_lists_every_piece(tmp_path: Path) -> None:
     lines = vocabulary_table(Tokenizer(model)).splitlines()
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     assert [line.split("\t")[0] for line in lines] == [processor.id_to_piece(index) for index in range(500)]
+
+
+def test_pieces_of_ones_own_have_fixed_ids(tmp_path: Path) -> None:
+    """Control pieces follow the special ones and no text becomes one; a user-defined piece always is one token."""
+    text = "write to [EMAIL] or [A,B]\n<|user|> and <|user|>\n"
+    dataset = write_dataset(tmp_path / "train", [documents([text * 40]), prose("en", 10)])
+    params = VocabParams(size=500, control=["<|user|>"], user_defined=["[EMAIL]", "[A,B]", "ğ"])
+    tokenizer = Tokenizer(train_vocabulary(dataset, params)[0])
+    assert [tokenizer.piece(index) for index in range(5, 10)] == ["<|user|>", "[EMAIL]", "[A,B]", "ğ", "<0x00>"]
+    assert (tokenizer.controls, list(tokenizer.user_defined), tokenizer.kind) == (6, [6, 7, 8], "bpe")
+    tricky = "a[EMAIL]b [EMAIL][A,B]\n[EMAIL <|user|> ağ"
+    ids = tokenizer.encode(tricky)
+    assert (ids.count(5), ids.count(6), ids.count(7), ids.count(8)) == (0, 2, 1, 1)
+    assert tokenizer.decode([1, 5, *ids, 2]) == tricky
+    assert tokenizer.piece_bytes[ids].sum() == len(tricky.encode())
+    column = document_encoder(tokenizer)(pa.array([tricky, text], pa.large_string()))
+    assert column.ids.tolist() == tokenizer.encode_documents(pa.array([tricky, text], pa.large_string())).ids.tolist()
+    exported = tokenizers.Tokenizer.from_str(json.dumps(tokenizer_json(tokenizer)))
+    exported.encode_special_tokens = True
+    assert exported.encode(tricky, add_special_tokens=False).ids == ids
+    assert exported.decode(ids) == tricky
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        ({"user_defined": ["a b"]}, "white space"),
+        ({"user_defined": [""]}, "empty"),
+        ({"control": ["<s>"]}, "there already"),
+        ({"control": ["<x>"], "user_defined": ["<x>"]}, "there already"),
+        ({"user_defined": ["<0x41>"]}, "there already"),
+        ({"control": ["x"]}, "longer name"),
+    ],
+)
+def test_pieces_that_cannot_be_are_refused(pieces: dict[str, list[str]], told: str) -> None:
+    """Names that are taken, or that the format cannot hold."""
+    with pytest.raises(ParamsError, match=told):
+        parse("vocab", pieces, VocabParams)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -130,6 +131,23 @@ def why(
     from elek.cli.commands import why
 
     why(doc_id, as_json=json)
+
+
+vocab_app = typer.Typer(help="Look at vocabularies.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(vocab_app, name="vocab")
+
+
+@vocab_app.command("compare")
+def vocab_compare(
+    size: Annotated[int | None, typer.Option(help="Pieces of each; by default vocab.size.", min=300)] = None,
+    megabytes: Annotated[float, typer.Option(help="Training text to learn from, in 10^6 bytes.", min=0.01)] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write a page with pictures there.")] = None,
+    json: Json = False,
+) -> None:
+    """Train SentencePiece, tokenizers, tiktoken and whole words on the same text, and set them side by side."""
+    from elek.cli.vocab import compare
+
+    compare(size, megabytes, out, as_json=json)
 
 
 @app.command()

@@ -20,7 +20,8 @@ from typing import Any
 from elek.dataset import write_json
 from elek.errors import DataError, ParamsError
 from elek.model.config import ModelConfig
-from elek.vocab.tokenizer import SPECIAL_PIECES, Tokenizer
+from elek.vocab.params import SPECIAL_PIECES
+from elek.vocab.tokenizer import Tokenizer
 
 
 def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) -> None:
@@ -44,7 +45,7 @@ def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) ->
             **special,
             # The class that takes tokenizer.json as it is; LlamaTokenizer would put its own rules in its place.
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "added_tokens_decoder": {str(token.pop("id")): token for token in _added_tokens()},
+            "added_tokens_decoder": {str(token.pop("id")): token for token in _added_tokens(tokenizer)},
             "model_max_length": config.context,
             "clean_up_tokenization_spaces": False,
             "split_special_tokens": True,  # the name of a special token in a text is text
@@ -68,7 +69,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": _added_tokens(),
+        "added_tokens": _added_tokens(tokenizer),
         "normalizer": None,
         # No piece has a space after another character, so that merges never cross these borders: for speed only.
         "pre_tokenizer": {
@@ -107,7 +108,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
 
 def merges(tokenizer: Tokenizer) -> list[list[str]]:
     """The pair that makes each piece of two or more characters, by score; see the module's text."""
-    learned = [index for index in range(len(SPECIAL_PIECES), tokenizer.size) if not tokenizer.is_byte(index)]
+    learned = [index for index in range(tokenizer.user_defined.stop, tokenizer.size) if not tokenizer.is_byte(index)]
     scores = {_spaced(tokenizer.piece(index)): tokenizer.score(index) for index in learned}
     pairs = []
     for piece in sorted(scores, key=lambda piece: -scores[piece]):
@@ -128,6 +129,11 @@ def _spaced(piece: str) -> str:
     return piece.replace("\u2581", " ")
 
 
-def _added_tokens() -> list[dict[str, Any]]:
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return [{"id": index, "content": piece, **flags} for index, piece in enumerate(SPECIAL_PIECES)]
+def _added_tokens(tokenizer: Tokenizer) -> list[dict[str, Any]]:
+    """Control pieces, which are `special` and, with `split_special_tokens`, never found in a text; and user-defined
+    ones, which always are."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return [
+        {"id": index, "content": tokenizer.piece(index), **flags, "special": index < tokenizer.controls}
+        for index in range(tokenizer.user_defined.stop)
+    ]

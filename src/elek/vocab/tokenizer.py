@@ -20,11 +20,10 @@ import pyarrow as pa
 import sentencepiece
 
 from elek.errors import DataError
+from elek.vocab.params import SPECIAL_PIECES
 
 SPACE_MARK = "\u2581"
 _SPACE_MARK_UTF8 = SPACE_MARK.encode()
-SPECIAL_PIECES = ("<unk>", "<s>", "</s>", "<pad>", "<mask>")
-"""Pieces 0 to 4. They are control symbols: no text ever becomes one of them, not even text that spells its name."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Tokenizer:
     @cached_property
     def kind(self) -> str:
         """`bpe` or `unigram`, seen in the scores: those of BPE are the ranks of the merges, 0, -1, -2, …"""
-        scores = [self.score(index) for index in range(5 + 256, self.size)]
+        scores = [self.score(index) for index in range(max(self._byte_ids) + 1, self.size)]
         return "bpe" if scores == [-float(rank) for rank in range(len(scores))] else "unigram"
 
     @cached_property
@@ -112,10 +111,20 @@ class Tokenizer:
         return bool(self._processor.is_byte(index))
 
     @cached_property
+    def controls(self) -> int:
+        """How many control pieces there are, the five special ones among them: ids below it stand for no text."""
+        return next(index for index in range(len(SPECIAL_PIECES), self.size) if not self._processor.is_control(index))
+
+    @cached_property
+    def user_defined(self) -> range:
+        """Ids of the pieces that params name: those between the control pieces and the bytes."""
+        return range(self.controls, min(self._byte_ids))
+
+    @cached_property
     def piece_bytes(self) -> npt.NDArray[np.int64]:
-        """UTF-8 bytes of text that each id stands for, [size]; 0 for the special ones."""
+        """UTF-8 bytes of text that each id stands for, [size]; 0 for control pieces."""
         lengths = np.zeros(self.size, dtype=np.int64)
-        for index in range(len(SPECIAL_PIECES), self.size):
+        for index in range(self.controls, self.size):
             lengths[index] = 1 if self.is_byte(index) else len(self.piece(index).replace(SPACE_MARK, " ").encode())
         return lengths
 
@@ -163,12 +172,12 @@ class Tokenizer:
         return TokenColumn(ids, offsets)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; special ids are left out, bytes that form no character become U+FFFD.
+        """The text of `ids`; control pieces are left out, bytes that form no character become U+FFFD.
 
         Raises DataError for an id that is not in the vocabulary.
         """
         numbers = [int(index) for index in ids]
         if numbers and not (min(numbers) >= 0 and max(numbers) < self.size):
             raise DataError(f"an id outside of the vocabulary's {self.size}", where=f"ids {numbers[:5]} …")
-        text: str = self._processor.decode([index for index in numbers if index >= len(SPECIAL_PIECES)])
+        text: str = self._processor.decode([index for index in numbers if index >= self.controls])
         return text

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
@@ -19,16 +19,21 @@ import sentencepiece
 
 from elek.dataset import Dataset
 from elek.errors import DataError, ParamsError
-from elek.vocab.params import VocabParams
-from elek.vocab.tokenizer import SPECIAL_PIECES, Tokenizer
+from elek.vocab.params import SPECIAL_PIECES, VocabParams
+from elek.vocab.tokenizer import Tokenizer
 
 MAX_LINE_BYTES = 4000
 """SentencePiece drops longer lines without a word (its bound is 4192), so ours are cut."""
 
 # SentencePiece skips a whole line for one of these characters: its own marks for space, unknown and word
 # boundary (tab), and NUL. They get no piece anyway, so the line is broken there. It is broken, too, within the
-# name of a special piece, which might be learned as a second piece of that name.
-_BREAK = re.compile("[\u2581\u2585\t\0]+|(?<=<)(?=(?:unk|s|/s|pad|mask|0x[0-9A-F]{2})>)")
+# name of a control piece, which might be learned as a second piece of that name.
+_MARKS = "[\u2581\u2585\t\0]+|(?<=<)(?=0x[0-9A-F]{2}>)"
+
+
+def _breaks(controls: Sequence[str]) -> re.Pattern[str]:
+    names = (f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in (*SPECIAL_PIECES, *controls))
+    return re.compile("|".join([_MARKS, *names]))
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Corpus:
 
     dataset: Dataset
     max_bytes: float
+    controls: Sequence[str] = ()
     documents: int = 0
     sentences: int = 0
     bytes: int = 0
@@ -47,13 +53,14 @@ class Corpus:
 
     def __iter__(self) -> Iterator[str]:
         try:
+            breaks = _breaks(self.controls)
             share = min(1.0, self.max_bytes / max(1, self._total_bytes()))
             for index in range(len(self.dataset.parts)):
                 table = self.dataset.read(index, ["id", "text"])
                 for name, text in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True):
                     if share == 1.0 or _uniform(name) < share:
                         self.documents += 1
-                        yield from self._lines(text)
+                        yield from self._lines(text, breaks)
         except (Exception, KeyboardInterrupt) as error:
             self.error = error
             raise
@@ -62,11 +69,11 @@ class Corpus:
         parts = range(len(self.dataset.parts))
         return sum(pc.sum(pc.binary_length(self.dataset.read(part, ["text"])["text"])).as_py() or 0 for part in parts)
 
-    def _lines(self, text: str) -> Iterator[str]:
+    def _lines(self, text: str, breaks: re.Pattern[str]) -> Iterator[str]:
         for line in text.split("\n"):
             pieces = list(_cut(line)) if len(line) * 4 > MAX_LINE_BYTES else [line]
             self.cut += len(pieces) > 1
-            for part in (part for piece in pieces for part in _BREAK.split(piece) if part):
+            for part in (part for piece in pieces for part in breaks.split(piece) if part):
                 self.sentences += 1
                 self.bytes += len(part.encode())
                 yield part
@@ -98,7 +105,7 @@ def train_vocabulary(dataset: Dataset, params: VocabParams) -> tuple[bytes, Corp
     Raises DataError where there is no text, ParamsError where it has too little variety for `vocab.size` pieces
     or more common characters than that.
     """
-    corpus = Corpus(dataset, params.max_megabytes * 1e6)
+    corpus = Corpus(dataset, params.max_megabytes * 1e6, params.control)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -118,7 +125,8 @@ def train_vocabulary(dataset: Dataset, params: VocabParams) -> tuple[bytes, Corp
             bos_id=1,
             eos_id=2,
             pad_id=3,
-            control_symbols=SPECIAL_PIECES[4],  # takes the next free id
+            control_symbols=[SPECIAL_PIECES[4], *params.control],  # these take the next free ids,
+            user_defined_symbols=params.user_defined,  # and then these
             num_threads=1,  # their number is written into the model
             minloglevel=2,
         )
