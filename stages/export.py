@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from elek.dataset import sha256_file
+from elek.export.gguf import export_gguf
 from elek.export.params import ExportParams
 from elek.export.tokenizer import export_tokenizer
 from elek.export.weights import export_model
@@ -13,13 +14,16 @@ from stages._shell import Stage
 
 
 def main() -> None:
-    with Stage("export", ExportParams) as stage, Progress("export", 2, "halves") as progress:
+    with Stage("export", ExportParams) as stage, Progress("export", 3, "parts") as progress:
         model = load_model(stage.data("train"))
         tokenizer = Tokenizer.load(stage.data("vocab"))
         export_tokenizer(stage.out, tokenizer, model.config)
         progress.advance(note="vocabulary")
         export_model(stage.out, model)
         progress.advance(note="model")
+        if stage.params.gguf:
+            export_gguf(stage.out, model, tokenizer, name="elek")
+        progress.advance(note="GGUF")
         files = sorted(stage.out.iterdir())
         stage.metrics = {
             "architecture": "LlamaForCausalLM",

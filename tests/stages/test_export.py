@@ -22,8 +22,8 @@ def test_export_writes_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "data" / "vocab" / "tokenizer.model").write_bytes(tokenizer().model)
     export.main()
     metrics = json.loads((tmp_path / "reports" / "export.json").read_text(encoding="utf-8"))
-    expected = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.model", "tokenizer.json"}
-    assert expected | {"tokenizer_config.json", "special_tokens_map.json"} == set(metrics["files"])
+    expected = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.model", "model.gguf"}
+    assert expected | {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} == set(metrics["files"])
     assert {path.name for path in (tmp_path / "data" / "export").iterdir()} == set(metrics["files"])
     assert metrics["parameters"] == model().config.parameters
 

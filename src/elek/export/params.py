@@ -6,4 +6,7 @@ from elek.params import Section
 
 
 class ExportParams(Section):
-    """Nothing is left to choose: what is exported follows from the model and its vocabulary."""
+    """A folder for transformers is always written: it follows from the model and its vocabulary."""
+
+    gguf: bool = True
+    """Write model.gguf beside it, which llama.cpp reads."""

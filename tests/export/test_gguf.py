@@ -1,0 +1,116 @@
+"""model.gguf in llama.cpp: the same ids, the same probabilities, the same text."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xllamacpp
+from gguf import GGUFReader
+
+from elek.errors import ParamsError
+from elek.export.gguf import export_gguf, interleaved
+from elek.generation import generate
+from elek.model.config import ModelConfig
+from elek.model.transformer import Transformer, initialise
+from elek.vocab.tokenizer import Tokenizer
+from tests.vocabulary import prose, tokenizer
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "grouped and tied": {"heads": 4, "kv_heads": 2},
+    "untied, other constants": {"tie_embeddings": False, "rope_theta": 500.0, "norm_eps": 1e-3, "ffn": 96},
+}
+
+
+class Llama:
+    """llama.cpp with one file, answering on the loopback."""
+
+    def __init__(self, folder: Path, model: Transformer) -> None:
+        self.model = model
+        params = xllamacpp.CommonParams()
+        params.model.path = str(folder / "model.gguf")
+        params.n_ctx, params.n_parallel, params.warmup, params.verbosity = 64, 1, False, 0
+        params.cpuparams.n_threads = 1
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32  # it stores halves otherwise
+        self.server = xllamacpp.Server(params)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        url = f"{self.server.listening_address}{path}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the loopback
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module", params=SHAPES.values(), ids=SHAPES)
+def llama(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Llama:
+    """A small random model whose logits are far from flat."""
+    shape = {"vocab_size": 700, "context": 64, "layers": 2, "width": 64, "heads": 2, **request.param}
+    model = initialise(Transformer(ModelConfig(**shape)), seed=5).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(6) if parameter.dim() > 1 else parameter.add_(torch.linspace(-0.5, 0.5, len(parameter)))
+    folder = tmp_path_factory.mktemp("gguf")
+    export_gguf(folder, model, tokenizer(), "a test")
+    return Llama(folder, model)
+
+
+def test_ids_are_ours(llama: Llama) -> None:
+    """Prose in both languages, and text that finds the seams; control pieces' names stay text."""
+    odd = ["", " ", "  a\n\tb ", "<s> </s> <mask> <0x41>", "🙂🏽 e\u0301 İıŞ", "=" * 50, "x" * 200]
+    texts = [*prose("en", 5, 60)["text"].to_pylist(), *prose("tr", 5, 60)["text"].to_pylist(), *odd]
+    for text in texts:
+        body = {"content": text, "add_special": False, "parse_special": False}
+        assert llama.post("/tokenize", body)["tokens"] == tokenizer().encode(text), text[:40]
+
+
+def test_probabilities_and_text_are_ours(llama: Llama) -> None:
+    """The likeliest tokens after each step agree within 1e-3 of log probability, and so does greedy text."""
+    prompt = "The farmer walked slowly along"
+    ids = [Tokenizer.bos, *tokenizer().encode(prompt)]
+    body = {
+        "prompt": prompt,
+        "n_predict": 12,
+        "temperature": 0,
+        "n_probs": 5,
+        "return_tokens": True,
+        "ignore_eos": True,
+    }
+    told = llama.post("/completion", body)
+    ours = list(generate(llama.model, ids, max_new_tokens=12, temperature=0, top_k=0, top_p=1, seed=0, stop_ids=[]))
+    assert told["tokens"] == ours
+    with torch.inference_mode():
+        logits = llama.model(torch.tensor([ids + ours])).log_softmax(-1)[0]
+    for step, told_step in enumerate(told["completion_probabilities"]):
+        for candidate in told_step["top_logprobs"]:
+            expected = logits[len(ids) - 1 + step, candidate["id"]].item()
+            assert candidate["logprob"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_same_model_gives_the_same_bytes(llama: Llama, tmp_path: Path) -> None:
+    """No time and no path stands in the file."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        export_gguf(tmp_path / name, llama.model, tokenizer(), "a test")
+    assert (tmp_path / "a" / "model.gguf").read_bytes() == (tmp_path / "b" / "model.gguf").read_bytes()
+    fields = GGUFReader(tmp_path / "a" / "model.gguf").fields
+    assert fields["llama.block_count"].contents() == 2
+    assert fields["tokenizer.ggml.add_space_prefix"].contents() is False
+
+
+def test_rows_become_neighbours() -> None:
+    """Two heads of four rows: 0 2 1 3, 4 6 5 7."""
+    rows = np.arange(8, dtype=np.float32)[:, None]
+    assert interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_unigram_is_refused(llama: Llama, tmp_path: Path) -> None:
+    """llama.cpp would cut text in other places."""
+    unigram = tokenizer("unigram", 500)
+    model = Transformer(ModelConfig(vocab_size=500, context=8, layers=1, width=8, heads=1))
+    with pytest.raises(ParamsError, match="unigram"):
+        export_gguf(tmp_path, model, unigram, "a test")
