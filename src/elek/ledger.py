@@ -243,8 +243,8 @@ def _tokenized(project: Path, part: int, doc_id: str, split: str) -> Iterator[Ev
 
 def _find(project: Path, doc_id: str) -> tuple[str, int, int]:
     """Role, part and row of a document. Only the id columns are read."""
-    folders = [(role, project / "data" / "fetch" / role) for role in ("train", "evaluation")]
-    if not any(folder.is_dir() for _, folder in folders):
+    folders = _fetched(project)
+    if not folders:
         raise DataError("no documents have been fetched yet", where=str(project), fix="run `elek run`")
     for role, folder in folders:
         dataset = Dataset(folder)
@@ -255,6 +255,16 @@ def _find(project: Path, doc_id: str) -> tuple[str, int, int]:
     near = _nearest(doc_id, (value for _, folder in folders for value in _ids(folder)))
     fix = f"the nearest: {', '.join(f'`{value}`' for value in near)}" if near else None
     raise DataError(f"no document has the id `{doc_id}`", where=str(project / "data" / "fetch"), fix=fix)
+
+
+def _fetched(project: Path) -> list[tuple[str, Path]]:
+    folders = [(role, project / "data" / "fetch" / role) for role in ("train", "evaluation")]
+    return [(role, folder) for role, folder in folders if folder.is_dir()]
+
+
+def has_document(project: Path, doc_id: str) -> bool:
+    """Whether any source has a document of this id."""
+    return any(doc_id in set(_ids(folder)) for _, folder in _fetched(project))
 
 
 def _ids(folder: Path) -> Iterator[str]:

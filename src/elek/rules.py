@@ -119,9 +119,8 @@ class Survey:
         failed = np.zeros((len(ids), len(found)), bool)
         for index, verdict in enumerate(found):
             failed[:, index] = verdict.failed
-            number = rule(verdict.rule) is not None
-            there = ~(np.isnan(verdict.value) | np.isnan(verdict.threshold)) if number else np.ones(len(ids), bool)
-            self.measured[index] += there.sum()
+            missing = np.isnan(verdict.value) | np.isnan(verdict.threshold)
+            self.measured[index] += len(ids) - (missing.sum() if rule(verdict.rule) else 0)
             self._approach(ids, verdict)
         counts = failed.sum(axis=1)
         self.documents += len(ids)
@@ -187,13 +186,13 @@ class Dead:
 
 def dead(found: Survey, params: FilterParams) -> list[Dead]:
     """Rules that are off, can never fire, or never did, in the order in which they are asked."""
-    result = []
+    result: list[Dead] = []
     for name, section in params.root.items():
-        filter = discover()[name]
-        limits = {item.name: _limits(getattr(section, item.name), filter.zero_is_off) for item in filter.rules}
-        for item in filter.rules:
+        own = discover()[name]
+        limits = {item.name: _limits(getattr(section, item.name), own.zero_is_off) for item in own.rules}
+        for item in own.rules:
             if f"{name}.{item.name}" in found.rules:
-                result += _diagnose(f"{name}.{item.name}", item, limits, filter.rules, found)
+                result += _diagnose(f"{name}.{item.name}", item, limits, own.rules, found)
     numbers = {item.rule for item in result}
     silent = [label for label, count in zip(found.rules, found.failing, strict=True) if not count]
     result += [

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
 from elek.ledger import Event, Story, story
 from elek.rules import Standing
+
+if TYPE_CHECKING:
+    from elek.ancestry import Descent
 
 MARKS = {"fails": "✗", "passes": "✓", "off": "–", "not measured": "?"}
 
 
 def why(doc_id: str, *, as_json: bool) -> None:
     """Print the document's story, and the registered model versions that learned from it, where any is registered."""
-    from elek.ancestry import learners, registry_is_there
+    from elek.ancestry import descent, registry_is_there
 
     project = console.project()
     found = story(project, doc_id)
-    learned = [item.plain() for item in learners(project, doc_id)] if registry_is_there(project) else None
+    models = descent(project, doc_id) if registry_is_there(project) else None
     if as_json:
-        console.print_json({**found.plain(), "models": learned})
+        console.print_json({**found.plain(), "models": None if models is None else models.plain()})
         return
-    console.say("\n".join([*lines(found), *_models(learned)]))
+    console.say("\n".join([*lines(found), *_models(doc_id, models)]))
 
 
 def lines(found: Story) -> list[str]:
@@ -66,9 +69,11 @@ def table(rules: Sequence[Standing]) -> Iterator[str]:
             last = name
         line = f"{MARKS[item.state]} {own:<{width}}"
         value = "" if item.value is None else f"{item.value:.6g}"
-        allowed = "" if item.threshold is None else f"{'≤' if item.fails == 'above' else '≥'} {item.threshold:.6g}"
+        # A near duplicate is one at the threshold already; all other rules are strict, and equality keeps.
+        sign = "<" if item.rule == "dedup.minhash" else "≤" if item.fails == "above" else "≥"
+        allowed = "" if item.threshold is None else f"{sign} {item.threshold:.6g}"
         if item.state in ("off", "not measured"):
-            yield f"{line} {value:>10}   {allowed or '':<10} {item.state:>12}"
+            yield f"{line} {value:>10}   {allowed:<10} {item.state:>12}"
         elif item.margin is None:
             yield f"{line} {item.evidence or (item.state if not allowed else f'{item.state} ({allowed})')}"
         else:
@@ -76,10 +81,10 @@ def table(rules: Sequence[Standing]) -> Iterator[str]:
             yield f"{line} {value:>10}   {allowed:<10} {item.margin:>+10.4g}{share}"
 
 
-def _models(learned: list[dict[str, Any]] | None) -> Iterator[str]:
-    if learned is None:
-        return
-    yield f"{'models':>9} │ {len(learned) or 'no'} registered version{'s' * (len(learned) != 1)} learned from it"
-    for item in learned:
-        aliases = "".join(f" @{alias}" for alias in item["aliases"])
-        yield f"{'':>9} │   {item['model']} version {item['version']}{aliases}: {item['said']}"
+def _models(doc_id: str, models: Descent | None) -> Iterator[str]:
+    if models is not None:
+        from elek.cli.lineage import forward
+
+        first, *rest = forward(doc_id, models)
+        yield f"{'models':>9} │ {first.removeprefix(f'{doc_id}: ')}"
+        yield from (f"{'':>9} │ {line}" for line in rest)

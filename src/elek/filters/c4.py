@@ -146,7 +146,6 @@ class _Lines:
         values = getattr(self, f"_{name}")
         return pa.array(np.bincount(self.row, values, self._documents).astype(np.int64))
 
-
     def first(self, name: str) -> I64:
         """By document: the number of its first line with lorem ipsum, or with a curly bracket; beyond all if none."""
         found = np.flatnonzero(getattr(self, f"_{name}"))

@@ -14,11 +14,11 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from elek.filtering import SHARE, Batch, Filter, Rule
+from elek.filtering import SHARE, Batch, Filter, Number, Rule
 from elek.params import Section
 
 SOURCE = "Penedo et al. 2024 (FineWeb), 3.6; Turkish: Penedo et al. 2025 (FineWeb-2), tur_Latn"
-REPEATED = {"default": 0.01, "tr": 0.1}
+REPEATED: dict[str, Number] = {"default": 0.01, "tr": 0.1}
 
 
 class FineWebSettings(Section):

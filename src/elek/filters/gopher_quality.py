@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
-from elek.filtering import SHARE, Batch, Filter, Rule
+from elek.filtering import SHARE, Batch, Filter, Number, Rule
 from elek.params import Section
 
 GOPHER = "Rae et al. 2021 (Gopher), A1.1"
 FINEWEB2 = "Turkish: Penedo et al. 2025 (FineWeb-2), tur_Latn"
-LENGTH = {"default": 10, "tr": 21}
-ALPHABETIC = {"default": 0.8, "tr": 0.773}
+LENGTH: dict[str, Number] = {"default": 10, "tr": 21}
+ALPHABETIC: dict[str, Number] = {"default": 0.8, "tr": 0.773}
 
 STOP_WORDS = {
     "default": ("the", "be", "to", "of", "and", "that", "have", "with"),

@@ -1,14 +1,18 @@
 """Licence: what a document declares, what it says of itself, and whether the policy takes that.
 
-Three rules, none of which compares numbers. `policy`: the declared SPDX expression is refused by the policy
+Rules, none of which compares numbers. `policy`: the declared SPDX expression is refused by the policy
 (`elek.licences.policy`). `unknown`: it is no SPDX expression, or names a licence of which nobody has said what it
 allows; off only by choice, so nothing unknown passes in silence. `contradiction`: the document's own header, footer
-or notice names a stricter licence than was declared (`elek.licences.evidence`).
+or notice names a stricter licence than was declared (`elek.licences.evidence`). `opt_out`: it reserves itself against
+text and data mining (Directive (EU) 2019/790, article 4(3); the TDM Reservation Protocol; robots directives).
+
+What contradicts a declaration may be the declaration's fault or the detector's. `hold` instead of `drop` says so: the
+document fails `held`, is not trained on, and stands in the report's list for a person to look at.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +21,13 @@ from pydantic import AfterValidator, BaseModel
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import contradicts, find, summary
+from elek.licences.evidence import contradicts, find, opted_out, summary
 from elek.licences.policy import PolicyName, judge, single_licences
 from elek.licences.spdx import check, normalise
 from elek.params import Section
+
+Response = Literal["drop", "hold", "keep"]
+"""`hold`: neither keep nor drop for good, but list for a person to look at; `keep` switches the rule off."""
 
 Licences = Annotated[tuple[str, ...], AfterValidator(single_licences)]
 
@@ -36,12 +43,15 @@ class LicenceParams(Section):
     """SPDX identifiers that are refused whatever the policy says."""
     unknown: bool = True
     """Drop what nobody knows the licence of."""
-    contradiction: bool = True
-    """Drop a document that names, of itself, a stricter licence than its source declares."""
+    contradiction: Response = "drop"
+    """What becomes of a document that names, of itself, a stricter licence than its source declares."""
+    opt_out: Response = "drop"
+    """What becomes of a document that reserves itself against text and data mining."""
 
 
 class LicenceFilter(Filter):
-    """Signals: the normalised expression, its category, evidence as JSON (empty when none), and the contradiction."""
+    """Signals: the normalised expression, its category, evidence as JSON (empty when none), whether the evidence
+    contradicts the declaration, and whether the document reserves itself against mining."""
 
     name = "licence"
     rank = 10
@@ -50,6 +60,7 @@ class LicenceFilter(Filter):
         "category": pa.string(),
         "evidence": pa.string(),
         "contradiction": pa.bool_(),
+        "opt_out": pa.bool_(),
     }
 
     @classmethod
@@ -66,6 +77,7 @@ class LicenceFilter(Filter):
             "contradiction": pa.array(
                 [contradicts(found, value) for found, value in zip(findings, declared, strict=True)], pa.bool_()
             ),
+            "opt_out": pa.array([opted_out(found) for found in findings], pa.bool_()),
         }
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
@@ -77,10 +89,17 @@ class LicenceFilter(Filter):
         verdicts = [self._verdict("policy", [item.outcome == "refused" for item in judged], reasons)]
         if params.unknown:
             verdicts.append(self._verdict("unknown", [item.outcome == "unknown" for item in judged], reasons))
-        if params.contradiction:
-            evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
-            said = [f"declared {value}, found {found}" if found else "" for value, found in evidence]
-            verdicts.append(self._verdict("contradiction", signals["contradiction"].to_pylist(), said))
+        evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
+        said = [f"declared {value}, found {found}" if found else "" for value, found in evidence]
+        held = np.zeros(len(declared), bool)
+        for rule in ("contradiction", "opt_out"):
+            response, found = getattr(params, rule), signals[rule].to_pylist()
+            if response == "drop":
+                verdicts.append(self._verdict(rule, found, said))
+            elif response == "hold":
+                held |= np.array(found, bool)
+        if "hold" in (params.contradiction, params.opt_out):
+            verdicts.append(self._verdict("held", held.tolist(), [f"to be looked at: {text}" for text in said]))
         return verdicts
 
     def _verdict(self, rule: str, failed: list[bool], evidence: list[str]) -> Verdict:

@@ -32,8 +32,17 @@ class ToxicityFilter(Filter):
         "matches": pa.int32(),
     }
     rules = (
-        Rule("max_score", "score", "above", 0.5, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE),
-        Rule("max_severity", "severity", "above", None, "Elek: off by default; 3 drops whatever holds a severe word", (0, 4)),
+        Rule(
+            "max_score", "score", "above", 0.5, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE
+        ),
+        Rule(
+            "max_severity",
+            "severity",
+            "above",
+            None,
+            "Elek: off by default; 3 drops whatever holds a severe word",
+            (0, 4),
+        ),
     )
 
     def measure(self, batch: Batch) -> dict[str, pa.Array]:

@@ -27,7 +27,8 @@ from elek.licences.spdx import check
 _TRIGGER = (
     r"licen[cs]e|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut|free software"
     r"|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
-    r"|tdm-reservation|noai\b|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
+    r"|tdm-reservation|noai\b|noimageai|user-agent:|data mining|ai training|veri madencili|yapay zek"
+    r"|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
     r"|hakları saklı|hakkı saklı|izinsiz|rechte vorbehalten|droits réservés|derechos reservados|prohibited"
     r"|origin of this|source and binary|affirmer|independent jpeg"
 )
@@ -84,6 +85,11 @@ def contradicts(findings: Sequence[Finding], declared: str) -> bool:
             if all(family(item.id) not in families and RANK[item.category] > strictest for item in named):
                 return True
     return False
+
+
+def opted_out(findings: Sequence[Finding]) -> bool:
+    """Whether a document reserves itself against text and data mining."""
+    return any(finding.kind == "opt-out" and finding.own and finding.confidence >= 0.8 for finding in findings)
 
 
 def summary(findings: Sequence[Finding]) -> str:
