@@ -142,7 +142,7 @@ def story(project: Path, doc_id: str) -> Story:
             break
         event = _decided(project, stage, decision, part, row)
         events.append(event)
-        fate = f"dropped by {stage}: {event.failures[0]}" if event.failures else event.what
+        fate = f"{event.what} by {stage}: {event.failures[0]}" if event.failures else event.what
         if event.failures:
             break
     else:
