@@ -57,9 +57,7 @@ class Nearest:
                     rows = rows[distance[rows] <= limit]
                 self._keep(verdict, failed, [self._near(verdict, part, row, ids, source) for row in rows.tolist()])
 
-    def _near(
-        self, verdict: Verdict, part: int, row: int, ids: pa.ChunkedArray, source: pa.ChunkedArray
-    ) -> Near:
+    def _near(self, verdict: Verdict, part: int, row: int, ids: pa.ChunkedArray, source: pa.ChunkedArray) -> Near:
         value, threshold = float(verdict.value[row]), float(verdict.threshold[row])
         return Near(
             verdict.rule,
@@ -78,7 +76,9 @@ class Nearest:
 
     def all(self) -> list[Near]:
         """Every document that was kept in mind, by rule, those that fail first."""
-        return [near for _, found in sorted(self._found.items(), key=lambda i: (i[0][0], not i[0][1])) for near in found]
+        return [
+            near for _, found in sorted(self._found.items(), key=lambda i: (i[0][0], not i[0][1])) for near in found
+        ]
 
 
 def _order(near: Near) -> tuple[float, bytes]:
