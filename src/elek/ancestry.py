@@ -174,9 +174,9 @@ def _descent(
 
 def _documents(project: Path, store: Store, entry: Entry) -> pa.Table | None:
     """What a version learned from: the table logged with it, or, from before that, the same data where it is here."""
-    path = store.artifact(entry.run_id, f"lineage/{DOCUMENTS}")
-    if path is not None:
-        return pq.read_table(path)
+    logged = store.artifact(entry.run_id, f"lineage/{DOCUMENTS}")
+    if logged is not None:
+        return pq.read_table(pa.BufferReader(logged))
     outs = lineage.lock_outs(project)
     if any(entry.run_tags.get(f"dvc.{name}", "") != outs.get(name) for name in (*NEEDED, lineage.MODEL)):
         return None
@@ -198,8 +198,8 @@ def _known(project: Path, store: Store, entries: list[Entry]) -> set[str]:
 
 
 def _sources(store: Store, entry: Entry) -> dict[str, Any] | None:
-    path = store.artifact(entry.run_id, f"lineage/{SOURCES}")
-    return None if path is None else json.loads(path.read_text(encoding="utf-8"))
+    logged = store.artifact(entry.run_id, f"lineage/{SOURCES}")
+    return None if logged is None else json.loads(logged)
 
 
 def _version(project: Path, model: str, store: Store, entry: Entry, aliases: Mapping[str, int]) -> Version:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,22 @@ def test_rules_use_declared_signals_and_cite_a_source(found: Filter) -> None:
         assert len(rule.source) > 10, rule.name
     verdicts = found.decide(measure(found, batch(TEXTS)), found.params_class()(), batch(TEXTS).lang)
     assert all(verdict.rule.startswith(f"{found.name}.") for verdict in verdicts)
+
+
+@every_filter
+@settings(deadline=None, max_examples=15)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_signals_stay_in_the_range_of_their_rules(found: Filter, texts: list[str]) -> None:
+    """What a rule says its signal can be is true: `elek rules` calls thresholds beyond it impossible."""
+    documents = batch([*texts, *TEXTS])
+    signals = measure(found, documents)
+    verdicts = found.decide(signals, found.params_class()(), documents.lang)
+    for rule in found.rules:
+        low, high = rule.range
+        for verdict in verdicts:
+            if verdict.rule == f"{found.name}.{rule.name}":
+                values = verdict.value[~np.isnan(verdict.value)]
+                assert ((values >= low) & (values <= high)).all(), verdict.rule
 
 
 @every_filter

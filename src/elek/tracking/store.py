@@ -171,12 +171,14 @@ class Store:
             if provenance.write(self._project, origin.outs, Path(folder)):
                 self._client.log_artifacts(run_id, folder, "lineage")
 
-    def artifact(self, run_id: str, path: str) -> Path | None:
-        """A local copy of a file logged with a run; None where there is none."""
+    def artifact(self, run_id: str, path: str) -> bytes | None:
+        """A file logged with a run; None where there is none."""
         folder = path.rpartition("/")[0]
         if path not in {item.path for item in self._client.list_artifacts(run_id, folder)}:
             return None
-        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+        with tempfile.TemporaryDirectory() as copy:
+            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=copy)
+            return Path(found).read_bytes()
 
     def _log_model(self) -> str:
         from mlflow.models import ModelSignature
