@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.filtering import Batch, Filter, discover
+from tests.conftest import ROOT
 from tests.kernels.strategies import texts
 
 FILTERS = discover()
+SHIPPED = {"c4", "fineweb", "gopher_quality", "gopher_repetition", "language", "licence", "toxicity"}
 ENGLISH = "It was the best of times and it was the worst of times, that we have to be told of with care. " * 6
 TURKISH = "Bu bir cümledir ve daha çok kelime için yazılmıştır, her gün gibi o da bir gündür. " * 6
 TEXTS = ["", " ", ENGLISH, TURKISH, "# ... •\n- x…", "\x00", "😀 😀", "SPDX-License-Identifier: MIT", "salak aptal!"]
@@ -132,3 +134,12 @@ def test_settings_travel_to_workers(found: Filter) -> None:
     """A filter with its settings can be pickled."""
     again = pickle.loads(pickle.dumps(found))  # noqa: S301  (our own bytes)
     assert measure(again, batch(TEXTS)).equals(measure(found, batch(TEXTS)))
+
+
+@every_filter
+def test_every_rule_is_in_the_docs(found: Filter) -> None:
+    """docs/rules.md has a line for every rule that ships, with where it comes from."""
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    missing = [rule.name for rule in found.rules if f"`{found.name}.{rule.name}`" not in text]
+    # A filter of one's own has its docs in its module.
+    assert not missing or found.name not in SHIPPED

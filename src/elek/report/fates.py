@@ -200,7 +200,7 @@ def nearest(data: Path, per_side: int, characters: int) -> list[Near]:
         table = annotate.read(index, [*columns_for(by), "source"])
         found.add(index, table["id"], table["source"], verdicts(table, by))
     clean, told = Dataset(data / "clean" / "train"), found.all()
-    texts = {}
+    texts: dict[tuple[int, int], str] = {}
     for part in sorted({near.part for near in told}):
         text = clean.read(part, ["text"])["text"]
         rows = {near.row for near in told if near.part == part}
