@@ -29,9 +29,8 @@ def main() -> None:
             counts += tally(table, columns["source"])
             clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
             start += part.rows
-        write_manifest(
-            stage.out, parts, parents={"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
-        )
+        parents = {"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
+        write_manifest(stage.out, parts, parents=parents, extra={"params": stage.params.model_dump(mode="json")})
         stage.metrics = {**metrics(counts), "clusters": len(clusters)}
         stage.summary = [
             ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),

@@ -22,7 +22,7 @@ def main() -> None:
             removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
             parts.append(write_part(stage.out, index, decided, removed))
             counts += tally(decided, signals["source"])
-        extra = {"removes": removes} if removes else None
+        extra = {"params": stage.params.plain()} | ({"removes": removes} if removes else {})
         written = write_manifest(stage.out, parts, parents={"annotate": annotated.digest}, extra=extra)
         stage.metrics = metrics(counts)
         if removes:

@@ -31,7 +31,8 @@ def main() -> None:
             tasks.append(writing.WriteTask(part, decisions, stage.out, index))
             start += part.rows
         parents = {"clean": clean.digest, "filter": filtered.digest, "dedup": dedup.digest}
-        write_manifest(stage.out / "decisions", decided, parents=parents)
+        extra = {"params": stage.params.model_dump(mode="json")}
+        write_manifest(stage.out / "decisions", decided, parents=parents, extra=extra)
 
         tasks += [writing.WriteTask(part, None, stage.out, i) for i, part in enumerate(text_parts(evaluation))]
         written = stage.map(writing.write_sides, tasks)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from elek import ledger
+from elek.cli.why import lines as told
 from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
 from elek.errors import DataError
 from elek.removal import REMOVE
@@ -92,10 +93,10 @@ def test_removed_text_is_told(project: Path) -> None:
     spans = [{"start": 0, "end": 4}, {"start": 6, "end": 9}]
     add_column(project / "data" / "filter", REMOVE, lambda id: spans if id == "s/a" else [])
     add_column(project / "data" / "annotate", pa.field("c4.lines", pa.list_(pa.int64())), lambda id: [1, 2, 3])
-    lines = ledger.story(project, "s/a").lines()
+    lines = told(ledger.story(project, "s/a"))
     assert "          │   removed = 7 bytes in 2 places" in lines
     assert "          │   c4.lines = 3 entries" in lines
-    assert not any("removed" in line for line in ledger.story(project, "s/d").lines())
+    assert not any("removed" in line for line in told(ledger.story(project, "s/d")))
 
 
 def add_column(folder: Path, field: pa.Field, value: Callable[[str], Any]) -> None:
@@ -134,7 +135,7 @@ def test_story_of_a_kept_document(project: Path) -> None:
 def test_story_of_a_dropped_document(project: Path) -> None:
     """All failing rules are told with value and threshold, the reason first, and the story ends there."""
     story = ledger.story(project, "s/b")
-    text = "\n".join(story.lines())
+    text = "\n".join(told(story))
     assert story.events[-1].stage == "filter"
     assert story.fate.startswith("dropped by filter: licence.policy (GPL-3.0-only")
     assert "gopher_quality.min_words: 12 is below 50" in text

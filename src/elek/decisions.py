@@ -24,6 +24,8 @@ class Verdict:
     value: npt.NDArray[np.float64]
     threshold: npt.NDArray[np.float64]
     evidence: pa.Array | None = None
+    ahead: npt.NDArray[np.bool_] | None = None
+    """Rows in which this rule comes before the one that precedes it, because the text has it first."""
 
 
 def decisions(
@@ -39,6 +41,11 @@ def decisions(
     for index, verdict in enumerate(verdicts):
         failed[:, index] = verdict.failed & entered
     row, rule = np.nonzero(failed)  # row-major: by document, then in the order of the rules
+    place = rule.astype(np.float64)
+    for index, verdict in enumerate(verdicts):
+        if verdict.ahead is not None:
+            place[(rule == index) & verdict.ahead[row]] -= 1.5
+    rule = rule[np.lexsort((place, row))]
     offsets = np.zeros(rows + 1, dtype=np.int32)
     np.cumsum(failed.sum(axis=1), out=offsets[1:])
 

@@ -74,6 +74,10 @@ class Batch:
         return len(self.id)
 
 
+SHARE = (0.0, 1.0)
+"""The range of a signal that is a share of a whole."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A document fails when `signal` is strictly below, or strictly above, the threshold.
@@ -87,6 +91,12 @@ class Rule:
     default: Number | dict[str, Number]
     source: str
     """Where the rule and its default come from: paper and section, or project and version."""
+    range: tuple[float, float] = (0.0, math.inf)
+    """The least and the greatest value that the signal can take: beyond them a threshold is never crossed."""
+
+    def crosses(self, threshold: float) -> bool:
+        """Whether any value that the signal can take fails by `threshold`."""
+        return threshold < self.range[1] if self.fails == "above" else threshold > self.range[0]
 
 
 class Filter(ABC):
@@ -208,6 +218,10 @@ class FilterParams(RootModel[dict[str, Any]]):
         self.root.update(sorted(typed.items(), key=lambda item: (_filter(item[0], "filter").rank, item[0])))
         return self
 
+    def plain(self) -> dict[str, Any]:
+        """The sections as plain data, every threshold spelled out: what the manifest of `filter` records."""
+        return {name: section.model_dump(mode="json") for name, section in self.root.items()}
+
 
 class FilterSettings(RootModel[dict[str, Any]]):
     """`annotate.settings` maps a filter's name to the knobs of its `measure`."""
@@ -242,19 +256,37 @@ def _filter(name: str, key: str) -> Filter:
     return filters[name]
 
 
+def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
+    """What every rule says of every row of a part of `annotate`, in the order in which rules are asked.
+
+    A rule that is off for a row has the threshold NaN there; a signal that does not exist has the value NaN.
+    """
+    lang = _column(signals, "language.rules").combine_chunks()
+    found: list[Verdict] = []
+    for name, section in params.root.items():
+        found += _filter(name, "filter").decide(_measured(signals, name), section, lang)
+    return found
+
+
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
     """Decisions (`DECISION`, and `REMOVE` where a filter removes text) for a part of `annotate`, row by row."""
     lang = _column(signals, "language.rules").combine_chunks()
-    verdicts: list[Verdict] = []
     spans: list[Spans] = []
-    for name, section in params.root.items():
-        own = _filter(name, "filter")
-        measured = pa.table({signal: _column(signals, f"{name}.{signal}") for signal in own.signals})
-        verdicts += own.decide(measured, section, lang)
-        if own.removes:
-            spans.append(own.remove(measured, section, lang))
-    table = decisions(signals["id"], verdicts)
+    for name in removing(params):
+        spans.append(_filter(name, "filter").remove(_measured(signals, name), params.root[name], lang))
+    table = decisions(signals["id"], verdicts(signals, params))
     return table.append_column(REMOVE, column(spans, table["kept"].to_numpy())) if spans else table
+
+
+def _measured(signals: pa.Table, name: str) -> pa.Table:
+    return pa.table({signal: _column(signals, f"{name}.{signal}") for signal in _filter(name, "filter").signals})
+
+
+def rule(name: str) -> Rule | None:
+    """The declaration of a rule by its full name (`gopher_quality.min_words`); None where it compares no numbers."""
+    found, _, own = name.partition(".")
+    declared = discover()[found].rules if found in discover() else ()
+    return next((item for item in declared if item.name == own), None)
 
 
 def removing(params: FilterParams) -> list[str]:

@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from elek.dataset import Dataset
 from elek.errors import DataError
+from elek.filtering import FilterParams, columns_for
+from elek.rules import Standing, State, stage_rules, standings
 
 LEDGER = pa.schema(
     [
@@ -31,6 +33,11 @@ LEDGER = pa.schema(
     ]
 )
 """A document has as many lines as rules that it fails; a kept one has none."""
+
+HELD = "licence.held"
+"""The rule that neither keeps nor condemns: a person is to look at what it names."""
+
+STALE = "run `dvc repro tokenize`"
 
 DECISIONS = {"filter": "data/filter", "dedup": "data/dedup", "split": "data/split/decisions"}
 """Where each deciding stage wrote its decisions, in the order of the stages."""
@@ -64,6 +71,8 @@ class Event:
     failures: tuple[Failure, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     """Columns of the stage that say more: masked PII, measured signals, the surviving duplicate."""
+    rules: tuple[Standing, ...] = ()
+    """Every rule that the stage asked of the document, failing or not."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +88,12 @@ class Story:
     fate: str
     events: tuple[Event, ...]
 
-    def lines(self) -> list[str]:
-        """The story for people."""
-        lines = [
-            f"{self.id}: {self.fate}",
-            f"  {self.source}, {self.license}, {self.lang}, role {self.role}" + (f", {self.url}" if self.url else ""),
-        ]
-        for event in self.events:
-            lines.append(f"{event.stage:>9} │ {event.what}")
-            lines += [f"{'':>9} │   {'└' if index else 'reason:'} {f}" for index, f in enumerate(event.failures)]
-            lines += [f"{'':>9} │   {name} = {_text(value)}" for name, value in sorted(event.details.items())]
-        return lines
-
-
-def _text(value: object) -> str:
-    if isinstance(value, list):  # what is measured of every line, say
-        return f"{len(value):,} entries"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    def plain(self) -> dict[str, Any]:
+        """For JSON: as the fields, every rule with its margin."""
+        events = [{**vars(e), "failures": [vars(f) for f in e.failures]} for e in self.events]
+        for event, own in zip(events, self.events, strict=True):
+            event["rules"] = [standing.plain() for standing in own.rules]
+        return {**vars(self), "events": events}
 
 
 def rows(project: Path) -> Iterator[pa.Table]:
@@ -134,7 +132,7 @@ def story(project: Path, doc_id: str) -> Story:
         return Story(id=doc_id, role=role, fate=fate, events=tuple(events), **document)
     annotate = project / "data" / "annotate"
     if annotate.is_dir():
-        events.append(_measured(annotate, part, row))
+        events.append(_measured(project, part, row))
     fate = "not decided yet: run `elek run`"
     for stage, name in DECISIONS.items():
         if not (project / name).is_dir():
@@ -142,11 +140,13 @@ def story(project: Path, doc_id: str) -> Story:
         decision = _row(project / name, part, row)
         if not decision["entered"]:
             break
-        event = _decided(stage, decision)
+        event = _decided(project, stage, decision, part, row)
         events.append(event)
-        fate = f"dropped by {stage}: {event.failures[0]}" if event.failures else event.what
+        fate = f"{event.what} by {stage}: {event.failures[0]}" if event.failures else event.what
         if event.failures:
             break
+    else:
+        events += _tokenized(project, part, doc_id, str(decision.get("split")))
     return Story(id=doc_id, role=role, fate=fate, events=tuple(events), **document)
 
 
@@ -158,29 +158,93 @@ def _cleaned(folder: Path, part: int, row: int, size_before: int) -> Event:
     return Event("clean", what, details=masked)
 
 
-def _measured(folder: Path, part: int, row: int) -> Event:
+def _measured(project: Path, part: int, row: int) -> Event:
     known = {"id", "source", "license", "lang", "hash.text", "hash.minhash"}
-    measured = _row(folder, part, row)
+    measured = _row(project / "data" / "annotate", part, row)
     signals = {name: value for name, value in measured.items() if name not in known and value not in (None, "", [])}
     return Event("annotate", f"{len(signals)} signals measured", details=signals)
 
 
-def _decided(stage: str, decision: dict[str, Any]) -> Event:
+def _decided(project: Path, stage: str, decision: dict[str, Any], part: int, row: int) -> Event:
     failures = tuple(Failure(**failure) for failure in decision["failures"])
     extra = {key: value for key, value in decision.items() if key in ("survivor", "cluster", "split") and value}
     what = "dropped" if failures else "kept"
+    if failures and failures[0].rule == HELD:
+        what = "held for review"
     removed = decision.get("remove")
     if removed:
         extra["removed"] = f"{sum(item['end'] - item['start'] for item in removed):,} bytes in {len(removed):,} places"
     if stage == "split" and not failures:
         what = f"kept, in the {extra.pop('split', 'unknown')} split"
-    return Event(stage, what, failures, extra)
+    if stage == "dedup" and not failures:
+        extra |= _kin(project, str(decision["id"]), extra.get("cluster"))
+    return Event(stage, what, failures, extra, tuple(_standings(project, stage, decision, part, row)))
+
+
+def _standings(project: Path, stage: str, decision: dict[str, Any], part: int, row: int) -> Iterator[Standing]:
+    """Every rule of the stage, with the thresholds by which it decided: those that its manifest records."""
+    params = Dataset(project / DECISIONS[stage]).manifest.get("params")
+    if params is None:
+        return
+    if stage == "filter":
+        by = FilterParams(params)
+        signals = Dataset(project / "data" / "annotate").read(part, columns_for(by)).slice(row, 1)
+        yield from standings(signals, by)
+        return
+    failing = {failure["rule"]: failure for failure in decision["failures"]}
+    for rule in stage_rules(params):
+        value, threshold = (failing.get(rule) or {}).get("value"), (failing.get(rule) or {}).get("threshold")
+        if rule == "split.contaminated":
+            value, threshold = decision.get("contamination"), params["decontaminate_share"]
+        elif rule == "dedup.minhash":
+            threshold = params["jaccard"]
+        state: State = "fails" if rule in failing else "passes"
+        if rule == "split.contaminated" and value is None:
+            state = "not measured"  # asked of training text alone
+        evidence = (failing.get(rule) or {}).get("evidence")
+        yield Standing(rule, state, value, threshold, None if rule == "dedup.exact" else "above", evidence)
+
+
+def _kin(project: Path, doc_id: str, cluster: str | None) -> dict[str, Any]:
+    """What is near a document that stays: those dropped in its favour, and the others of its loose cluster."""
+    dataset, copies, related = Dataset(project / DECISIONS["dedup"]), 0, 0
+    for index in range(len(dataset.parts)):
+        table = dataset.read(index)
+        copies += _equal(table, "survivor", doc_id)
+        related += _equal(table, "cluster", cluster)
+    found = {"dropped in its favour": copies} if copies else {}
+    return found | ({"others in its cluster": related - 1} if related > 1 else {})
+
+
+def _equal(table: pa.Table, name: str, value: str | None) -> int:
+    if value is None or name not in table.column_names:
+        return 0
+    return int(pc.sum(pc.equal(table[name], value)).as_py() or 0)
+
+
+def _tokenized(project: Path, part: int, doc_id: str, split: str) -> Iterator[Event]:
+    """Where the document's tokens are: shards follow the parts of `split`, which follow those of `clean`."""
+    folder = project / "data" / "tokenize" / split
+    if not folder.is_dir():
+        return
+    shard = Dataset(folder).path(part)
+    with pa.memory_map(str(shard)) as file:
+        table = pa.ipc.open_file(file).read_all()
+        row = pc.index(table["id"], pa.scalar(doc_id)).as_py()
+        if row < 0:
+            raise DataError(f"{doc_id} is in the {split} split and not in its shard", where=str(shard), fix=STALE)
+        tokens = int(pc.list_value_length(table["tokens"].slice(row, 1))[0].as_py())
+    yield Event(
+        "tokenize",
+        f"{tokens:,} tokens, in row {row:,} of {shard.relative_to(project).as_posix()}",
+        details={"split": split, "shard": shard.name, "row": row, "tokens": tokens},
+    )
 
 
 def _find(project: Path, doc_id: str) -> tuple[str, int, int]:
     """Role, part and row of a document. Only the id columns are read."""
-    folders = [(role, project / "data" / "fetch" / role) for role in ("train", "evaluation")]
-    if not any(folder.is_dir() for _, folder in folders):
+    folders = _fetched(project)
+    if not folders:
         raise DataError("no documents have been fetched yet", where=str(project), fix="run `elek run`")
     for role, folder in folders:
         dataset = Dataset(folder)
@@ -191,6 +255,16 @@ def _find(project: Path, doc_id: str) -> tuple[str, int, int]:
     near = _nearest(doc_id, (value for _, folder in folders for value in _ids(folder)))
     fix = f"the nearest: {', '.join(f'`{value}`' for value in near)}" if near else None
     raise DataError(f"no document has the id `{doc_id}`", where=str(project / "data" / "fetch"), fix=fix)
+
+
+def _fetched(project: Path) -> list[tuple[str, Path]]:
+    folders = [(role, project / "data" / "fetch" / role) for role in ("train", "evaluation")]
+    return [(role, folder) for role, folder in folders if folder.is_dir()]
+
+
+def has_document(project: Path, doc_id: str) -> bool:
+    """Whether any source has a document of this id."""
+    return any(doc_id in set(_ids(folder)) for _, folder in _fetched(project))
 
 
 def _ids(folder: Path) -> Iterator[str]:

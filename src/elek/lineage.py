@@ -39,8 +39,8 @@ def read(project: Path) -> Lineage:
     """The lineage of what lies in `project`. Raises DataError where dvc.lock is damaged."""
     outs = lock_outs(project)
     try:
-        commit = _git(project, "rev-parse", "HEAD").strip()
-        names = _git(project, "diff", "--name-only", "-z", "--relative", "HEAD", "--").split("\0")
+        commit = git(project, "rev-parse", "HEAD").strip()
+        names = git(project, "diff", "--name-only", "-z", "--relative", "HEAD", "--").split("\0")
     except FileNotFoundError:
         return Lineage(outs, None, (), "git is not installed")
     except subprocess.CalledProcessError as error:
@@ -52,7 +52,8 @@ def read(project: Path) -> Lineage:
     return Lineage(outs, commit, changed, untraceable)
 
 
-def _git(project: Path, *arguments: str) -> str:
+def git(project: Path, *arguments: str) -> str:
+    """What git prints. Raises FileNotFoundError without git, CalledProcessError where it refuses."""
     return subprocess.run(
         ["git", "-C", str(project), *arguments],  # noqa: S607 - git is wherever PATH says
         check=True,
@@ -69,26 +70,39 @@ def _is_output(name: str, outs: Mapping[str, str]) -> bool:
 
 def lock_outs(project: Path) -> dict[str, str]:
     """Path and digest of every output in dvc.lock; empty where nothing has run yet."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     path = project / "dvc.lock"
     if not path.is_file():
         return {}
     try:
-        lock: Any = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(error, str(path)) from None
+    return parse_outs(text, str(path))
+
+
+def parse_outs(text: str, where: str) -> dict[str, str]:
+    """Path and digest of every output that the text of a dvc.lock names. Raises DataError where it is damaged."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        lock: Any = YAML(typ="safe", pure=True).load(text)
         return {
             out["path"]: out["md5"]
             for stage in (lock or {}).get("stages", {}).values()
             for out in stage.get("outs", [])
             if "md5" in out
         }
-    except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
-        raise DataError(
-            f"dvc.lock is damaged: {' '.join(str(error).split())}",
-            where=str(path),
-            fix="restore it with `git checkout dvc.lock`, or delete it and run `dvc repro`",
-        ) from None
+    except (YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise _damaged(error, where) from None
+
+
+def _damaged(error: Exception, where: str) -> DataError:
+    return DataError(
+        f"dvc.lock is damaged: {' '.join(str(error).split())}",
+        where=where,
+        fix="restore it with `git checkout dvc.lock`, or delete it and run `dvc repro`",
+    )
 
 
 def digest(path: Path) -> str:

@@ -8,15 +8,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.filtering import Batch, Filter, discover
+from tests.conftest import ROOT
 from tests.kernels.strategies import texts
 
 FILTERS = discover()
+SHIPPED = {"c4", "fineweb", "gopher_quality", "gopher_repetition", "language", "licence", "toxicity"}
 ENGLISH = "It was the best of times and it was the worst of times, that we have to be told of with care. " * 6
 TURKISH = "Bu bir cümledir ve daha çok kelime için yazılmıştır, her gün gibi o da bir gündür. " * 6
 TEXTS = ["", " ", ENGLISH, TURKISH, "# ... •\n- x…", "\x00", "😀 😀", "SPDX-License-Identifier: MIT", "salak aptal!"]
@@ -102,6 +105,22 @@ def test_rules_use_declared_signals_and_cite_a_source(found: Filter) -> None:
 
 
 @every_filter
+@settings(deadline=None, max_examples=15)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_signals_stay_in_the_range_of_their_rules(found: Filter, texts: list[str]) -> None:
+    """What a rule says its signal can be is true: `elek rules` calls thresholds beyond it impossible."""
+    documents = batch([*texts, *TEXTS])
+    signals = measure(found, documents)
+    verdicts = found.decide(signals, found.params_class()(), documents.lang)
+    for rule in found.rules:
+        low, high = rule.range
+        for verdict in verdicts:
+            if verdict.rule == f"{found.name}.{rule.name}":
+                values = verdict.value[~np.isnan(verdict.value)]
+                assert ((values >= low) & (values <= high)).all(), verdict.rule
+
+
+@every_filter
 def test_a_filter_is_documented(found: Filter) -> None:
     """Its module says what it is after and where that comes from: a paper, a project, or ourselves."""
     text = inspect.getdoc(inspect.getmodule(type(found))) or ""
@@ -115,3 +134,12 @@ def test_settings_travel_to_workers(found: Filter) -> None:
     """A filter with its settings can be pickled."""
     again = pickle.loads(pickle.dumps(found))  # noqa: S301  (our own bytes)
     assert measure(again, batch(TEXTS)).equals(measure(found, batch(TEXTS)))
+
+
+@every_filter
+def test_every_rule_is_in_the_docs(found: Filter) -> None:
+    """docs/rules.md has a line for every rule that ships, with where it comes from."""
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    missing = [rule.name for rule in found.rules if f"`{found.name}.{rule.name}`" not in text]
+    # A filter of one's own has its docs in its module.
+    assert not missing or found.name not in SHIPPED

@@ -1,10 +1,12 @@
-"""The decisions of FineWeb's rules, rule by rule, and against datatrove where it is."""
+"""The decisions of FineWeb's rules, rule by rule, and against datatrove."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from datatrove.data import Document
+from datatrove.pipeline.filters import fineweb_quality_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,11 +81,9 @@ NAMES = {
 @pytest.fixture(scope="module")
 def datatrove() -> Any:
     """datatrove's FineWeb filters with white-space words, for all languages and for Turkish."""
-    pytest.importorskip("datatrove", reason="datatrove is no dependency of ours")
-    module = pytest.importorskip("datatrove.pipeline.filters.fineweb_quality_filter")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "split_into_words", lambda text, language: text.split())
-        filters = module.FineWebQualityFilter
+        patch.setattr(fineweb_quality_filter, "split_into_words", lambda text, language: text.split())
+        filters = fineweb_quality_filter.FineWebQualityFilter
         turkish = filters(line_punct_thr=0.091, short_line_thr=999, char_duplicates_ratio=0.1, new_line_ratio=0.222)
         yield {"en": filters(), "tr": turkish}
 
@@ -92,8 +92,6 @@ def datatrove() -> Any:
 @given(st.lists(texts, min_size=1, max_size=10), st.sampled_from(["en", "tr"]))
 def test_decisions_are_those_of_datatrove(datatrove: Any, texts: list[str], lang: str) -> None:
     """The same documents are dropped, each for the same reason, under the same words."""
-    from datatrove.data import Document  # type: ignore[import-not-found]
-
     answers = [datatrove[lang].filter(Document(text=text, id="")) for text in texts]
     expected = [None if answer is True else NAMES[answer[1]] for answer in answers]
     assert reasons(FILTER, texts, [lang] * len(texts)) == expected

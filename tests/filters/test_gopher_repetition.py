@@ -1,10 +1,12 @@
-"""The decisions of Gopher repetition, rule by rule, and of both Gopher filters against datatrove where it is."""
+"""The decisions of Gopher repetition, rule by rule, and of both Gopher filters against datatrove."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from datatrove.data import Document
+from datatrove.pipeline.filters import gopher_quality_filter, gopher_repetition_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,21 +82,16 @@ datatrove_names = {
 @pytest.fixture(scope="module")
 def datatrove() -> Any:
     """datatrove's two Gopher filters, with white-space words."""
-    pytest.importorskip("datatrove", reason="datatrove is no dependency of ours")
-    quality = pytest.importorskip("datatrove.pipeline.filters.gopher_quality_filter")
-    repetition = pytest.importorskip("datatrove.pipeline.filters.gopher_repetition_filter")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (quality, repetition):
+        for module in (gopher_quality_filter, gopher_repetition_filter):
             patch.setattr(module, "split_into_words", lambda text, language: text.split())
-        yield quality.GopherQualityFilter(), repetition.GopherRepetitionFilter()
+        yield gopher_quality_filter.GopherQualityFilter(), gopher_repetition_filter.GopherRepetitionFilter()
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(texts, min_size=1, max_size=10))
 def test_decisions_are_those_of_datatrove(datatrove: Any, texts: list[str]) -> None:
     """The same documents are dropped, each for the same reason, under the same words."""
-    from datatrove.data import Document  # type: ignore[import-not-found]
-
     for ours, theirs in zip((GopherQuality(), GopherRepetition()), datatrove, strict=True):
         answers = [theirs.filter(Document(text=text, id="")) for text in texts]
         expected = [None if answer is True else datatrove_names[answer[1]] for answer in answers]

@@ -65,7 +65,27 @@ def test_the_unknown_never_passes_in_silence(tmp_path: Path) -> None:
 def test_contradiction_can_be_switched_off(tmp_path: Path) -> None:
     """A document that names a stricter licence of itself is dropped, unless one says otherwise."""
     assert failures(tmp_path)["licence.contradiction"] == [5]
-    assert "licence.contradiction" not in failures(tmp_path, contradiction=False)
+    assert "licence.contradiction" not in failures(tmp_path, contradiction="keep")
+
+
+def test_a_contradiction_can_be_held(tmp_path: Path) -> None:
+    """`hold` fails the document by a rule of its own, so that it is told apart from what is dropped for good."""
+    found = failures(tmp_path, contradiction="hold")
+    assert found["licence.held"] == [5]
+    assert "licence.contradiction" not in found
+    assert "licence.held" not in failures(tmp_path)
+
+
+@pytest.mark.parametrize(("response", "rule"), [("drop", "opt_out"), ("hold", "held"), ("keep", None)])
+def test_what_reserves_itself_is_dropped_or_held(response: str, rule: str | None) -> None:
+    """A reservation against text and data mining is asked for by name, whatever the declared licence allows."""
+    text = pa.array(["tdm-reservation: 1\nA page of text.", "A page of text."], pa.large_string())
+    words = pa.array(["en", "en"])
+    measured = pa.table(LicenceFilter().measure(Batch(words, text, words, words, pa.array(["MIT", "MIT"]), words)))
+    assert measured["opt_out"].to_pylist() == [True, False]
+    params = LicenceParams.model_validate({"opt_out": response})
+    failed = [verdict.rule for verdict in LicenceFilter().decide(measured, params, words) if verdict.failed[0]]
+    assert failed == ([] if rule is None else [f"licence.{rule}"])
 
 
 def test_allow_and_deny_in_any_spelling(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.licences.evidence import contradicts, find, find_in, summary
+from elek.licences.evidence import contradicts, find, find_in, opted_out, summary
 from elek.licences.finding import family
 
 PROSE = "The harbour was quiet that morning and the boats lay still upon the water. " * 60
@@ -156,3 +156,27 @@ def test_no_text_makes_the_search_quadratic(unit: str) -> None:
     start = time.process_time()
     find_in(text * 10)
     assert time.process_time() - start < 40 * small + 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ('<meta name="tdm-reservation" content="1">\n' + PROSE, True),
+        ("X-Robots-Tag: noai, noimageai\n" + PROSE, True),
+        ("User-agent: GPTBot\nDisallow: /\n", True),
+        ("User-agent: GPTBot\nUser-agent: CCBot\nDisallow: /\n", True),
+        ("User-agent: GPTBot\nDisallow: /private/\n", False),
+        ("User-agent: *\nDisallow: /\n", False),
+        ("tdm-reservation: 0\n" + PROSE, False),
+        (PROSE + "© 2024 The Press. All rights are reserved, also those for text and data mining.", True),
+        (PROSE + "No part of this book may be used for AI training; such use is prohibited.", True),
+        (PROSE + "Bu metin yapay zekâ modellerinin eğitiminde kullanılamaz.", True),
+        (PROSE + "© Yayınevi. Metin ve veri madenciliği dahil bütün hakları saklıdır.", True),
+        (PROSE + "Courts ask whether text and data mining is prohibited. " + PROSE, False),
+        ("Text and data mining is often prohibited, and scholars object. " + PROSE, False),
+    ],
+)
+def test_reservations_against_mining(text: str, own: bool) -> None:
+    """Machine-readable marks and publishers' sentences count where a document speaks of itself; discussion does not."""
+    assert opted_out(find_in(text)) is own
+    assert opted_out(find(pa.array([text], pa.large_string()))[0]) is own

@@ -9,14 +9,18 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.dataset import write_json
+from elek.dataset import Dataset, write_json, write_manifest, write_part
+from elek.decisions import Verdict
 from elek.errors import DataError
 from elek.report import charts, fates
 from elek.report.facts import gather
+from elek.report.nearest import Nearest
 from elek.report.page import FILES, write
 from elek.report.params import ReportParams
 from tests.report.project import ROWS, build, remove_lines
@@ -169,3 +173,96 @@ def test_any_curve_can_be_drawn(points: list[tuple[float, float]]) -> None:
     """A loss that is not a number, one point, no point: a picture all the same."""
     line = charts.Line("loss", [p[0] for p in points], [p[1] for p in points], "--c0")
     assert "nan" not in charts.lines([line], "step", "Loss")
+
+
+def verdict(rule: str, values: list[float], threshold: float = 10.0) -> Verdict:
+    value = np.array(values)
+    return Verdict(rule, value < threshold, value, np.full(len(values), threshold))
+
+
+def ids(names: list[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([names], pa.string())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(0, 40))
+def test_the_nearest_are_the_nearest_whatever_the_parts(values: list[int], cut: int) -> None:
+    """On each side of a threshold the documents with the least distance, ties settled by id; cut anyhow, the same."""
+    names = [f"s/{row}" for row in range(len(values))]
+    whole, parted = Nearest(2), Nearest(2)
+    numbers = [float(value) for value in values]
+    whole.add(0, ids(names), ids(names), [verdict("r.min", numbers)])
+    for part, rows in enumerate((slice(0, cut), slice(cut, None))):
+        parted.add(part, ids(names[rows]), ids(names[rows]), [verdict("r.min", numbers[rows])])
+    found = [(near.id, near.failed, near.value) for near in whole.all()]
+    assert found == [(near.id, near.failed, near.value) for near in parted.all()]
+    for side in (True, False):
+        distances = sorted(abs(value - 10) for value in values if (value < 10) == side)[:2]
+        assert [abs(value - 10) for _, failed, value in found if failed == side and value is not None] == distances
+
+
+def test_a_rule_without_numbers_shows_what_failed() -> None:
+    """There is no nearest where nothing is compared: some that fail, and none that pass."""
+    nothing = np.full(3, np.nan)
+    found = Nearest(2)
+    found.add(
+        0, ids(["a", "b", "c"]), ids(["s"] * 3), [Verdict("l.p", np.array([True, False, True]), nothing, nothing)]
+    )
+    assert {near.id for near in found.all()} == {"a", "c"}
+    assert all(near.value is None for near in found.all())
+
+
+def with_signals(folder: Path) -> tuple[Path, Path]:
+    """The small project with a measured signal, the thresholds by which `filter` decided, and one document held."""
+    data, reports = build(
+        folder, [(*row[:3], ["licence.held"], *row[4:]) if row[0] == "chat/1" else row for row in ROWS]
+    )
+    annotate, filtered = Dataset(data / "annotate"), Dataset(data / "filter")
+    parts = []
+    for index in range(len(annotate.parts)):
+        table = annotate.read(index)
+        rows = len(table)
+        score = pa.array([0.25 + row / 10 for row in range(rows)], pa.float32())
+        own = json.dumps([{"licence": "CC-BY-SA-4.0", "family": "CC-BY-SA", "own": True, "kind": "notice"}])
+        columns: dict[str, pa.Array] = {
+            "language.rules": pa.array(["tr"] * rows),
+            "toxicity.score": score,
+            "toxicity.severity": pa.array([1] * rows, pa.int8()),
+            "toxicity.category": pa.array(["insult"] * rows),
+            "toxicity.matches": pa.array([1] * rows, pa.int32()),
+            "licence.evidence": pa.array([own if name == "book/1" else "" for name in table["id"].to_pylist()]),
+        }
+        for name, column in columns.items():
+            table = table.append_column(name, column)
+        parts.append(write_part(annotate.folder, index, table))
+    write_manifest(annotate.folder, parts)
+    write_manifest(filtered.folder, filtered.parts, extra={"params": {"toxicity": {"max_score": 0.4}}})
+    return data, reports
+
+
+def test_samples_around_the_threshold_and_what_is_held(tmp_path: Path) -> None:
+    """The page shows both sides of a threshold with the values, escaped; what is held is listed, on the page and in a
+    file; a licence that a training document names of itself is in the attribution."""
+    data, reports = with_signals(tmp_path)
+    facts = gather(data, reports, ReportParams(nearest_per_rule=1, sample_characters=20))
+    sides = {(near.failed, round(near.value or 0, 3)) for near in facts.near if near.rule == "toxicity.max_score"}
+    assert sides == {(True, 0.45), (False, 0.35)}
+    assert all(len(near.excerpt) <= 22 for near in facts.near)
+    assert [row["id"] for row in facts.held] == ["chat/1"]
+    target = tmp_path / "out"
+    target.mkdir()
+    write(target, facts, ReportParams())
+    page = (target / "index.html").read_text(encoding="utf-8")
+    assert "Held for review" in page
+    assert "held for review" in page
+    assert [json.loads(line)["id"] for line in (target / "held.jsonl").read_text(encoding="utf-8").splitlines()] == [
+        "chat/1"
+    ]
+    attribution = (target / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert "**CC-BY-SA-4.0** (share-alike), 1 document; asks for attribution" in attribution
+    assert "name the authors" in attribution
+
+
+def test_nothing_held_is_no_file(tmp_path: Path) -> None:
+    """A list of nothing is not written."""
+    assert not (render(tmp_path) / "held.jsonl").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+new = typer.Typer(name="new", help="Begin a part of one's own: `elek new filter NAME`.", no_args_is_help=True)
+app.add_typer(new)
+
+
+class By(StrEnum):
+    """What `elek rules` can count by."""
+
+    lang = "lang"
+    source = "source"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 
@@ -127,8 +139,8 @@ def why(
     doc_id: Annotated[str, typer.Argument(help="Id of a document, as reports and datasets name it.")],
     json: Json = False,
 ) -> None:
-    """Tell all that happened to one document."""
-    from elek.cli.commands import why
+    """Tell all that happened to one document: every rule with its margin, and where its tokens went."""
+    from elek.cli.why import why
 
     why(doc_id, as_json=json)
 
@@ -148,6 +160,38 @@ def vocab_compare(
     from elek.cli.vocab import compare
 
     compare(size, megabytes, out, as_json=json)
+
+
+@app.command()
+def rules(
+    by: Annotated[By | None, typer.Option(help="Count by language or by source, too.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell how often each rule fires, which go together, and which are dead; from stored signals."""
+    from elek.cli.rules import rules
+
+    rules(by=None if by is None else by.value, as_json=json)
+
+
+@app.command()
+def lineage(
+    name: Annotated[str, typer.Argument(help="A model version (3, champion), a source, or the id of a document.")],
+    json: Json = False,
+) -> None:
+    """Tell what a model version was made from, or which versions learned from a source or a document."""
+    from elek.cli.lineage import lineage
+
+    lineage(name, as_json=json)
+
+
+@new.command("filter")
+def new_filter(
+    name: Annotated[str, typer.Argument(help="What it looks at, as a Python name: `capital_letters`.")],
+) -> None:
+    """Write a filter of one's own, and its test, into this checkout."""
+    from elek.cli.new import new_filter
+
+    new_filter(name)
 
 
 @app.command()

@@ -81,14 +81,3 @@ def generate(prompt: str, version: str | None, settings: dict[str, Any], *, as_j
         console.print_json({"prompt": prompt, "text": text, "model": version or "data/train", **settings})
     else:
         console.say(text)
-
-
-def why(doc_id: str, *, as_json: bool) -> None:
-    """`elek why`."""
-    from elek import ledger
-
-    story = ledger.story(console.project(), doc_id)
-    if as_json:
-        console.print_json(asdict(story))
-    else:
-        console.say("\n".join(story.lines()))

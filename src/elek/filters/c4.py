@@ -14,12 +14,13 @@ the lines that stay. What other filters measure, and what `dedup` compares, is t
 and brackets behind them, where white space follows and then no lower-case letter and no digit ("e.g. this", "19.
 yüzyıl" is no end); the last one ends with its line.
 
-Where we differ from datatrove: white space at the ends of lines that stay, stays; and of a document with both
-"lorem ipsum" and a curly bracket the reason is always the former, not what comes first in the text.
+Of a document with both "lorem ipsum" and a curly bracket the reason is what comes first in the text. Where we differ
+from datatrove: white space at the ends of lines that stay, stays.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -97,7 +98,9 @@ class C4(Filter):
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
         lines = _Lines(signals, params, lang)
-        return super().decide(pa.table({name: lines.totals(name) for name in self.derived}), params, lang)
+        verdicts = super().decide(pa.table({name: lines.totals(name) for name in self.derived}), params, lang)
+        earlier = lines.first("curly_brackets") < lines.first("lorem_ipsum")
+        return [replace(item, ahead=earlier) if item.rule == "c4.max_curly_brackets" else item for item in verdicts]
 
     def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> Spans:
         """Lines that go, and citations; those in lines that go are covered twice."""
@@ -142,6 +145,13 @@ class _Lines:
         """By document: lines with lorem ipsum, lines with curly brackets, or sentences."""
         values = getattr(self, f"_{name}")
         return pa.array(np.bincount(self.row, values, self._documents).astype(np.int64))
+
+    def first(self, name: str) -> I64:
+        """By document: the number of its first line with lorem ipsum, or with a curly bracket; beyond all if none."""
+        found = np.flatnonzero(getattr(self, f"_{name}"))
+        first = np.full(self._documents, len(self.row))
+        first[self.row[found][::-1]] = found[::-1]
+        return first
 
 
 def _lists(offsets: npt.NDArray[Any], values: npt.NDArray[Any], kind: pa.ListType) -> pa.Array:

@@ -14,10 +14,11 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from elek.filtering import Batch, Filter, Rule
+from elek.filtering import SHARE, Batch, Filter, Number, Rule
 from elek.params import Section
 
 SOURCE = "Penedo et al. 2024 (FineWeb), 3.6; Turkish: Penedo et al. 2025 (FineWeb-2), tur_Latn"
+REPEATED: dict[str, Number] = {"default": 0.01, "tr": 0.1}
 
 
 class FineWebSettings(Section):
@@ -43,11 +44,9 @@ class FineWeb(Filter):
     }
     rules = (
         Rule("min_lines", "lines", "below", 1, "datatrove 0.10.1: an empty document is dropped"),
-        Rule("min_punctuated_lines", "punctuated_lines", "below", {"default": 0.12, "tr": 0.091}, SOURCE),
-        Rule("max_short_lines", "short_lines", "above", {"default": 0.67, "tr": None}, SOURCE),
-        Rule(
-            "max_duplicate_line_characters", "duplicate_line_characters", "above", {"default": 0.01, "tr": 0.1}, SOURCE
-        ),
+        Rule("min_punctuated_lines", "punctuated_lines", "below", {"default": 0.12, "tr": 0.091}, SOURCE, SHARE),
+        Rule("max_short_lines", "short_lines", "above", {"default": 0.67, "tr": None}, SOURCE, SHARE),
+        Rule("max_duplicate_line_characters", "duplicate_line_characters", "above", REPEATED, SOURCE, SHARE),
         Rule("max_newline_ratio", "newline_ratio", "above", {"default": 0.3, "tr": 0.222}, SOURCE),
     )
 

@@ -8,6 +8,7 @@ Turkish stop words are ours.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -15,11 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
-from elek.filtering import Batch, Filter, Rule
+from elek.filtering import SHARE, Batch, Filter, Number, Rule
 from elek.params import Section
 
 GOPHER = "Rae et al. 2021 (Gopher), A1.1"
 FINEWEB2 = "Turkish: Penedo et al. 2025 (FineWeb-2), tur_Latn"
+LENGTH: dict[str, Number] = {"default": 10, "tr": 21}
+ALPHABETIC: dict[str, Number] = {"default": 0.8, "tr": 0.773}
 
 STOP_WORDS = {
     "default": ("the", "be", "to", "of", "and", "that", "have", "with"),
@@ -65,15 +68,13 @@ class GopherQuality(Filter):
     rules = (
         Rule("min_words", "words", "below", 50, GOPHER),
         Rule("max_words", "words", "above", 100_000, GOPHER),
-        Rule("min_mean_word_length", "mean_word_length", "below", 3, f"{GOPHER}; {FINEWEB2}"),
-        Rule("max_mean_word_length", "mean_word_length", "above", {"default": 10, "tr": 21}, f"{GOPHER}; {FINEWEB2}"),
+        Rule("min_mean_word_length", "mean_word_length", "below", 3, f"{GOPHER}; {FINEWEB2}", (1, inf)),
+        Rule("max_mean_word_length", "mean_word_length", "above", LENGTH, f"{GOPHER}; {FINEWEB2}", (1, inf)),
         Rule("max_hash_ratio", "hash_ratio", "above", 0.1, GOPHER),
         Rule("max_ellipsis_ratio", "ellipsis_ratio", "above", 0.1, GOPHER),
-        Rule("max_bullet_lines", "bullet_lines", "above", 0.9, GOPHER),
-        Rule("max_ellipsis_lines", "ellipsis_lines", "above", 0.3, GOPHER),
-        Rule(
-            "min_alphabetic_words", "alphabetic_words", "below", {"default": 0.8, "tr": 0.773}, f"{GOPHER}; {FINEWEB2}"
-        ),
+        Rule("max_bullet_lines", "bullet_lines", "above", 0.9, GOPHER, SHARE),
+        Rule("max_ellipsis_lines", "ellipsis_lines", "above", 0.3, GOPHER, SHARE),
+        Rule("min_alphabetic_words", "alphabetic_words", "below", ALPHABETIC, f"{GOPHER}; {FINEWEB2}", SHARE),
         Rule("min_stop_words", "stop_words", "below", 2, f"{GOPHER}; {FINEWEB2}"),
     )
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from elek.decisions import Verdict
-from elek.filtering import UNDETERMINED, Batch, Filter, Rule, Threshold
+from elek.filtering import SHARE, UNDETERMINED, Batch, Filter, Rule, Threshold
 from elek.language import UNCERTAIN, identify
 from elek.params import Section
 
@@ -36,7 +36,7 @@ class LanguageFilter(Filter):
     name = "language"
     rank = 30
     signals: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32(), "rules": pa.string()}
-    rules = (Rule("min_score", "score", "below", 0.3, "a modest bound; FineWeb, section 3.2, takes 0.65"),)
+    rules = (Rule("min_score", "score", "below", 0.3, "a modest bound; FineWeb, section 3.2, takes 0.65", SHARE),)
 
     @classmethod
     def params_class(cls) -> type[BaseModel]:

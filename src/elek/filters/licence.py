@@ -1,14 +1,19 @@
 """Licence: what a document declares, what it says of itself, and whether the policy takes that.
 
-Three rules, none of which compares numbers. `policy`: the declared SPDX expression is refused by the policy
+Rules, none of which compares numbers. `policy`: the declared SPDX expression is refused by the policy
 (`elek.licences.policy`). `unknown`: it is no SPDX expression, or names a licence of which nobody has said what it
 allows; off only by choice, so nothing unknown passes in silence. `contradiction`: the document's own header, footer
-or notice names a stricter licence than was declared (`elek.licences.evidence`).
+or notice names a stricter licence than was declared (`elek.licences.evidence`). `opt_out`: it reserves itself against
+text and data mining (Directive (EU) 2019/790, article 4(3); the TDM Reservation Protocol; robots directives).
+
+What contradicts a declaration may be the declaration's fault or the detector's. `hold` instead of `drop` says so: the
+document fails `held`, is not trained on, and stands in the report's list for a person to look at.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import json
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +22,13 @@ from pydantic import AfterValidator, BaseModel
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import contradicts, find, summary
-from elek.licences.policy import PolicyName, judge, single_licences
-from elek.licences.spdx import check, normalise
+from elek.licences.evidence import CONVINCING, contradicts, find, opted_out, summary
+from elek.licences.policy import Judgement, PolicyName, judge, single_licences
+from elek.licences.spdx import NOASSERTION, check, normalise
 from elek.params import Section
+
+Response = Literal["drop", "hold", "keep"]
+"""`hold`: neither keep nor drop for good, but list for a person to look at; `keep` switches the rule off."""
 
 Licences = Annotated[tuple[str, ...], AfterValidator(single_licences)]
 
@@ -36,12 +44,18 @@ class LicenceParams(Section):
     """SPDX identifiers that are refused whatever the policy says."""
     unknown: bool = True
     """Drop what nobody knows the licence of."""
-    contradiction: bool = True
-    """Drop a document that names, of itself, a stricter licence than its source declares."""
+    undeclared: Literal["unknown", "evidence"] = "unknown"
+    """What a document without a declared licence (`NOASSERTION`) is judged as: as `unknown` as any, or by the
+    `evidence` in its own text, so that it stays where it says nothing of itself that the policy refuses."""
+    contradiction: Response = "drop"
+    """What becomes of a document that names, of itself, a stricter licence than its source declares."""
+    opt_out: Response = "drop"
+    """What becomes of a document that reserves itself against text and data mining."""
 
 
 class LicenceFilter(Filter):
-    """Signals: the normalised expression, its category, evidence as JSON (empty when none), and the contradiction."""
+    """Signals: the normalised expression, its category, evidence as JSON (empty when none), whether the evidence
+    contradicts the declaration, and whether the document reserves itself against mining."""
 
     name = "licence"
     rank = 10
@@ -50,6 +64,7 @@ class LicenceFilter(Filter):
         "category": pa.string(),
         "evidence": pa.string(),
         "contradiction": pa.bool_(),
+        "opt_out": pa.bool_(),
     }
 
     @classmethod
@@ -66,6 +81,7 @@ class LicenceFilter(Filter):
             "contradiction": pa.array(
                 [contradicts(found, value) for found, value in zip(findings, declared, strict=True)], pa.bool_()
             ),
+            "opt_out": pa.array([opted_out(found) for found in findings], pa.bool_()),
         }
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
@@ -73,16 +89,55 @@ class LicenceFilter(Filter):
         allow, deny = frozenset(params.allow), frozenset(params.deny)
         declared = signals["declared"].to_pylist()
         judged = [judge(value, params.policy, allow, deny) for value in declared]
+        if params.undeclared == "evidence":
+            for row, value in enumerate(declared):
+                if value == NOASSERTION:
+                    said = _said_of_itself(signals["evidence"][row].as_py())
+                    judged[row] = _worst([judge(name, params.policy, allow, deny) for name in said])
         reasons = [item.reason for item in judged]
         verdicts = [self._verdict("policy", [item.outcome == "refused" for item in judged], reasons)]
         if params.unknown:
             verdicts.append(self._verdict("unknown", [item.outcome == "unknown" for item in judged], reasons))
-        if params.contradiction:
-            evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
-            said = [f"declared {value}, found {found}" if found else "" for value, found in evidence]
-            verdicts.append(self._verdict("contradiction", signals["contradiction"].to_pylist(), said))
+        evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
+        said = [f"declared {value}; {_in_words(found)}" if found else "" for value, found in evidence]
+        held = np.zeros(len(declared), bool)
+        for rule in ("contradiction", "opt_out"):
+            response, found = getattr(params, rule), signals[rule].to_pylist()
+            if response == "drop":
+                verdicts.append(self._verdict(rule, found, said))
+            elif response == "hold":
+                held |= np.array(found, bool)
+        if "hold" in (params.contradiction, params.opt_out):
+            verdicts.append(self._verdict("held", held.tolist(), said))
         return verdicts
 
     def _verdict(self, rule: str, failed: list[bool], evidence: list[str]) -> Verdict:
         nothing = np.full(len(failed), np.nan)
         return Verdict(f"{self.name}.{rule}", np.array(failed, bool), nothing, nothing, pa.array(evidence, pa.string()))
+
+
+def _in_words(evidence: str) -> str:
+    """What a document says of itself, and where."""
+    own = [item for item in json.loads(evidence) if item["own"] and item["confidence"] >= CONVINCING]
+    return "; ".join(
+        f"says of itself: {'no text and data mining' if item['kind'] == 'opt-out' else item['licence']} "
+        f"({item['kind']} at characters {item['span'][0]:,} to {item['span'][1]:,}, confidence {item['confidence']})"
+        for item in own
+    )
+
+
+def _said_of_itself(evidence: str) -> list[str]:
+    """The licences that a document names as its own, from the signal `evidence`."""
+    found = json.loads(evidence) if evidence else []
+    return [
+        item["licence"]
+        for item in found
+        if item["own"] and item["kind"] != "opt-out" and item["confidence"] >= CONVINCING
+    ]
+
+
+def _worst(judged: list[Judgement]) -> Judgement:
+    """What becomes of a document under several licences at once; nothing is held against one under none."""
+    order = ["accepted", "unknown", "refused"]
+    worst = max(judged, key=lambda item: order.index(item.outcome), default=Judgement("accepted", ""))
+    return worst if worst.outcome == "accepted" else Judgement(worst.outcome, f"none declared; found: {worst.reason}")

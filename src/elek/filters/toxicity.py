@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from elek.decisions import Verdict
-from elek.filtering import Batch, Filter, Rule
+from elek.filtering import SHARE, Batch, Filter, Rule
 from elek.toxicity.lexicon import SEVERITIES
 from elek.toxicity.score import score_texts
 
@@ -32,8 +32,17 @@ class ToxicityFilter(Filter):
         "matches": pa.int32(),
     }
     rules = (
-        Rule("max_score", "score", "above", 0.5, "Elek, elek.toxicity.score: matches outweigh the text's length"),
-        Rule("max_severity", "severity", "above", None, "Elek: off by default; 3 drops whatever holds a severe word"),
+        Rule(
+            "max_score", "score", "above", 0.5, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE
+        ),
+        Rule(
+            "max_severity",
+            "severity",
+            "above",
+            None,
+            "Elek: off by default; 3 drops whatever holds a severe word",
+            (0, 4),
+        ),
     )
 
     def measure(self, batch: Batch) -> dict[str, pa.Array]:

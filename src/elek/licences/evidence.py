@@ -27,12 +27,17 @@ from elek.licences.spdx import check
 _TRIGGER = (
     r"licen[cs]e|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut|free software"
     r"|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
-    r"|tdm-reservation|noai\b|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
+    r"|tdm-reservation|noai\b|noimageai|user-agent:|data mining|ai training|veri madencili|yapay zek"
+    r"|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
     r"|hakları saklı|hakkı saklı|izinsiz|rechte vorbehalten|droits réservés|derechos reservados|prohibited"
     r"|origin of this|source and binary|affirmer|independent jpeg"
 )
 # Capital letters of our languages outside ASCII, where lower-casing keeps the number of bytes.
 _CAPITALS = [(upper.encode(), upper.lower().encode()) for upper in "ÜÖÇŞĞÉ"]
+
+
+CONVINCING = 0.8
+"""Confidence from which a document's own word is held against what is declared of it."""
 
 
 def find(texts: pa.Array) -> list[list[Finding]]:
@@ -79,11 +84,16 @@ def contradicts(findings: Sequence[Finding], declared: str) -> bool:
     families = {family(item.id) for item in known}
     strictest = max(RANK[item.category] for item in known)
     for finding in findings:
-        if finding.own and finding.confidence >= 0.8 and finding.kind != "opt-out":
+        if finding.own and finding.confidence >= CONVINCING and finding.kind != "opt-out":
             named = licences_in(finding.licence)
             if all(family(item.id) not in families and RANK[item.category] > strictest for item in named):
                 return True
     return False
+
+
+def opted_out(findings: Sequence[Finding]) -> bool:
+    """Whether a document reserves itself against text and data mining."""
+    return any(finding.kind == "opt-out" and finding.own and finding.confidence >= CONVINCING for finding in findings)
 
 
 def summary(findings: Sequence[Finding]) -> str:

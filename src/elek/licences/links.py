@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-from elek.licences.finding import Finding, at_edge, says_of_itself
+from elek.licences.finding import EDGE, Finding, at_edge, says_of_itself
 from elek.licences.spdx import check, normalise
 
 _TAG = re.compile(rb"spdx-license-identifier:[ \t]*([a-z0-9.+() \t-]{2,200})")
@@ -29,7 +29,56 @@ _CC_NAME = re.compile(
     + rb"|\bcc[ -](by(?:-nc)?(?:-nd|-sa)?)[ -]([1-4]\.[05])\b"
 )  # fmt: skip
 _CC_LEGAL_CODE = re.compile(rb"creative commons corporation [^\n]{0,40}is\s+not\s+a\s+law\s+firm")
-_OPT_OUT = re.compile(rb"tdm-reservation[\"']?(?:[ \t]*:|[^\n]{0,20}content=)[ \t\"']*1|<meta[^>\n]{0,80}\bnoai\b")
+_GAP = rb"[^a-z]{1,6}"
+_AI_BOTS = rb"gptbot|google-extended|ccbot|claudebot|anthropic-ai|applebot-extended|bytespider|meta-externalagent"
+_OPT_OUT = re.compile(
+    # The TDM Reservation Protocol: a header, a meta element, a key of tdmrep.json.
+    rb"tdm-reservation[\"']?(?:[ \t]*[:=]|[^\n]{0,20}content=)[ \t\"']*1"
+    # Robots directives, as a meta element or as a header.
+    rb"|<meta[^>\n]{0,80}\bno(?:image)?ai\b|x-robots-tag[ \t]*:[^\n]{0,40}\bno(?:image)?ai\b"
+    # robots.txt, where it sends those who gather training text away from everything.
+    rb"|user-agent:[ \t]*(?:" + _AI_BOTS + rb")[ \t]*\r?\n(?:[ \t]*(?:user-agent|crawl-delay):[^\n]{0,80}\n){0,8}"
+    rb"[ \t]*disallow:[ \t]*/[ \t]*(?:\r?\n|$)"
+)
+_RESERVED = re.compile(
+    # Article 4(3) of Directive (EU) 2019/790 in words, as publishers put it below their works.
+    rb"(?:rights?|use|reproduction)[^\n.]{0,80}(?:reserved|prohibited|not"
+    + _GAP
+    + rb"(?:permitted|allowed))[^\n.]{0,60}"
+    rb"(?:text"
+    + _GAP
+    + rb"and"
+    + _GAP
+    + rb"data"
+    + _GAP
+    + rb"mining|(?:ai|artificial"
+    + _GAP
+    + rb"intelligence)"
+    + _GAP
+    + rb"training)"
+    rb"|(?:text"
+    + _GAP
+    + rb"and"
+    + _GAP
+    + rb"data"
+    + _GAP
+    + rb"mining|(?:ai|artificial"
+    + _GAP
+    + rb"intelligence)"
+    + _GAP
+    + rb"training|train[^\n.]{0,24}"
+    rb"(?:ai|artificial" + _GAP + rb"intelligence|language" + _GAP + rb"models?))[^\n.]{0,60}"
+    rb"(?:reserved|prohibited|forbidden|not" + _GAP + rb"(?:permitted|allowed))"
+    rb"|metin" + rb"[ \n]{1,3}ve[ \n]{1,3}veri[ \n]{1,3}madencili[^\n.]{0,80}(?:sakl|yasak|izin verilmez)"
+    rb"|yapay[ \n]{1,3}zek[^\n.]{0,60}e\xc4\x9fit[^\n.]{0,60}(?:kullan\xc4\xb1lamaz|sakl|yasak|izin verilmez)"
+)
+# One of these stands in each match; looking for them costs next to nothing.
+_MARKS = (b"tdm-reservation", b"noai", b"noimageai", b"user-agent:")
+_SUBJECTS = (b"mining", b"ai training", b"intelligence", b"train ai", b"language model", b"madencili", b"yapay")
+_RIGHTS = re.compile(
+    rb"\bthis|\xc2\xa9|\(c\)|copyright|all rights|no part of|\bbu[ \n]|t\xc3\xbcm haklar|her hakk|telif"
+)
+"""Beside a reservation in words: the document speaks of itself and does not discuss the matter."""
 
 
 def tags(raw: bytes) -> Iterable[Finding]:
@@ -80,7 +129,13 @@ def _suffixes(words: bytes) -> str:
 
 
 def opt_outs(raw: bytes) -> Iterable[Finding]:
-    """The first reservation against text and data mining: a header, a meta element, `noai`."""
-    match = _OPT_OUT.search(raw)
+    """The first reservation against text and data mining by machine-readable mark, and the first in words."""
+    match = _OPT_OUT.search(raw) if any(word in raw for word in _MARKS) else None
     if match:
         yield Finding("NOASSERTION", "opt-out", *match.span(), 0.95, at_edge(*match.span(), raw))
+    words = _RESERVED.search(raw) if any(word in raw for word in _SUBJECTS) else None
+    if words:
+        own = at_edge(*words.span(), raw, EDGE // 2) and bool(
+            _RIGHTS.search(raw[max(0, words.start() - 200) : words.end()])
+        )
+        yield Finding("NOASSERTION", "opt-out", *words.span(), 0.85, own)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from elek.dataset import Dataset
 from elek.errors import DataError
 from elek.report import fates
+from elek.report.nearest import Near
 from elek.report.params import ReportParams
 
 DATASETS = (
@@ -42,6 +43,12 @@ class Facts:
     """One row per document, with its fate; see `fates.fates`."""
     flows: list[fates.Flow]
     samples: dict[str, list[fates.Sample]]
+    near: list[Near]
+    """The documents nearest to the threshold of every rule of `filter`."""
+    held: list[dict[str, Any]]
+    """Documents that wait for a person to look at them; see `fates.held`."""
+    own_licences: list[dict[str, Any]]
+    """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
     history: dict[str, list[float]]
     """Columns of the training history; NaN where a step has no such figure."""
     generations: list[dict[str, Any]]
@@ -60,6 +67,9 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         table=table,
         flows=fates.flows(table),
         samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
+        near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
+        held=fates.held(data, table),
+        own_licences=fates.licences_of_their_own(data, table),
         history=_history(data / "train" / "history.csv"),
         generations=_json(data / "evaluate" / "samples.json"),
         model=_json(data / "train" / "config.json"),

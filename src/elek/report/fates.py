@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from elek.dataset import Dataset
 from elek.errors import DataError
+from elek.filtering import FilterParams, columns_for, verdicts
+from elek.licences.categories import category, licences_in, obligations
+from elek.licences.finding import family
+from elek.licences.spdx import check
 from elek.removal import removed_bytes, text_parts
+from elek.report.nearest import Near, Nearest
 
 KEPT = ("train", "validation", "test")
+HELD = "licence.held"
+"""The fate of documents that wait for a person to look at them."""
 STAGES = ("filter", "dedup", "split")
 REMOVED = "removed lines"
 """The fate of text that `filter` took out of documents which it kept."""
@@ -170,13 +180,76 @@ def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict
                     id=str(row["id"]),
                     source=str(row["source"]),
                     license=str(row["license"]),
-                    excerpt=_excerpt(text[at].as_py(), characters),
+                    excerpt=excerpt(text[at].as_py(), characters),
                     others=[item["rule"] for item in failing[1:]],
                 )
             )
     return found
 
 
-def _excerpt(text: str, characters: int) -> str:
+def nearest(data: Path, per_side: int, characters: int) -> list[Near]:
+    """The documents nearest to the threshold of every rule of `filter`, with the start of their text.
+
+    By the thresholds that the manifest of `filter` records; none where it records none.
+    """
+    params = Dataset(data / "filter").manifest.get("params")
+    if params is None or not per_side:
+        return []
+    by, annotate, found = FilterParams(params), Dataset(data / "annotate"), Nearest(per_side)
+    for index in range(len(annotate.parts)):
+        table = annotate.read(index, [*columns_for(by), "source"])
+        found.add(index, table["id"], table["source"], verdicts(table, by))
+    clean, told = Dataset(data / "clean" / "train"), found.all()
+    texts: dict[tuple[int, int], str] = {}
+    for part in sorted({near.part for near in told}):
+        text = clean.read(part, ["text"])["text"]
+        rows = {near.row for near in told if near.part == part}
+        texts |= {(part, row): excerpt(text[row].as_py(), characters) for row in sorted(rows)}
+    return [replace(near, excerpt=texts[near.part, near.row]) for near in told]
+
+
+def held(data: Path, table: pa.Table) -> list[dict[str, Any]]:
+    """Every document that is held for review: `id, source, license, evidence, also` (its other failing rules)."""
+    rows = table.filter(pc.equal(table["fate"], HELD)).select(["id", "source", "license", "part", "row"]).to_pylist()
+    filtered, failures = Dataset(data / "filter"), {}
+    for part in sorted({row["part"] for row in rows}):
+        failures[part] = filtered.read(part, ["failures"])["failures"]
+    found = []
+    for row in sorted(rows, key=lambda row: str(row["id"])):
+        first, *others = failures[row.pop("part")][row.pop("row")].as_py()
+        found.append({**row, "evidence": first["evidence"] or "", "also": [item["rule"] for item in others]})
+    return found
+
+
+def licences_of_their_own(data: Path, table: pa.Table) -> list[dict[str, Any]]:
+    """Training documents that name, of themselves, another licence than was declared of them, by that licence:
+    what it asks is asked of whoever passes the text on, too. `licence, obligations, documents, ids` (the first 20)."""
+    annotate = Dataset(data / "annotate")
+    found: dict[str, set[str]] = {}
+    for part in range(len(annotate.parts)):
+        if "licence.evidence" not in pq.read_schema(annotate.path(part)).names:
+            return []
+        own = annotate.read(part, ["id", "license", "licence.evidence"])
+        fate = table.filter(pc.equal(table["part"], part))["fate"]
+        rows = pc.and_(pc.equal(fate, "train"), pc.not_equal(own["licence.evidence"], ""))
+        for row in own.filter(rows).to_pylist():
+            declared = set() if check(row["license"]) else {family(item.id) for item in licences_in(row["license"])}
+            for item in json.loads(row["licence.evidence"]):
+                if item["own"] and item["kind"] != "opt-out" and item["family"] not in declared:
+                    found.setdefault(item["licence"], set()).add(row["id"])
+    return [
+        {
+            "licence": name,
+            "category": category(name),
+            "obligations": obligations(name),
+            "documents": len(ids),
+            "ids": sorted(ids)[:20],
+        }
+        for name, ids in sorted(found.items())
+    ]
+
+
+def excerpt(text: str, characters: int) -> str:
+    """The start of a text."""
     text = text.strip()
     return text if len(text) <= characters else text[:characters].rstrip() + " …"

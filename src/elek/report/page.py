@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,23 @@ from elek.dataset import write_text
 from elek.licences.categories import category, licences_in, obligations
 from elek.report import charts
 from elek.report.facts import Facts
-from elek.report.fates import KEPT, Flow
+from elek.report.fates import HELD, KEPT, Flow
+from elek.report.nearest import by_rule
 from elek.report.params import ReportParams
 
+HELD_FILE = "held.jsonl"
+SHOWN_HELD = 50
+DUTIES = {
+    "attribution": "name the authors",
+    "notice": "keep the copyright and licence notices",
+    "changes": "say what was changed",
+    "share-alike": "pass adaptations on under the same licence",
+    "source": "offer the source text",
+    "non-commercial": "no commercial use",
+    "no-derivatives": "pass no adaptation on",
+    "permission": "ask the owner",
+}
+"""What the obligations of `elek.licences` ask, in words."""
 LARGEST = 7  # reasons with a block of their own in the flow chart; the rest share one
 FILES = {
     "index.html": "page.html",
@@ -25,8 +40,19 @@ FILES = {
 
 
 def write(folder: Path, facts: Facts, params: ReportParams) -> None:
-    """Write `index.html`, `data_card.md`, `model_card.md` and `ATTRIBUTION.md` into `folder`."""
-    environment = Environment(
+    """Write `index.html`, `data_card.md`, `model_card.md` and `ATTRIBUTION.md` into `folder`, and `held.jsonl` where
+    documents wait for review."""
+    context = _context(facts, params)
+    for target, template in FILES.items():
+        write_text(folder / target, environment().get_template(template).render(context))
+    if facts.held:
+        lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) for row in facts.held]
+        write_text(folder / HELD_FILE, "\n".join(lines) + "\n")
+
+
+def environment() -> Environment:
+    """The templates of `elek.report`, and how numbers are written in them."""
+    made = Environment(
         loader=PackageLoader("elek.report"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -34,10 +60,8 @@ def write(folder: Path, facts: Facts, params: ReportParams) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "share": _share, "cell": _cell}
-    context = _context(facts, params)
-    for target, template in FILES.items():
-        write_text(folder / target, environment.get_template(template).render(context))
+    made.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "g": _plain, "share": _share, "cell": _cell}
+    return made
 
 
 def _count(value: float) -> str:
@@ -50,6 +74,10 @@ def _megabytes(value: float) -> str:
 
 def _figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.6g}"
 
 
 def _share(value: float, whole: float) -> str:
@@ -69,6 +97,9 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "metrics": facts.metrics,
         "sources": [_source_row(name, source, facts.flows) for name, source in facts.sources.items()],
         "reasons": reasons,
+        "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
+        "held": facts.held[:SHOWN_HELD],
+        "duties": DUTIES,
         "funnel_documents": _funnel(facts.flows, "documents"),
         "funnel_bytes": _funnel(facts.flows, "bytes"),
         "curves": _curves(facts.history),
@@ -98,7 +129,7 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
     failures: dict[str, int] = {}
     for stage in ("filter", "dedup", "split"):
         failures |= facts.metrics[stage]["failures"]
-    rows = []
+    rows, near = [], by_rule(facts.near)
     for rule in sorted(failures):
         own = [flow for flow in facts.flows if flow.fate == rule and flow.stage != "kept"]
         rows.append(
@@ -109,9 +140,16 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
                 "failures": failures[rule],
                 "sources": sorted({flow.source: flow.documents for flow in own}.items(), key=lambda item: -item[1]),
                 "samples": facts.samples.get(rule, []),
+                "near": near.get(rule, {"rejected": [], "passed": []}),
             }
         )
     return sorted(rows, key=lambda row: (-row["documents"], -row["failures"], row["rule"]))
+
+
+def _silent(facts: Facts, failing: list[str]) -> list[dict[str, Any]]:
+    """Rules of `filter` that no document failed, each with the documents that came nearest."""
+    rows = by_rule(facts.near)
+    return [{"rule": rule, "passed": rows[rule]["passed"]} for rule in sorted(rows) if rule not in failing]
 
 
 def _funnel(flows: list[Flow], unit: str) -> str:
@@ -132,7 +170,7 @@ def _funnel(flows: list[Flow], unit: str) -> str:
         """A block for each of the stage's largest reasons and one for all others; reason → block."""
         sums: dict[str, float] = {}
         for flow in flows:
-            if flow.stage == stage:
+            if flow.stage == stage and flow.fate != HELD:
                 sums[flow.fate] = sums.get(flow.fate, 0) + amount[id(flow)]
         order = sorted(sums, key=lambda rule: (-sums[rule], rule))
         large = order if len(order) <= LARGEST else order[: LARGEST - 1]
@@ -141,6 +179,9 @@ def _funnel(flows: list[Flow], unit: str) -> str:
         if rest:
             other = add(f"{len(rest)} other rules", column, "--drop", sum(sums[rule] for rule in rest))
             blocks |= dict.fromkeys(rest, other)
+        waiting = sum(amount[id(flow)] for flow in flows if (flow.stage, flow.fate) == (stage, HELD))
+        if waiting:
+            blocks[HELD] = add("held for review", column, "--hold", waiting)
         return blocks
 
     past = {"filter": 0, "dedup": 1, "split": 2, "kept": 3}

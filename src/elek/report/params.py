@@ -16,5 +16,8 @@ class ReportParams(Section):
     samples_per_rule: int = Field(default=3, ge=0, le=50)
     """Documents shown for each reason, and for those kept; chosen by a hash of their id."""
 
+    nearest_per_rule: int = Field(default=2, ge=0, le=20)
+    """Documents shown on each side of each rule's threshold: the nearest ones."""
+
     sample_characters: int = Field(default=280, ge=20, le=5000)
     """Length of each excerpt."""

@@ -17,8 +17,9 @@ from elek.errors import DataError
 from elek.removal import TextPart, text_parts
 from elek.splitting import SIDES, SplitParams, side
 
-SCHEMA = DECISION.append(pa.field("split", pa.string()))
-"""DECISION, and the side of every kept document: train, validation or test."""
+SCHEMA = DECISION.append(pa.field("split", pa.string())).append(pa.field("contamination", pa.float64()))
+"""DECISION; the side of every kept document: train, validation or test; and what the decontamination of training text
+measured: the larger share of a training document and a held-out one in each other, null where it was not asked."""
 
 Rows = list[tuple[TextPart, npt.NDArray[np.int64]]]
 
@@ -56,6 +57,8 @@ def split(
     result = decisions(table["id"], verdicts, entered)
     by_row[~result["kept"].to_numpy()] = None
     result = result.append_column(SCHEMA.field("split"), pa.array(by_row, pa.string()))
+    shares = verdicts[0].value if verdicts else np.full(len(result), np.nan)
+    result = result.append_column(SCHEMA.field("contamination"), pa.array(shares, from_pandas=True))
     _check({item["values"]: item["counts"] for item in pc.value_counts(result["split"]).to_pylist()}, entered.sum())
     return result
 

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import re
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 import elek
+from elek import provenance
 from elek.errors import DataError, ElekError, did_you_mean
 from elek.lineage import MODEL, Lineage
 from elek.params import read
@@ -46,6 +48,17 @@ class Version:
 
     number: int
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered version with what its run says of where it comes from."""
+
+    number: int
+    run_id: str
+    tags: Mapping[str, str]
+    run_tags: Mapping[str, str]
+    params: Mapping[str, str]
 
 
 @contextmanager
@@ -111,6 +124,7 @@ class Store:
         digest = origin.outs[MODEL]
         for run in self._client.search_runs([self._experiment], f"tags.dvc_md5 = '{digest}'"):
             if COMPLETE in run.data.tags:
+                self._log_lineage(str(run.info.run_id), origin)  # one from before the tables were kept gets them now
                 return str(run.info.run_id)
             self._client.delete_run(run.info.run_id)
         tags = [RunTag(key, value) for key, value in origin_tags(origin, flow_run_id).items()]
@@ -121,6 +135,7 @@ class Store:
             self._log_params(run_id)
             self._log_metrics(run_id)
             self._log_artifacts(run_id)
+            self._log_lineage(run_id, origin)
             self._client.set_tag(run_id, COMPLETE, self._log_model())
         return run_id
 
@@ -144,6 +159,26 @@ class Store:
         for folder, target in (("reports", "reports"), ("data/report", "report"), ("data/export", "export")):
             if (self._project / folder).is_dir():
                 self._client.log_artifacts(run_id, str(self._project / folder), target)
+
+    def _log_lineage(self, run_id: str, origin: Lineage) -> None:
+        """What the model learned from, by document and by source, where that is not logged yet."""
+        if self.artifact(run_id, f"lineage/{provenance.SOURCES}") is not None:
+            return
+        tags = self._client.get_run(run_id).data.tags
+        if any(tags.get(f"dvc.{name}") != origin.outs.get(name) for name in provenance.NEEDED):
+            return  # the same model of other files: these are not what that run was made from
+        with tempfile.TemporaryDirectory() as folder:
+            if provenance.write(self._project, origin.outs, Path(folder)):
+                self._client.log_artifacts(run_id, folder, "lineage")
+
+    def artifact(self, run_id: str, path: str) -> bytes | None:
+        """A file logged with a run; None where there is none."""
+        folder = path.rpartition("/")[0]
+        if path not in {item.path for item in self._client.list_artifacts(run_id, folder)}:
+            return None
+        with tempfile.TemporaryDirectory() as copy:
+            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=copy)
+            return Path(found).read_bytes()
 
     def _log_model(self) -> str:
         from mlflow.models import ModelSignature
@@ -174,6 +209,16 @@ class Store:
         found = self._client.search_model_versions(f"name = '{self._model}' and tag.dvc_md5 = '{digest}'")
         numbers = sorted(int(version.version) for version in found)
         return self.version(numbers[0]) if numbers else None
+
+    def entries(self) -> list[Entry]:
+        """Every registered version, the newest first."""
+        found = []
+        for number in sorted(self._numbers(), reverse=True):
+            version = self._client.get_model_version(self._model, str(number))
+            run = self._client.get_run(str(version.run_id)).data
+            tags = {key: tag for key, tag in run.tags.items() if not key.startswith("mlflow.")}
+            found.append(Entry(number, str(version.run_id), dict(version.tags), tags, dict(run.params)))
+        return found
 
     def version(self, number: int) -> Version:
         found = self._client.get_model_version(self._model, str(number))
