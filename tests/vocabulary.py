@@ -24,6 +24,7 @@ evaluate:
   max_tokens: 3000
   prompts: {en: [The farmer], tr: [Köyün]}
   samples: {max_new_tokens: 8}
+  generations: {count: 2, prompt_tokens: 4, new_tokens: 8}
 """
 
 # Text that finds every seam: specials' names, bytes' names, SentencePiece's own marks, runs, words of the corpus.

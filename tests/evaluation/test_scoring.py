@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from elek.errors import DataError
 from elek.evaluation.params import EvaluateParams
-from elek.evaluation.scoring import SCORED, plan_windows, score, summarise, windows
+from elek.evaluation.predictions import SCORED, by_document, summarise
+from elek.evaluation.scoring import plan_windows, score, windows
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
 from elek.shards import TokenShards, write_shard, write_shards_manifest
@@ -59,7 +60,8 @@ def evaluate(
     workers: int = 1,
 ) -> pa.Table:
     plan = plan_windows(stream.documents, CONTEXT, EvaluateParams(max_tokens=max_tokens))
-    return score(network, stream, tokenizer().piece_bytes, plan, batch_tokens=64, workers=workers, advance=advance)  # type: ignore[arg-type]
+    predictions = score(network, stream, plan, batch_tokens=64, workers=workers, advance=advance)  # type: ignore[arg-type]
+    return by_document(predictions, stream.documents, tokenizer())
 
 
 @given(
@@ -100,10 +102,13 @@ def test_scores_are_those_of_one_token_at_a_time(tmp_path: Path, stride: float, 
     stream, network = shards(tmp_path / "shards"), model()
     params = EvaluateParams(max_tokens=10**6, stride=stride)
     plan = plan_windows(stream.documents, CONTEXT, params)
-    scored = score(network, stream, tokenizer().piece_bytes, plan, batch_tokens=batch_tokens)
+    predictions = score(network, stream, plan, batch_tokens=batch_tokens)
+    scored = by_document(predictions, stream.documents, tokenizer())
     assert scored.schema == SCORED
     assert scored["id"].to_pylist() == stream.documents["id"].to_pylist()
-    assert scored["bytes"].to_pylist() == stream.documents["bytes"].to_pylist()
+    assert scored["bytes"].to_pylist() == scored["document_bytes"].to_pylist() == stream.documents["bytes"].to_pylist()
+    texts = [tokenizer().decode(stream.document(row)) for row in range(len(stream.documents))]
+    assert scored["characters"].to_pylist() == [len(text) for text in texts]
     for index, row in enumerate(scored.to_pylist()):
         tokens = stream.document(index).tolist()
         nats, correct = _one_by_one(network, tokens, stride)

@@ -28,7 +28,12 @@ def test_evaluate_scores_every_split_and_shows_samples(tmp_path: Path, monkeypat
     evaluate.main()
     report = (tmp_path / "reports" / "evaluate.json").read_bytes()
     metrics = json.loads(report)
-    assert set(metrics) == {"validation", "test", "evaluation"}
+    assert set(metrics) == {"validation", "test", "evaluation", "generations"}
+    assert metrics["validation"]["ngram"]["tokens"] == metrics["validation"]["tokens"]
+    assert metrics["validation"]["ngram"]["loss"] < metrics["validation"]["loss"]  # an untrained network's
+    assert metrics["generations"]["memorisation"]["train"]["generations"] == 2
+    records = json.loads((tmp_path / "data" / "evaluate" / "generations.json").read_text(encoding="utf-8"))
+    assert {(record["group"], record["lang"]) for record in records} >= {("held_out", "en"), ("held_out", "tr")}
     assert set(metrics["validation"]["by_lang"]) == {"en", "tr"}
     assert metrics["test"]["bits_per_byte"] == metrics["test"]["by_source"]["book-tr"]["bits_per_byte"] > 0
     assert metrics["evaluation"]["loss"] is None

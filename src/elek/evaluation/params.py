@@ -22,6 +22,26 @@ class SampleParams(Section):
     """The same seed, model and prompt, the same text."""
 
 
+class NgramParams(Section):
+    """The Kneser-Ney model that stands beside the network; see `elek.evaluation.ngram`."""
+
+    order: int = Field(default=5, ge=0, le=8)
+    """Tokens of its longest n-grams; 0 leaves it out."""
+    max_tokens: int = Field(default=10_000_000, ge=1)
+    """Training tokens that it counts, from the first on: 60 bytes of memory each."""
+
+
+class GenerationParams(Section):
+    """Generations that are measured and not only shown; see `elek.evaluation.generations`. Drawn like the samples."""
+
+    count: int = Field(default=12, ge=0)
+    """Prompts of each language of the held-out text, and as many of training text."""
+    prompt_tokens: int = Field(default=32, ge=1)
+    """Tokens of a document that the model is given."""
+    new_tokens: int = Field(default=64, ge=1)
+    """Tokens that it writes; a copy is one of 50 or more."""
+
+
 class EvaluateParams(Section):
     """What is scored, at what cost, and what the samples begin with."""
 
@@ -41,3 +61,7 @@ class EvaluateParams(Section):
     """Beginnings for samples, by language. A space belongs to the word after it, so none ends with one."""
     samples: SampleParams = SampleParams()
     """How the samples are drawn."""
+    ngram: NgramParams = NgramParams()
+    """The baseline."""
+    generations: GenerationParams = GenerationParams()
+    """How many generations are measured."""

@@ -8,38 +8,23 @@ of the document's exact code under the model, in bits, over its UTF-8 bytes. No 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.errors import DataError
 from elek.evaluation.params import EvaluateParams
+from elek.evaluation.predictions import Predictions
 from elek.model.transformer import Transformer
 from elek.shards import TokenShards
-
-SCORED = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("lang", pa.string(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),  # that the scored tokens stand for
-        pa.field("tokens", pa.int64(), nullable=False),  # predictions
-        pa.field("nats", pa.float64(), nullable=False),  # summed -ln p
-        pa.field("correct", pa.int64(), nullable=False),  # predictions whose likeliest token was the right one
-    ]
-)
-"""One row per document of which anything was scored, in the order of the shards."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +77,18 @@ def plan_windows(documents: pa.Table, context: int, params: EvaluateParams) -> l
 def score(
     model: Transformer,
     shards: TokenShards,
-    piece_bytes: npt.NDArray[np.int64],
     plan: Sequence[Window],
     *,
     batch_tokens: int,
     workers: int = 1,
     advance: Callable[[int], None] = lambda tokens: None,
-) -> pa.Table:
-    """A `SCORED` table of what `plan` scores, by document.
+) -> Predictions:
+    """The model's predictions of what `plan` scores.
 
-    `piece_bytes` [V] are the bytes that each token stands for. `advance` is called with the number of tokens
-    that were scored since the last call. Batches go through the model in `workers` threads, each on one core: the
-    numbers do not depend on how many, and nobody waits for a slower neighbour within a matrix product. Raises
-    DataError where the shards' vocabulary is not of the model's size.
+    `advance` is called with the number of tokens that were scored since the last call. Batches go through the
+    model in `workers` threads, each on one core: the numbers do not depend on how many, and nobody waits for a
+    slower neighbour within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
+    size.
     """
     if shards.vocab_size != model.config.vocab_size:
         raise DataError(
@@ -112,24 +96,17 @@ def score(
             where=str(shards.folder),
             fix="run `dvc repro`",
         )
-    count = len(shards.documents)
-    nats, tokens = np.zeros(count), np.zeros(count, dtype=np.int64)
-    text_bytes, correct = tokens.copy(), tokens.copy()
-    with _one_core_each(), ThreadPoolExecutor(workers) as pool:
-        for rows, targets, loss, hit in pool.map(partial(_score_batch, model, shards), _batches(plan, batch_tokens)):
-            nats += np.bincount(rows, loss, count)
-            tokens += np.bincount(rows, minlength=count)
-            correct += np.bincount(rows[hit], minlength=count)
-            np.add.at(text_bytes, rows, piece_bytes[targets])
-            advance(len(loss))
-    scored = np.flatnonzero(tokens)
-    chosen = shards.documents.take(pa.array(scored))
-    names = [chosen[name] for name in ("id", "source", "lang")]
-    return pa.table([*names, *(pa.array(sums[scored]) for sums in (text_bytes, tokens, nats, correct))], schema=SCORED)
+    pieces = []
+    with one_core_each(), ThreadPoolExecutor(workers) as pool:
+        for piece in pool.map(partial(_score_batch, model, shards), _batches(plan, batch_tokens)):
+            pieces.append(piece)
+            advance(len(piece))
+    return Predictions.gather(pieces)
 
 
 @contextmanager
-def _one_core_each() -> Iterator[None]:
+def one_core_each() -> Iterator[None]:
+    """torch works with one thread inside, and with as many as before afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -139,17 +116,27 @@ def _one_core_each() -> Iterator[None]:
 
 
 @torch.inference_mode()
-def _score_batch(
-    model: Transformer, shards: TokenShards, batch: Sequence[Window]
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Of each prediction that counts: the document's row, the right token, its nats, and whether it was likeliest."""
-    inputs, targets, rows = _assemble(shards, batch)
+def _score_batch(model: Transformer, shards: TokenShards, batch: Sequence[Window]) -> Predictions:
+    inputs, targets, rows, positions = _assemble(shards, batch)
     scored = targets >= 0
-    right = targets[scored]
+    right, chosen = targets[scored], scored.numpy()
     # The head is the dear part: only for what is scored.
     logits = F.linear(model.states(inputs)[scored], model.head_weight).float()
+    own = logits.gather(1, right[:, None])
     loss = F.cross_entropy(logits, right, reduction="none").double()
-    return rows[scored.numpy()], right.numpy(), loss.numpy(), (logits.argmax(-1) == right).numpy()
+    return Predictions(
+        row=rows[chosen],
+        position=positions[chosen],
+        token=right.numpy(),
+        nats=loss.numpy(),
+        # Of equally likely tokens the one with the smallest id comes first, as argmax has it.
+        rank=((logits > own) | ((logits == own) & (torch.arange(logits.shape[1]) < right[:, None])))
+        .sum(1)
+        .clamp(max=5)
+        .to(torch.int8)
+        .numpy(),
+        confidence=(logits.max(1).values - logits.logsumexp(1)).exp().numpy(),
+    )
 
 
 def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:
@@ -165,8 +152,10 @@ def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]
         yield batch
 
 
-def _assemble(shards: TokenShards, batch: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor, npt.NDArray[np.int64]]:
-    """Inputs [B, T], targets [B, T] (-1: not scored) and documents' rows [B, T] of a batch.
+def _assemble(
+    shards: TokenShards, batch: Sequence[Window]
+) -> tuple[torch.Tensor, torch.Tensor, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Inputs, targets (-1: not scored), documents' rows and targets' positions of a batch, each [B, T].
 
     Padding stands at the end, where a causal model does not look at it.
     """
@@ -179,28 +168,5 @@ def _assemble(shards: TokenShards, batch: Sequence[Window]) -> tuple[torch.Tenso
             window.first + 1 : window.end + 1
         ]
     owners = np.repeat([window.row for window in batch], shape[1]).reshape(shape)
-    return torch.from_numpy(inputs), torch.from_numpy(targets), owners
-
-
-def summarise(scored: pa.Table) -> dict[str, Any]:
-    """Loss (nats per token), perplexity, bits per byte and top-1 accuracy of all, by language and by source."""
-    parts = {}
-    for column in ("lang", "source"):
-        names = sorted(set(scored[column].to_pylist()))
-        parts[f"by_{column}"] = {name: _figures(scored.filter(pc.equal(scored[column], name))) for name in names}
-    return {**_figures(scored), **parts}
-
-
-def _figures(scored: pa.Table) -> dict[str, Any]:
-    tokens, text_bytes = sum(scored["tokens"].to_pylist()), sum(scored["bytes"].to_pylist())
-    nats = math.fsum(scored["nats"].to_pylist())
-    loss = nats / tokens if tokens else None
-    return {
-        "documents": len(scored),
-        "tokens": tokens,
-        "bytes": text_bytes,
-        "loss": None if loss is None else round(loss, 5),
-        "perplexity": None if loss is None else round(math.exp(loss), 3),
-        "bits_per_byte": round(nats / math.log(2) / text_bytes, 5) if text_bytes else None,
-        "accuracy": round(sum(scored["correct"].to_pylist()) / tokens, 5) if tokens else None,
-    }
+    positions = np.array([window.start + 1 for window in batch])[:, None] + np.arange(shape[1])
+    return torch.from_numpy(inputs), torch.from_numpy(targets), owners, positions

@@ -1,0 +1,227 @@
+"""What the model writes, measured: how varied, how repetitive, how near to the true continuation, how much copied,
+how often toxic or with personal data.
+
+Prompts are the beginnings of documents: of held-out ones, by language, where the true continuation is known; and of
+training documents, where a model that has memorised goes on word for word. Which documents is decided by a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from elek.dataset import Dataset
+from elek.evaluation.memorisation import longest_overlaps
+from elek.evaluation.params import EvaluateParams
+from elek.evaluation.scoring import one_core_each
+from elek.filtering import Batch
+from elek.filters.toxicity import ToxicityFilter
+from elek.generation import generate
+from elek.model.transformer import Transformer
+from elek.pii import find
+from elek.shards import TokenShards
+from elek.vocab.tokenizer import Tokenizer
+
+COPY = 50
+"""Tokens that make a copy, as in Carlini et al. 2023, section 3."""
+NGRAMS = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The beginning of a document, with what follows there."""
+
+    group: str
+    """`held_out` or `train`."""
+    id: str
+    lang: str
+    ids: list[int]
+    """bos and `prompt_tokens` pieces."""
+    reference: list[int]
+    """As many tokens as will be generated, or fewer where the document ends."""
+
+
+def draw_prompts(splits: dict[str, TokenShards], params: EvaluateParams) -> list[Prompt]:
+    """`generations.count` prompts of each language of the held-out text, and as many of training text.
+
+    Documents are drawn by a hash of their ids, among those that are long enough for a prompt.
+    """
+    settings = params.generations
+    candidates: dict[tuple[str, str], list[tuple[bytes, str, int, str]]] = {}
+    for name, shards in splits.items():
+        group = "train" if name == "train" else "held_out"
+        rows = shards.documents.select(["id", "lang", "length"]).to_pylist()
+        for row, document in enumerate(rows):
+            if document["length"] >= settings.prompt_tokens + 2:
+                key = (group, document["lang"] if group == "held_out" else "")
+                digest = hashlib.blake2b(document["id"].encode(), digest_size=16, person=b"elek.generate").digest()
+                candidates.setdefault(key, []).append((digest, name, row, document["lang"]))
+    prompts = []
+    for (group, _), found in sorted(candidates.items()):
+        for _, name, row, lang in sorted(found)[: settings.count]:
+            tokens = splits[name].document(row).tolist()
+            cut = settings.prompt_tokens + 1
+            reference = [token for token in tokens[cut : cut + settings.new_tokens] if token != Tokenizer.eos]
+            identity = splits[name].documents["id"][row].as_py()
+            prompts.append(Prompt(group, identity, lang, tokens[:cut], reference))
+    return prompts
+
+
+def write_generations(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Prompt],
+    train: TokenShards,
+    documents: Dataset,
+    params: EvaluateParams,
+    progress: Any = None,
+) -> list[dict[str, Any]]:
+    """One record per prompt: what was written, what stands there in truth, and what of it was copied from where.
+
+    `documents` is the training split, whose licences go to what was copied.
+    """
+    sampling = params.samples.model_dump() | {"max_new_tokens": params.generations.new_tokens}
+    written = []
+    with one_core_each():  # a token's products are too small to share
+        for number, prompt in enumerate(prompts):
+            settings = sampling | {"seed": params.samples.seed + number}
+            written.append(generate(model, prompt.ids, stop_ids=[tokenizer.eos], **settings))
+            if progress is not None:
+                progress.advance(params.generations.new_tokens, note="generations")
+    records = []
+    for prompt, ids, overlap in zip(prompts, written, longest_overlaps(written, train), strict=True):
+        source = train.document_at(overlap.position) if overlap.tokens else None
+        records.append(
+            {
+                "group": prompt.group,
+                "id": prompt.id,
+                "lang": prompt.lang,
+                "prompt": tokenizer.decode(prompt.ids),
+                "text": tokenizer.decode(ids),
+                "reference": tokenizer.decode(prompt.reference),
+                "tokens": len(ids),
+                "overlap": overlap.tokens,
+                "copied_from": None if source is None else {"id": source["id"], "source": source["source"]},
+            }
+        )
+    _add_licences(records, documents)
+    _add_harm(records)
+    return records
+
+
+def _add_licences(records: list[dict[str, Any]], documents: Dataset) -> None:
+    wanted = pa.array(sorted({record["copied_from"]["id"] for record in records if record["copied_from"]}), pa.string())
+    licences: dict[str, str] = {}
+    for index in range(len(documents.parts)):
+        table = documents.read(index, ["id", "license"])
+        table = table.filter(pc.is_in(table["id"], wanted))
+        licences |= dict(zip(table["id"].to_pylist(), table["license"].to_pylist(), strict=True))
+    for record in records:
+        if record["copied_from"]:
+            record["copied_from"]["license"] = licences[record["copied_from"]["id"]]
+
+
+def _add_harm(records: list[dict[str, Any]]) -> None:
+    """Our own detectors on what was written, at the toxicity filter's default threshold."""
+    texts = [record["text"] for record in records]
+    languages = pa.array([record["lang"] for record in records], pa.string())
+    empty = pa.array([""] * len(records), pa.string())
+    batch = Batch(empty, pa.array(texts, pa.large_string()), languages, languages, empty, empty)
+    toxicity = ToxicityFilter()
+    verdicts = toxicity.decide(pa.table(toxicity.measure(batch)), toxicity.params_class()(), languages)
+    for row, record in enumerate(records):
+        record["toxic"] = any(bool(verdict.failed[row]) for verdict in verdicts)
+        record["pii"] = len(find(record["text"]))
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How varied texts are. None where there is too little to say."""
+
+    distinct: dict[str, float | None]
+    """Different word n-grams over all of them, n = 1 to 4 (Li et al. 2016)."""
+    repetition: dict[str, float | None]
+    """Mean share of a text's n-grams that stand in it before, n = 1 to 4 (Welleck et al. 2020, seq-rep-n)."""
+    self_bleu: float | None
+    """Mean BLEU-4 of each text against all others, 0 to 100 (Zhu et al. 2018): higher is less varied."""
+
+
+def variety(texts: Sequence[str]) -> Variety:
+    """Of the texts together; words are what white space separates."""
+    words = [text.split() for text in texts]
+    distinct: dict[str, float | None] = {}
+    repetition: dict[str, float | None] = {}
+    for n in NGRAMS:
+        grams = [list(zip(*(one[at:] for at in range(n)), strict=False)) for one in words]
+        total = sum(map(len, grams))
+        distinct[str(n)] = round(len({gram for one in grams for gram in one}) / total, 5) if total else None
+        shares = [1 - len(set(one)) / len(one) for one in grams if one]
+        repetition[str(n)] = round(sum(shares) / len(shares), 5) if shares else None
+    return Variety(distinct, repetition, _self_bleu([text for text in texts if text.strip()]))
+
+
+def _self_bleu(texts: Sequence[str]) -> float | None:
+    if len(texts) < 2:
+        return None
+    from sacrebleu.metrics.bleu import BLEU
+
+    bleu = BLEU(effective_order=True)
+    scores = [bleu.sentence_score(text, [*texts[:at], *texts[at + 1 :]]).score for at, text in enumerate(texts)]
+    return round(sum(scores) / len(scores), 3)
+
+
+def chrf(texts: Sequence[str], references: Sequence[str]) -> float | None:
+    """chrF2 of all texts against what stands there in truth, 0 to 100 (Popović 2015), as sacrebleu computes it."""
+    pairs = [(text, reference) for text, reference in zip(texts, references, strict=True) if reference.strip()]
+    if not pairs:
+        return None
+    from sacrebleu.metrics.chrf import CHRF
+
+    score = CHRF().corpus_score([text for text, _ in pairs], [[reference for _, reference in pairs]])
+    return round(float(score.score), 3)
+
+
+def figures(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of the held-out prompts by language, beside the same figures of the true continuations; and of copying."""
+    held_out = [record for record in records if record["group"] == "held_out"]
+    by_lang = {}
+    for lang in sorted({record["lang"] for record in held_out}):
+        own = [record for record in held_out if record["lang"] == lang]
+        texts, references = [record["text"] for record in own], [record["reference"] for record in own]
+        by_lang[lang] = {
+            "generations": len(own),
+            "chrf": chrf(texts, references),
+            "written": asdict(variety(texts)),
+            "true": asdict(variety(references)),
+            "toxic": round(sum(record["toxic"] for record in own) / len(own), 5),
+            "pii": round(sum(record["pii"] > 0 for record in own) / len(own), 5),
+        }
+    return {
+        "by_lang": by_lang,
+        "memorisation": {
+            group: _copying([record for record in records if record["group"] == group])
+            for group in ("held_out", "train")
+        },
+    }
+
+
+def _copying(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The longest overlap with the training text, and the share of generations that copy `COPY` tokens or more."""
+    copies = [record for record in records if record["overlap"] >= COPY]
+    longest = max(records, key=lambda record: record["overlap"], default=None)
+    sources: dict[str, int] = {}
+    for record in copies:
+        name = f"{record['copied_from']['source']} ({record['copied_from']['license']})"
+        sources[name] = sources.get(name, 0) + 1
+    return {
+        "generations": len(records),
+        "longest_overlap": longest["overlap"] if longest else 0,
+        "longest_from": longest["copied_from"] if longest else None,
+        "copies": round(len(copies) / len(records), 5) if records else None,
+        "copied_sources": dict(sorted(sources.items())),
+    }
