@@ -177,6 +177,7 @@ class ModelDecoder:
     def length(self, row: int) -> int:
         return self._caches[row].length
 
+    @torch.inference_mode()
     def _next(self, row: int, ids: Sequence[int]) -> Tensor:
         device = self._model.embedding.weight.device
         states = self._model.states(torch.tensor([list(ids)], device=device), self._caches[row])
