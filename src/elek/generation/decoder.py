@@ -19,10 +19,11 @@ from elek.generation import kernels
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer
 
-_LLAMA = frozenset(
+_ANY_VALUE = frozenset(
     ("context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size")
+    + ("depth", "document_masking", "dropout")  # of no consequence for a finished model
 )
-"""Fields of ModelConfig of which the kernels know every value."""
+"""Fields of ModelConfig that the kernels are equal to; every other has to have its default, which is Llama's."""
 
 _BLOCK = (
     "attention_norm.weight",
@@ -62,11 +63,11 @@ class Decoder(Protocol):
 
 def decoder_for(model: Transformer, rows: int = 1) -> Decoder:
     """Room for `rows` texts beside each other. Raises ParamsError for a masked language model."""
-    if not getattr(model.config, "causal", True) or getattr(model.config, "objective", "causal") != "causal":
+    if not getattr(model.config, "causal", True):
         raise ParamsError(
-            "a masked language model fills gaps and cannot continue a text",
+            "a masked language model cannot continue a text: it was made to fill in what is missing",
             where="generation",
-            fix="use it to fill masks, or train with the causal objective",
+            fix="`elek fill` does that; `train.objective: causal` trains a model that writes",
         )
     return CompiledDecoder(model, rows) if is_llama(model) else ModelDecoder(model, rows)
 
@@ -82,7 +83,7 @@ def is_llama(model: Transformer) -> bool:
         and all(
             getattr(model.config, name) == field.get_default()
             for name, field in ModelConfig.model_fields.items()
-            if name not in _LLAMA
+            if name not in _ANY_VALUE
         )
     )
 
