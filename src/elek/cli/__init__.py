@@ -165,7 +165,7 @@ def attention(
 @app.command()
 def serve(
     model: Version = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 for any free one.", min=0, max=65535)] = 8000,
     max_tokens: Annotated[int, typer.Option(help="Most tokens that one request may ask for.", min=1)] = 1024,
     queue: Annotated[int, typer.Option(help="Requests that may wait; more are told to come back.", min=0)] = 8,
     timeout: Annotated[float, typer.Option(help="Seconds that one request may take.", min=0.1)] = 60.0,

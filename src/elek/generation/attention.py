@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from torch.overrides import TorchFunctionMode
 
-from elek.errors import DataError, ParamsError
+from elek.errors import DataError
+from elek.generation.decoder import require_causal
 from elek.generation.text import TextModel
 
 CANDIDATES = 5
@@ -43,8 +44,7 @@ def read(model: TextModel, text: str) -> Reading:
     Raises DataError for a text longer than the context, and ParamsError for a masked model, which reads all of a
     text at once and is surprised by nothing in it.
     """
-    if not getattr(model.model.config, "causal", True):
-        raise ParamsError("a masked language model does not read from left to right", where="elek attention")
+    require_causal(model.model)
     ids, context = model.encode(text), model.model.config.context
     if len(ids) > context:
         raise DataError(
@@ -61,7 +61,7 @@ class _Recorder(TorchFunctionMode):
     """Keeps the weights of each call of `scaled_dot_product_attention`, a layer after the other."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.weights: list[Tensor] = []
 
     def __torch_function__(
@@ -88,15 +88,16 @@ def page(model: TextModel, text: str, name: str) -> str:
     """One self-contained HTML page: the text coloured by surprise, and a map for each layer and head."""
     reading = read(model, text)
     layers, heads, size, _ = reading.weights.shape
+    surprise = _surprise(model, reading)
     data = {
         "tokens": [model.piece(index) for index in reading.ids],
         "layers": layers,
         "heads": heads,
         # A byte per weight: 1/255 is finer than the eye.
         "weights": base64.b64encode((reading.weights * 255).round().byte().numpy().tobytes()).decode(),
-        "surprise": _surprise(model, reading),
+        "surprise": surprise,
     }
-    bits = sum(row["bits"] for row in data["surprise"])
+    bits = sum(row["bits"] for row in surprise)
     per_byte = f", {bits / len(text.encode()):.2f} bits per byte" if text else ""
     template = files("elek.generation").joinpath("attention.html").read_text(encoding="utf-8")
     values = {

@@ -20,8 +20,8 @@ from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer
 
 _ANY_VALUE = frozenset(
-    ("context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size")
-    + ("depth", "document_masking", "dropout")  # of no consequence for a finished model
+    {"context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size"}
+    | {"depth", "document_masking", "dropout"}  # of no consequence for a finished model
 )
 """Fields of ModelConfig that the kernels are equal to; every other has to have its default, which is Llama's."""
 
@@ -63,13 +63,18 @@ class Decoder(Protocol):
 
 def decoder_for(model: Transformer, rows: int = 1) -> Decoder:
     """Room for `rows` texts beside each other. Raises ParamsError for a masked language model."""
+    require_causal(model)
+    return CompiledDecoder(model, rows) if is_llama(model) else ModelDecoder(model, rows)
+
+
+def require_causal(model: Transformer) -> None:
+    """Raises ParamsError for a masked language model."""
     if not getattr(model.config, "causal", True):
         raise ParamsError(
             "a masked language model cannot continue a text: it was made to fill in what is missing",
             where="generation",
             fix="`elek fill` does that; `train.objective: causal` trains a model that writes",
         )
-    return CompiledDecoder(model, rows) if is_llama(model) else ModelDecoder(model, rows)
 
 
 def is_llama(model: Transformer) -> bool:

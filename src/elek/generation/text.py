@@ -108,6 +108,10 @@ class TextModel:
             return SPECIAL_PIECES[index]
         return self._bytes[index].decode(errors="backslashreplace")
 
+    def bytes_of(self, index: int) -> bytes:
+        """The UTF-8 that a token stands for; nothing for a special one."""
+        return self._bytes[index]
+
     def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
         """`settings.samples` continuations of each prompt, in order."""
         texts: dict[int, list[str]] = {}
