@@ -44,7 +44,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         assert command.callback.__name__ in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "ui", "register", "schedule --every 5", "why x", "generate x"])
+@pytest.mark.parametrize(
+    "command", ["run", "ui", "register", "schedule --every 5", "why x", "generate x", "attention x", "serve"]
+)
 def test_outside_of_a_project(tmp_path: Path, command: str) -> None:
     """Every command that needs a project says that there is none, and where the nearest one above is."""
     (tmp_path / "inner").mkdir()
@@ -86,7 +88,7 @@ def test_generate_is_seeded(trained: Path) -> None:
     first, again = elek(trained, *arguments), elek(trained, *arguments)
     assert first.returncode == 0, first.stderr
     assert first.stdout == again.stdout
-    assert json.loads(first.stdout)["text"].startswith("Köyün")
+    assert json.loads(first.stdout)["completions"][0]["text"].startswith("Köyün")
 
 
 def test_generate_without_a_model(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_a_process_starts_answers_and_stops(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "elek.cli", "serve", "--port", "0", "--max-tokens", "1000000", "--timeout", "600"],
         cwd=folder,
-        env={**environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
