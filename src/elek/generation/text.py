@@ -14,7 +14,7 @@ from elek.generation.decoding import Token, check_length, decode
 from elek.generation.sampling import Sampling
 from elek.model.files import load_model
 from elek.model.transformer import Transformer
-from elek.vocab.tokenizer import SPACE_MARK, SPECIAL_PIECES, Tokenizer
+from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,11 @@ class TextModel:
         return [Tokenizer.bos, *self.tokenizer.encode(prompt)]
 
     def piece(self, index: int) -> str:
-        """A token as text, to look at: bytes that are no character as `\\xNN`, a special one by its name."""
-        if index < len(SPECIAL_PIECES):
-            return SPECIAL_PIECES[index]
-        return self._bytes[index].decode(errors="backslashreplace")
+        """A token as text, to look at: bytes that are no character as `\\xNN`, a control piece by its name."""
+        return self._bytes[index].decode(errors="backslashreplace") or self.tokenizer.piece(index)
 
     def bytes_of(self, index: int) -> bytes:
-        """The UTF-8 that a token stands for; nothing for a special one."""
+        """The UTF-8 that a token stands for; nothing for a control piece."""
         return self._bytes[index]
 
     def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
@@ -231,8 +229,8 @@ class StopStrings:
 
 
 def _bytes_of(tokenizer: Tokenizer, index: int) -> bytes:
-    """The UTF-8 that an id stands for; nothing for a special one."""
-    if index < len(SPECIAL_PIECES):
+    """The UTF-8 that an id stands for; nothing for a control piece."""
+    if tokenizer.piece_bytes[index] == 0:
         return b""
     piece = tokenizer.piece(index)
     return bytes([int(piece[3:5], 16)]) if tokenizer.is_byte(index) else piece.replace(SPACE_MARK, " ").encode()
