@@ -226,7 +226,7 @@ def test_a_masked_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         text_model().model, "config", type("Masked", (), {"causal": False, "vocab_size": config.vocab_size})
     )
-    with pytest.raises(ParamsError, match="masked language model"):
+    with pytest.raises(ParamsError, match="a masked model cannot"):
         Service(text_model(), "m")
 
 

@@ -71,7 +71,7 @@ def require_causal(model: Transformer) -> None:
     """Raises ParamsError for a masked language model."""
     if not getattr(model.config, "causal", True):
         raise ParamsError(
-            "a masked language model cannot continue a text: it was made to fill in what is missing",
+            "a masked model cannot continue a text: it was made to fill in what is missing",
             where="generation",
             fix="`elek fill` does that; `train.objective: causal` trains a model that writes",
         )
