@@ -63,12 +63,16 @@ def test_nothing_is_pickled(project: Path) -> None:
     assert not suffixes & {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".pyc"}
 
 
-def test_predict_by_alias_and_version(project: Path) -> None:
-    """Alias and number name the same version; a wrong name is told with the nearest."""
+def test_a_version_is_found_by_alias_and_number(project: Path) -> None:
+    """Alias and number name the same version, whose files are those that were trained; a wrong name is told with
+    the nearest."""
     with open_store(project, "elek") as store:
-        assert store.predict("champion", "The", GREEDY) == store.predict("1", "The", GREEDY)
+        model, vocab = store.locate("champion")
+        assert (model, vocab) == store.locate("1")
+        for folder, name in ((model, "train/model.safetensors"), (vocab, "vocab/tokenizer.model")):
+            assert (folder.parent / name).read_bytes() == (project / "data" / name).read_bytes()
         with pytest.raises(DataError, match="no version or alias `champoin`") as wrong:
-            store.predict("champoin", "The", GREEDY)
+            store.locate("champoin")
     assert "`champion`" in str(wrong.value.fix)
 
 

@@ -46,7 +46,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "ui", "register", "schedule --every 5", "why x", "rules", "lineage x", "new filter abc", "generate x"],
+    ["run", "ui", "register", "schedule --every 5", "why x", "rules", "lineage x", "new filter abc"]
+    + ["generate x", "attention x", "serve"],
 )
 def test_outside_of_a_project(tmp_path: Path, command: str) -> None:
     """Every command that needs a project says that there is none, and where the nearest one above is."""
@@ -89,7 +90,7 @@ def test_generate_is_seeded(trained: Path) -> None:
     first, again = elek(trained, *arguments), elek(trained, *arguments)
     assert first.returncode == 0, first.stderr
     assert first.stdout == again.stdout
-    assert json.loads(first.stdout)["text"].startswith("Köyün")
+    assert json.loads(first.stdout)["completions"][0]["text"].startswith("Köyün")
 
 
 def test_generate_without_a_model(tmp_path: Path) -> None:

@@ -108,30 +108,84 @@ def register(
     register(promote=promote, as_json=json)
 
 
+Version = Annotated[str | None, typer.Option(help="A registered version or alias (3, champion) instead of data/train.")]
+
+
 @app.command()
 def generate(
-    prompt: Annotated[str, typer.Argument(help="How the text begins.")],
-    model: Annotated[
-        str | None, typer.Option(help="A registered version or alias (3, champion) instead of data/train.")
+    prompt: Annotated[str | None, typer.Argument(help="How the text begins; without it, or as -, from stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Continue every line of a UTF-8 file, or each `prompt` of a .jsonl file.")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(help="At most so many tokens.", min=1)] = 64,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token always.", min=0)] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest tokens; 0 for all.", min=0)] = 50,
-    top_p: Annotated[float, typer.Option(help="Only the likeliest tokens of this probability together.")] = 0.95,
+    model: Version = None,
+    max_new_tokens: Annotated[int, typer.Option(help="At most so many tokens.", min=0)] = 64,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 takes the likeliest token always; by default 0.8.", min=0)
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Only the k likeliest tokens; 0 for all; by default 50.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Only the likeliest tokens of this probability together; by default 0.95.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Only tokens of at least this share of the likeliest one's probability.")
+    ] = None,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: what was said before is less likely.")] = 1.0,
+    beams: Annotated[
+        int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1)
+    ] = None,
+    length_penalty: Annotated[float, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter.")] = 1.0,
+    stop: Annotated[list[str] | None, typer.Option(help="End the text before this; may be given repeatedly.")] = None,
+    num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed, the same text.")] = 0,
+    explain: Annotated[
+        int, typer.Option(help="Show each token's probability and so many candidates beside it.", min=0)
+    ] = 0,
+    stream: Annotated[bool, typer.Option(help="Print the text as it is written.")] = True,
     json: Json = False,
 ) -> None:
     """Continue a text with the model."""
-    from elek.cli.commands import generate
+    from elek.cli.generate import generate
 
-    settings = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "seed": seed,
-    }
-    generate(prompt, model, settings, as_json=json)
+    drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    generate(
+        prompt,
+        file,
+        model,
+        {"max_new_tokens": max_new_tokens, "stop": tuple(stop or ()), "samples": num, "seed": seed},
+        {name: value for name, value in drawing.items() if value is not None},
+        repetition_penalty=repetition_penalty,
+        beams=beams,
+        length_penalty=length_penalty,
+        explain=explain,
+        stream=stream,
+        as_json=json,
+    )
+
+
+@app.command()
+def attention(
+    text: Annotated[str, typer.Argument(help="The text that the model reads.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("attention.html"),
+    model: Version = None,
+) -> None:
+    """Draw what the model looks at in a text, and how it is surprised, as a page of its own."""
+    from elek.cli.attention import attention
+
+    attention(text, out, model)
+
+
+@app.command()
+def serve(
+    model: Version = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 for any free one.", min=0, max=65535)] = 8000,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens that one request may ask for.", min=1)] = 1024,
+    queue: Annotated[int, typer.Option(help="Requests that may wait; more are told to come back.", min=0)] = 8,
+    timeout: Annotated[float, typer.Option(help="Seconds that one request may take.", min=0.1)] = 60.0,
+) -> None:
+    """Serve the model to programs and a browser on this machine."""
+    from elek.cli.serve import serve
+
+    serve(model, port=port, max_tokens=max_tokens, queue=queue, timeout=timeout)
 
 
 @app.command()

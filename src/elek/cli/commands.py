@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
-from typing import Any
 
 from elek.cli import console
 from elek.errors import DataError, ParamsError
@@ -55,29 +54,3 @@ def register(*, promote: bool, as_json: bool) -> None:
         console.print_json(asdict(outcome))
     else:
         console.say("\n".join(outcome.lines()))
-
-
-def generate(prompt: str, version: str | None, settings: dict[str, Any], *, as_json: bool) -> None:
-    """`elek generate`: from data/train, or from a registered version."""
-    project = console.project()
-    if version is None:
-        from elek.generation import generate as continue_ids
-        from elek.model.files import load_model
-        from elek.vocab.tokenizer import Tokenizer
-
-        tokenizer = Tokenizer.load(project / "data" / "vocab")
-        ids = [Tokenizer.bos, *tokenizer.encode(prompt)]
-        model = load_model(project / "data" / "train")
-        text = tokenizer.decode([*ids, *continue_ids(model, ids, stop_ids=[Tokenizer.eos], **settings)])
-    else:
-        from elek.params import load
-        from elek.registry import RegisterParams
-        from elek.tracking.store import open_store
-
-        name = load(project / "params.yaml", "register", RegisterParams).model
-        with open_store(project, name) as store:
-            text = store.predict(version, prompt, settings)
-    if as_json:
-        console.print_json({"prompt": prompt, "text": text, "model": version or "data/train", **settings})
-    else:
-        console.say(text)

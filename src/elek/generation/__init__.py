@@ -1,5 +1,22 @@
-"""Text from a model: one token after the other, chosen by the strategy that the caller names."""
+"""Text from a model: one token after the other, chosen by the strategy that the caller names.
 
-from elek.generation.decoding import generate
+`generate` and `decode` work on ids, `TextModel` on text, `beam_search` on whole continuations.
+"""
 
-__all__ = ["generate"]
+from elek.generation.beams import Beams, beam_search
+from elek.generation.decoding import Token, decode, generate, generate_batch
+from elek.generation.sampling import Sampling
+from elek.generation.text import Completion, Settings, TextModel
+
+__all__ = [
+    "Beams",
+    "Completion",
+    "Sampling",
+    "Settings",
+    "TextModel",
+    "Token",
+    "beam_search",
+    "decode",
+    "generate",
+    "generate_batch",
+]

@@ -1,4 +1,4 @@
-"""Decoding with a KV cache: each new token costs one pass over itself alone.
+"""Decoding with a KV cache: each new token costs one pass over itself alone, for one text or many beside each other.
 
 The model sees at most `context` tokens. Of a longer prompt the last `context` count; and when a text has filled
 the context, it goes on from its last half, which is read once more.
@@ -7,12 +7,28 @@ the context, it goes on from its last half, which is read once more.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from elek.errors import DataError
+from elek.errors import DataError, ParamsError
+from elek.generation.decoder import Decoder, decoder_for
 from elek.generation.sampling import Sampling, choose
 from elek.model.transformer import Transformer
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was chosen. Probabilities are the model's own, before any filter."""
+
+    row: int
+    """Which of the texts it continues."""
+    id: int
+    logprob: float | None = None
+    """Natural logarithm of its probability, where asked for."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest ids with their logprobs, the likeliest first."""
 
 
 def generate(
@@ -39,7 +55,6 @@ def generate(
     return list(stream(model, prompt_ids, max_new_tokens, sampling, seed=seed, stop_ids=stop_ids))
 
 
-@torch.inference_mode()
 def stream(
     model: Transformer,
     prompt_ids: Sequence[int],
@@ -50,27 +65,106 @@ def stream(
     stop_ids: Collection[int] = (),
 ) -> Iterator[int]:
     """The ids of `generate`, one by one as they are found."""
-    _check_prompt(prompt_ids, model.config.vocab_size)
-    device = model.embedding.weight.device
-    generator = torch.Generator(device).manual_seed(seed)
-    text, context = list(prompt_ids), model.config.context
-    cache = model.new_cache()
-    pending = text[-context:]  # tokens that the cache has not seen yet
+    for token in decode(model, [prompt_ids], max_new_tokens, sampling, seeds=[seed], stop_ids=stop_ids):
+        yield token.id
+
+
+def generate_batch(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    sampling: Sampling,
+    *,
+    seeds: Sequence[int],
+    stop_ids: Collection[int] = (),
+) -> list[list[int]]:
+    """What `generate` gives for each prompt with its seed, faster together: the weights are read once for all."""
+    texts: list[list[int]] = [[] for _ in prompts]
+    for token in decode(model, prompts, max_new_tokens, sampling, seeds=seeds, stop_ids=stop_ids):
+        texts[token.row].append(token.id)
+    return texts
+
+
+@torch.inference_mode()
+def decode(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    sampling: Sampling,
+    *,
+    seeds: Sequence[int],
+    stop_ids: Collection[int] = (),
+    top: int | None = None,
+    ended: Collection[int] = frozenset(),
+) -> Iterator[Token]:
+    """Every prompt's continuation, a token of each in turn. `top` asks for logprobs and so many candidates.
+
+    Rows have positions, cache and random numbers of their own: a text does not depend on its neighbours. `ended`
+    is looked at before each step, so that whoever consumes the tokens can end a row by adding its number.
+    """
+    check_length(max_new_tokens)
+    for prompt in prompts:
+        check_prompt(prompt, model.config.vocab_size)
+    if not prompts or not max_new_tokens:
+        return
+    decoder = decoder_for(model, len(prompts))
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    texts = [list(prompt) for prompt in prompts]
+    logits = _read_prompts(decoder, prompts)
+    running = list(range(len(prompts)))
     for _ in range(max_new_tokens):
-        if cache.length + len(pending) > context:
-            cache.length, pending = 0, text[-max(1, context // 2) :]
-        states = model.states(torch.tensor([pending], device=device), cache)
-        logits = torch.nn.functional.linear(states[0, -1], model.head_weight).float()
-        seen = torch.tensor(text, device=device) if sampling.repetition_penalty != 1 else states.new_empty(0)
-        token = choose(logits, seen, sampling, generator)
-        if token in stop_ids:
+        going = []
+        for row in running:
+            seen = torch.tensor(texts[row]) if sampling.repetition_penalty != 1 else _NOTHING
+            chosen = choose(logits[row], seen, sampling, generators[row])
+            if chosen in stop_ids:
+                continue
+            yield _token(row, chosen, logits[row], top)
+            texts[row].append(chosen)
+            going.append(row)
+        running = [row for row in going if row not in ended]
+        if not running:
             return
-        yield token
-        text.append(token)
-        pending = [token]
+        logits = _advance(decoder, texts, running)
 
 
-def _check_prompt(prompt_ids: Sequence[int], vocab_size: int) -> None:
+def _read_prompts(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> dict[int, Tensor]:
+    """Logits after each prompt. One that comes several times is read once."""
+    first: dict[tuple[int, ...], int] = {}
+    parents = [first.setdefault(tuple(prompt), row) for row, prompt in enumerate(prompts)]
+    logits = {row: decoder.read(row, prompts[row][-decoder.context :]) for row in sorted(set(parents))}
+    decoder.fork(parents)
+    return {row: logits[parent] for row, parent in enumerate(parents)}
+
+
+def _advance(decoder: Decoder, texts: list[list[int]], running: list[int]) -> dict[int, Tensor]:
+    """Logits after the last token of each running row; a full one goes on from its last half."""
+    full = [row for row in running if decoder.length(row) == decoder.context]
+    logits = {row: decoder.read(row, texts[row][-max(1, decoder.context // 2) :]) for row in full}
+    rest = [row for row in running if row not in logits]
+    if rest:
+        logits |= zip(rest, decoder.step(rest, [texts[row][-1] for row in rest]), strict=True)
+    return logits
+
+
+_NOTHING = torch.empty(0, dtype=torch.int64)
+
+
+def _token(row: int, chosen: int, logits: Tensor, top: int | None) -> Token:
+    if top is None:
+        return Token(row, chosen)
+    logprobs = logits.log_softmax(-1)
+    values, ids = logprobs.topk(min(top, logits.numel()))
+    return Token(row, chosen, float(logprobs[chosen]), tuple(zip(ids.tolist(), values.tolist(), strict=True)))
+
+
+def check_length(max_new_tokens: int) -> None:
+    if max_new_tokens < 0:
+        raise ParamsError(f"max_new_tokens is {max_new_tokens}", where="generation", fix="give at least 0")
+
+
+def check_prompt(prompt_ids: Sequence[int], vocab_size: int) -> None:
+    """Raises DataError for an empty prompt or an id outside the vocabulary."""
     if not prompt_ids:
         raise DataError("the prompt is empty", where="generation", fix="begin with the id of <s>, the start of a text")
     for token in prompt_ids:

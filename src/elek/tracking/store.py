@@ -25,6 +25,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from sqlalchemy.exc import SQLAlchemyError
 
 import elek
@@ -39,7 +40,7 @@ COMPLETE = "elek_model_id"
 """A run's last tag: the model logged in it. A run without it was killed half-way and is not looked at again."""
 
 # What a served model needs to run, pinned to what it was made with; inferring the list takes MLflow nine seconds.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "sentencepiece", "torch")
+REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "sentencepiece", "torch")
 
 
 @dataclass(frozen=True)
@@ -251,15 +252,18 @@ class Store:
             return {}
         return {alias: int(number) for alias, number in found.items()}
 
-    def predict(self, which: str, prompt: str, settings: Mapping[str, Any]) -> str:
-        """What the registered version or alias `which` makes of `prompt`. Raises DataError where there is none."""
+    def locate(self, which: str) -> tuple[Path, Path]:
+        """The folders of the registered version or alias `which`: its model, its vocabulary.
+
+        Raises DataError where there is none of that name.
+        """
         known = {**self.aliases(), **{str(number): number for number in self._numbers()}}
         if which not in known:
             fix = did_you_mean(which, known) if known else "register one: `elek run`"
             raise DataError(f"`{self._model}` has no version or alias `{which}`", where="MLflow's registry", fix=fix)
-        loaded = mlflow.pyfunc.load_model(f"models:/{self._model}/{known[which]}")
-        text: str = loaded.predict({"prompt": [prompt]}, params=dict(settings))[0]
-        return text
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{self._model}/{known[which]}"))
+        artifacts = Model.load(str(folder)).flavors["python_function"]["artifacts"]
+        return folder / artifacts["model"]["path"], folder / artifacts["vocab"]["path"]
 
     def _numbers(self) -> list[int]:
         return [int(found.version) for found in self._client.search_model_versions(f"name = '{self._model}'")]

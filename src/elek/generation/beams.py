@@ -1,0 +1,146 @@
+"""Beam search: the likeliest whole continuation that a bounded search finds, not the likeliest next token.
+
+Defined to give what transformers' `generate(num_beams=…)` gives, candidates, ties and stopping rules included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from elek.errors import ParamsError
+from elek.generation.decoder import decoder_for
+from elek.generation.decoding import check_length, check_prompt
+from elek.generation.sampling import penalise_repetition
+from elek.model.transformer import Transformer
+
+_NEVER = -1.0e9
+"""The score of what must not be taken. Finite: scores are added to it, as transformers does."""
+
+
+@dataclass(frozen=True)
+class Beams:
+    """How wide the search is and when it ends. Raises ParamsError for a value that means nothing."""
+
+    width: int = 4
+    """Unfinished texts that are kept at each step."""
+    length_penalty: float = 1.0
+    """A finished text's score is its log-probability divided by its length to this power (Wu et al. 2016, §7
+    without their constant): above 0 longer texts gain, below 0 shorter ones. The end counts as a token."""
+    early_stopping: bool | Literal["never"] = False
+    """True: ends when `width` texts are finished. False: when the best unfinished one, scored at its present
+    length, is below the worst finished one. "never": only when no unfinished one can overtake any more."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ParamsError(f"beams is {self.width}", where="generation", fix="give at least 1")
+        if not math.isfinite(self.length_penalty):
+            raise ParamsError(f"length_penalty is {self.length_penalty}", where="generation", fix="give a number")
+        if self.early_stopping not in (True, False, "never"):
+            raise ParamsError(
+                f"early_stopping is {self.early_stopping!r}", where="generation", fix='give True, False or "never"'
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A finished text: its ids without the stop id, the score it was ranked by, and whether a stop id ended it."""
+
+    ids: tuple[int, ...]
+    score: float
+    ended: bool
+
+
+@torch.inference_mode()
+def beam_search(
+    model: Transformer,
+    prompt_ids: Sequence[int],
+    max_new_tokens: int,
+    beams: Beams,
+    *,
+    stop_ids: Collection[int] = (),
+    repetition_penalty: float = 1.0,
+) -> list[Hypothesis]:
+    """At most `beams.width` finished texts, the best first.
+
+    The search compares texts that all begin with the whole prompt, so both must fit the context: of a prompt that
+    is too long the last `context - max_new_tokens + 1` tokens are read (the last new token is never read).
+    Raises ParamsError where not even one would be, and what `decode` raises for prompts.
+    """
+    check_length(max_new_tokens)
+    check_prompt(prompt_ids, model.config.vocab_size)
+    if max_new_tokens == 0:
+        return [Hypothesis((), 0.0, False)]
+    room = model.config.context - max_new_tokens + 1
+    if room < 1:
+        raise ParamsError(
+            f"beam search for {max_new_tokens} new tokens in a context of {model.config.context}",
+            where="max_new_tokens",
+            fix=f"ask for at most {model.config.context} tokens",
+        )
+    prompt, width = list(prompt_ids)[-room:], beams.width
+    decoder = decoder_for(model, width)
+    logits = decoder.read(0, prompt).expand(width, -1)
+    decoder.fork([0] * width)
+    running: list[tuple[int, ...]] = [()] * width
+    scores = torch.full((width,), _NEVER)
+    scores[0] = 0  # all beams are equal as yet: only one may propose
+    best = [Hypothesis((), _NEVER, False)] * width
+    finished = torch.zeros(width, dtype=torch.bool)
+    for length in range(1, max_new_tokens + 1):
+        logprobs = logits.log_softmax(-1)
+        if repetition_penalty != 1:
+            logprobs = torch.stack(
+                [
+                    penalise_repetition(row, torch.tensor([*prompt, *text]), repetition_penalty)
+                    for row, text in zip(logprobs, running, strict=True)
+                ]
+            )
+        top, index = _propose(logprobs + scores[:, None], len(stop_ids))
+        parents = (index // logits.shape[1]).tolist()
+        tokens = (index % logits.shape[1]).tolist()
+        texts = [(*running[parent], token) for parent, token in zip(parents, tokens, strict=True)]
+        stopped = torch.tensor([token in stop_ids for token in tokens])
+        ends = stopped if length < max_new_tokens else torch.ones_like(stopped)
+
+        # Only a text among the first `width` may finish; the rest is there to go on where those finished.
+        counts = ends & (torch.arange(len(tokens)) < width)
+        final = top / length**beams.length_penalty + torch.where(counts, 0.0, _NEVER)
+        merged = torch.cat((torch.tensor([text.score for text in best]), final))
+        order = merged.topk(width).indices
+        made = [
+            Hypothesis(text[:-1] if stop else text, score, bool(stop))
+            for text, stop, score in zip(texts, stopped, final.tolist(), strict=True)
+        ]
+        best = [[*best, *made][place] for place in order.tolist()]
+        finished = torch.cat((finished, counts))[order]
+
+        alive = top + torch.where(ends, _NEVER, 0.0)
+        chosen = alive.topk(width).indices
+        running, scores = [texts[place] for place in chosen.tolist()], alive[chosen]
+        hopeless = not _can_improve(beams, scores[0], best, finished, length, max_new_tokens)
+        if hopeless or bool(ends.all()) or (beams.early_stopping is True and bool(finished.all())):
+            break
+        decoder.fork([parents[place] for place in chosen.tolist()])
+        logits = decoder.step(range(width), [tokens[place] for place in chosen.tolist()])
+    return [text for text, whole in zip(best, finished.tolist(), strict=True) if whole]
+
+
+def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:
+    """Enough of the best continuations [beams, V] that some can go on even if all the best ones finish."""
+    values, index = totals.flatten().topk(min(max(2, 1 + stops) * totals.shape[0], totals.numel()))
+    return values, index
+
+
+def _can_improve(
+    beams: Beams, leader: Tensor, best: list[Hypothesis], finished: Tensor, length: int, max_new_tokens: int
+) -> bool:
+    hopeful = max_new_tokens if beams.early_stopping == "never" and beams.length_penalty > 0 else length
+    possible = float(leader / hopeful**beams.length_penalty)
+    worst = min(text.score for text in best)
+    return any(possible > (worst if whole else _NEVER) for whole in finished.tolist())

@@ -1,0 +1,246 @@
+"""Prompts in, text out: whole, or piece by piece as it is written."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elek.errors import DataError, ParamsError
+from elek.generation.beams import Beams, beam_search
+from elek.generation.decoding import Token, check_length, decode
+from elek.generation.sampling import Sampling
+from elek.model.files import load_model
+from elek.model.transformer import Transformer
+from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of the model. Raises ParamsError for what means nothing."""
+
+    max_new_tokens: int = 64
+    """At most so many; 0 gives an empty text."""
+    sampling: Sampling = field(default_factory=Sampling)
+    beams: Beams | None = None
+    """Beam search instead of drawing tokens; of `sampling` only the repetition penalty is then used."""
+    stop: tuple[str, ...] = ()
+    """Strings that end the text, and are not part of it. Looked for in what is written, not in the prompt."""
+    samples: int = 1
+    """Texts per prompt: the first with `seed`, the next with `seed + 1`, …; of beam search the best ones."""
+    seed: int = 0
+    top: int | None = None
+    """Ask for the probability of each token, and of so many candidates beside it."""
+
+    def __post_init__(self) -> None:
+        check_length(self.max_new_tokens)
+        if self.samples < 1:
+            raise ParamsError(f"{self.samples} samples", where="generation", fix="ask for at least 1")
+        if self.beams and self.samples > self.beams.width:
+            raise ParamsError(
+                f"{self.samples} texts of a search with {self.beams.width} beams",
+                where="generation",
+                fix=f"ask for at most {self.beams.width}, or for more beams",
+            )
+        if self.beams and self.top is not None:
+            raise ParamsError("beam search ranks whole texts and gives no candidates per token", where="generation")
+        if "" in self.stop:
+            raise ParamsError("an empty stop string, which every text contains", where="generation")
+        if not -(2**63) <= self.seed < 2**63 - self.samples:
+            raise ParamsError(f"seed is {self.seed}", where="generation", fix="give a number of 63 bits")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What came next of one text: some characters, never half of one, perhaps none."""
+
+    index: int
+    """Which text: sample s of prompt p is `p · samples + s`."""
+    text: str
+    tokens: tuple[Token, ...] = ()
+    """The tokens found since the last chunk; a token's characters may come with a later chunk."""
+    finish: str | None = None
+    """`stop` (the model or a stop string ended the text) or `length`, with the last chunk."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A continuation: its text, its tokens, why it ended, and its prompt's size."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    finish: str
+    prompt_tokens: int
+    unseen: int
+    """Tokens at the prompt's beginning that did not fit the context."""
+
+
+class TextModel:
+    """A model with its vocabulary. Raises DataError where they do not belong together."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
+        if model.config.vocab_size != tokenizer.size:
+            raise DataError(
+                f"the model knows {model.config.vocab_size} tokens, the vocabulary {tokenizer.size}",
+                where="generation",
+                fix="take both from the same run",
+            )
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self._bytes = [_bytes_of(tokenizer, index) for index in range(tokenizer.size)]
+
+    @classmethod
+    def load(cls, model: Path, vocab: Path) -> TextModel:
+        """From the folders that `train` and `vocab` write."""
+        return cls(load_model(model), Tokenizer.load(vocab))
+
+    def encode(self, prompt: str) -> list[int]:
+        """bos and the prompt's ids. The name of a special token is text like any other.
+
+        Raises DataError for a lone surrogate.
+        """
+        return [Tokenizer.bos, *self.tokenizer.encode(prompt)]
+
+    def piece(self, index: int) -> str:
+        """A token as text, to look at: bytes that are no character as `\\xNN`, a control piece by its name."""
+        return self._bytes[index].decode(errors="backslashreplace") or self.tokenizer.piece(index)
+
+    def bytes_of(self, index: int) -> bytes:
+        """The UTF-8 that a token stands for; nothing for a control piece."""
+        return self._bytes[index]
+
+    def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
+        """`settings.samples` continuations of each prompt, in order."""
+        texts: dict[int, list[str]] = {}
+        tokens: dict[int, list[Token]] = {}
+        finish: dict[int, str] = {}
+        for chunk in self.stream(prompts, settings):
+            texts.setdefault(chunk.index, []).append(chunk.text)
+            tokens.setdefault(chunk.index, []).extend(chunk.tokens)
+            finish[chunk.index] = chunk.finish or "length"
+        sizes = [len(self.encode(prompt)) for prompt in prompts for _ in range(settings.samples)]
+        return [
+            Completion("".join(texts[index]), tuple(tokens[index]), finish[index], size, self.unseen(size, settings))
+            for index, size in enumerate(sizes)
+            if index in texts
+        ]
+
+    def unseen(self, prompt_tokens: int, settings: Settings) -> int:
+        """Tokens at the beginning of a prompt of that size that are not read."""
+        room = self.model.config.context - (max(0, settings.max_new_tokens - 1) if settings.beams else 0)
+        return max(0, prompt_tokens - room)
+
+    def stream(self, prompts: Sequence[str], settings: Settings) -> Iterator[Chunk]:
+        """Chunks of all texts, those of one text in order; the last of each names why it ended."""
+        ids = [self.encode(prompt) for prompt in prompts]
+        return self._search(ids, settings) if settings.beams else self._draw(ids, settings)
+
+    def _draw(self, prompts: list[list[int]], settings: Settings) -> Iterator[Chunk]:
+        rows = [prompt for prompt in prompts for _ in range(settings.samples)]
+        seeds = [settings.seed + sample for _ in prompts for sample in range(settings.samples)]
+        writers = [_Writer(self._bytes, settings.stop) for _ in rows]
+        counts, ended = [0] * len(rows), set[int]()
+        for token in decode(
+            self.model,
+            rows,
+            settings.max_new_tokens,
+            settings.sampling,
+            seeds=seeds,
+            stop_ids=[Tokenizer.eos],
+            top=settings.top,
+            ended=ended,
+        ):
+            counts[token.row] += 1
+            text, stopped = writers[token.row].write(token.id)
+            if stopped:
+                ended.add(token.row)
+            yield Chunk(token.row, text, (token,), "stop" if stopped else None)
+        for row in (row for row in range(len(rows)) if row not in ended):
+            text, stopped = writers[row].close()
+            whole = counts[row] < settings.max_new_tokens or stopped
+            yield Chunk(row, text, finish="stop" if whole else "length")
+
+    def _search(self, prompts: list[list[int]], settings: Settings) -> Iterator[Chunk]:
+        assert settings.beams is not None  # noqa: S101 - for the type checker
+        for number, prompt in enumerate(prompts):
+            found = beam_search(
+                self.model,
+                prompt,
+                settings.max_new_tokens,
+                settings.beams,
+                stop_ids=[Tokenizer.eos],
+                repetition_penalty=settings.sampling.repetition_penalty,
+            )
+            for sample, hypothesis in enumerate(found[: settings.samples]):
+                row = number * settings.samples + sample
+                writer, text, stopped = _Writer(self._bytes, settings.stop), "", False
+                for token in hypothesis.ids:
+                    more, stopped = writer.write(token)
+                    text += more
+                    if stopped:
+                        break
+                else:
+                    more, stopped = writer.close()
+                    text += more
+                tokens = tuple(Token(row, token) for token in hypothesis.ids)
+                yield Chunk(row, text, tokens, "stop" if stopped or hypothesis.ended else "length")
+
+
+class _Writer:
+    """Ids to characters that are certain: whole ones, and not the beginning of a stop string."""
+
+    def __init__(self, pieces: Sequence[bytes], stop: Sequence[str]) -> None:
+        self._pieces, self._stops = pieces, StopStrings(stop)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("elek-replace-each")
+
+    def write(self, token: int) -> tuple[str, bool]:
+        return self._stops.push(self._decoder.decode(self._pieces[token]))
+
+    def close(self) -> tuple[str, bool]:
+        text, stopped = self._stops.push(self._decoder.decode(b"", final=True))
+        return (text, True) if stopped else (text + self._stops.rest, False)
+
+
+class StopStrings:
+    """Cuts a text that comes in pieces where the first stop string is complete, whatever the pieces are."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops, self.rest = tuple(stops), ""
+        """`rest`: what was held back, because a stop string may begin in it."""
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """The next certain characters, and whether the text ends after them."""
+        if not self._stops:
+            return text, False
+        pending = self.rest + text
+        found = [match for stop in self._stops if (match := re.search(re.escape(stop), pending))]
+        if found:
+            # The one that is complete first, of those the longest.
+            first = min(found, key=lambda match: (match.end(), match.start()))
+            return pending[: first.start()], True
+        longest = min(max(map(len, self._stops)) - 1, len(pending))
+        held = next((n for n in range(longest, 0, -1) if self._begins(pending[-n:])), 0)
+        self.rest = pending[len(pending) - held :]
+        return pending[: len(pending) - held], False
+
+    def _begins(self, text: str) -> bool:
+        return any(stop.startswith(text) for stop in self._stops)
+
+
+def _bytes_of(tokenizer: Tokenizer, index: int) -> bytes:
+    """The UTF-8 that an id stands for; nothing for a control piece."""
+    if tokenizer.piece_bytes[index] == 0:
+        return b""
+    piece = tokenizer.piece(index)
+    return bytes([int(piece[3:5], 16)]) if tokenizer.is_byte(index) else piece.replace(SPACE_MARK, " ").encode()
+
+
+def _replace_each(error: UnicodeError) -> tuple[str, int]:
+    """One U+FFFD for each byte that is no character, as SentencePiece does."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error("elek-replace-each", _replace_each)

@@ -1,0 +1,135 @@
+"""OpenAI's `/v1/completions` as types: what is asked, and how answers look."""
+
+from __future__ import annotations
+
+import codecs
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from elek.generation import Sampling, Settings, TextModel, Token
+from elek.generation.text import Chunk
+
+Json = dict[str, Any]
+
+
+class CompletionRequest(BaseModel):
+    """The body of a request. Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = None
+    prompt: str | list[str] = ""
+    max_tokens: int = Field(default=64, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    stop: str | list[str] | None = None
+    n: int = Field(default=1, ge=1)
+    seed: int | None = Field(default=None, ge=0, lt=2**62)
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+    stream: bool = False
+    user: str | None = None
+
+    @field_validator("prompt", "stop", mode="after")
+    @classmethod
+    def _few(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(value, list) and not 1 <= len(value) <= 64:
+            raise ValueError("give 1 to 64 of them")
+        return value
+
+    @property
+    def prompts(self) -> list[str]:
+        return [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
+
+    def settings(self) -> Settings:
+        """Raises ParamsError for what means nothing."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return Settings(
+            max_new_tokens=self.max_tokens,
+            sampling=Sampling(self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty),
+            stop=tuple(stop),
+            samples=self.n,
+            seed=secrets.randbits(48) if self.seed is None else self.seed,
+            top=self.logprobs,
+        )
+
+
+class Answer:
+    """Chunks of one request as choices, with the offset of each token in its text."""
+
+    def __init__(self, model: TextModel, name: str) -> None:
+        self._model = model
+        self._frame: Json = {
+            "id": f"cmpl-{secrets.token_hex(12)}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": name,
+        }
+        self._readers: dict[int, _Offsets] = {}
+
+    def event(self, chunk: Chunk) -> Json:
+        """A chunk, as the stream tells it."""
+        return {**self._frame, "choices": [self._choice(chunk.index, chunk.text, chunk.tokens, chunk.finish)]}
+
+    def whole(self, chunks: Iterable[Chunk], prompt_tokens: int) -> Json:
+        """Everything at once."""
+        texts: dict[int, list[Chunk]] = {}
+        for chunk in chunks:
+            texts.setdefault(chunk.index, []).append(chunk)
+        choices = [
+            self._choice(
+                index,
+                "".join(chunk.text for chunk in parts),
+                tuple(token for chunk in parts for token in chunk.tokens),
+                parts[-1].finish,
+            )
+            for index, parts in sorted(texts.items())
+        ]
+        written = sum(len(chunk.tokens) for parts in texts.values() for chunk in parts)
+        usage = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": written,
+            "total_tokens": prompt_tokens + written,
+        }
+        return {**self._frame, "choices": choices, "usage": usage}
+
+    def _choice(self, index: int, text: str, tokens: tuple[Token, ...], finish: str | None) -> Json:
+        logprobs = None
+        if any(token.logprob is not None for token in tokens):
+            offsets = self._readers.setdefault(index, _Offsets(self._model))
+            logprobs = {
+                "tokens": [self._model.piece(token.id) for token in tokens],
+                "token_logprobs": [token.logprob for token in tokens],
+                "top_logprobs": [
+                    {self._model.piece(other): logprob for other, logprob in token.top} for token in tokens
+                ],
+                "text_offset": [offsets.after(token.id) for token in tokens],
+            }
+        return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": finish}
+
+
+class _Offsets:
+    """Where in the text each token begins."""
+
+    def __init__(self, model: TextModel) -> None:
+        self._model, self._length = model, 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def after(self, token: int) -> int:
+        """Where `token` begins, which is read by this."""
+        begin = self._length
+        self._length += len(self._decoder.decode(self._model.bytes_of(token)))
+        return begin
+
+
+def error(
+    message: str, kind: str = "invalid_request_error", *, param: str | None = None, code: str | None = None
+) -> Json:
+    """An error in OpenAI's shape."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
