@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 
 from elek.dataset import write_json
+from elek.evaluation.masked import evaluate_masked
 from elek.evaluation.params import EvaluateParams
 from elek.evaluation.samples import write_samples
 from elek.evaluation.scoring import plan_windows, score, summarise
@@ -26,6 +27,13 @@ def main() -> None:
         splits = {name: TokenShards(stage.data("tokenize") / name) for name in SPLITS}
         for shards in splits.values():
             shards.require(tokenizer)
+        if not model.config.causal:
+            workers = worker_count(stage.execution, sum(len(split.documents) for split in splits.values()))
+            stage.metrics = evaluate_masked(stage.out, model, tokenizer, splits, params, workers)
+            for name, row in stage.metrics.items():
+                figures = f"pseudo-perplexity {row['perplexity']}, {row['bits_per_byte']} pseudo-bits per byte"
+                stage.summary.append((name, f"loss {row['loss']}, {figures}"))
+            return
         plans = {name: plan_windows(split.documents, model.config.context, params) for name, split in splits.items()}
         tokens = sum(window.scored for plan in plans.values() for window in plan)
         with Progress("evaluate", tokens, "tokens") as progress:

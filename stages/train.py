@@ -55,7 +55,10 @@ def main() -> None:
             ("model", f"{config.parameters:,} parameters, {config.layers} layers, {config.width} wide"),
             ("tokens", f"{last.tokens:,} in {last.step} steps, {trained.tokens_per_second:,.0f} a second"),
             ("loss", f"{last.train_loss:.4f} training, {last.validation_loss:.4f} validation"),
-            ("bits per byte", f"{stage.metrics['validation_bits_per_byte']:.4f} validation"),
+            (
+                "bits per byte" if config.causal else "pseudo-bits per byte",
+                f"{stage.metrics['validation_bits_per_byte']:.4f} validation",
+            ),
         ]
     trainer.forget()  # data/train stands: the checkpoints have served
 

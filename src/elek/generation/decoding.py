@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import torch
 
-from elek.errors import DataError
+from elek.errors import DataError, ParamsError
 from elek.generation.sampling import Sampling, choose
 from elek.model.transformer import Transformer
 
@@ -50,6 +50,12 @@ def stream(
     stop_ids: Collection[int] = (),
 ) -> Iterator[int]:
     """The ids of `generate`, one by one as they are found."""
+    if not model.config.causal:
+        raise ParamsError(
+            "a masked model cannot continue a text: it was made to fill in what is missing",
+            where="generation",
+            fix="`elek fill` does that; `train.objective: causal` trains a model that writes",
+        )
     _check_prompt(prompt_ids, model.config.vocab_size)
     device = model.embedding.weight.device
     generator = torch.Generator(device).manual_seed(seed)

@@ -59,7 +59,7 @@ class ModelShape(Section):
     depth: int | None = Field(default=None, ge=1)
     """One dial instead of many numbers: `depth` layers, 64 · depth wide (Kaplan et al. 2020, §3.1: the loss hardly
     depends on the ratio of the two between 30 and 200), heads of 64, and learning rates that follow the width (see
-    `elek.training.scaling`). Whatever is given beside it stays as given; `elek explain` shows what follows."""
+    `elek.training.rates`). Whatever is given beside it stays as given; `elek explain` shows what follows."""
     context: int = Field(default=256, ge=2)
     """Tokens that the model sees at once."""
     layers: int = Field(default_factory=lambda shape: shape["depth"] or 6, ge=1)
@@ -188,9 +188,5 @@ class ModelConfig(ModelShape):
         return 6 * sum(self.products.values()) + seen * self.layers * self.width * self.context
 
 
-OPTIONS = frozenset(
-    (
-        "depth mlp positions norm bias qk_norm document_masking dropout objective".split()  # noqa: SIM905 - readable
-    )
-)
+OPTIONS = frozenset("depth mlp positions norm bias qk_norm document_masking dropout objective".split())  # noqa: SIM905
 """Fields that a config.json may leave out, for their default is what the first config.json files meant."""

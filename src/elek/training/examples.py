@@ -62,8 +62,9 @@ def make_examples(
     counts = np.maximum(1, (targets >= 0).sum(axis=1))
     asked = np.flatnonzero(targets >= 0)
     shares = (1 / (counts * len(windows)))[asked // targets.shape[1]].astype(np.float32)
-    given = (torch.from_numpy(array).to(device) for array in (inputs, targets.flatten()[asked], asked, shares))
-    return Examples(*given, documents=documents)
+    arrays = (inputs, targets.flatten()[asked], asked, shares)
+    given = [torch.from_numpy(array).to(device) for array in arrays]
+    return Examples(*given, documents)
 
 
 def key_dropout(seed: int, step: int, windows: Indices) -> None:

@@ -46,7 +46,8 @@ class _HeadLoss(torch.autograd.Function):
             grad_weight += gradient.t() @ piece
         ctx.save_for_backward(grad_states, grad_weight)
         ctx.rows = rows if shares is None else 1
-        return total / ctx.rows
+        mean: Tensor = total / ctx.rows
+        return mean
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from elek.model.config import ModelShape
 from elek.params import Section
-from elek.training.scaling import learning_rates
+from elek.training.rates import learning_rates
 
 
 class OptimizerParams(Section):
