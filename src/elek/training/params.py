@@ -128,3 +128,9 @@ class TrainParams(Section):
             return given  # told with its place, when `model` itself is validated
         rates = learning_rates(shape, str(optimizer.get("name", "muon")))
         return {**given, "optimizer": {**rates, **optimizer}}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.objective == "masked" and self.model.positions == "none":
+            raise ValueError("a masked model without positions sees a bag of words: choose other `model.positions`")
+        return self

@@ -8,7 +8,8 @@ of n × n whose numbers each move by a fixed amount
 - is proportional to √n with Muon as scaled here, whose steps are orthogonal: rate ∝ 1 / √width.
 
 An embedding's rate stays, for each token moves its row alone, and an output head's falls as 1 / width (Yang et al.
-2022, table 3). A tied matrix is both: the geometric mean of the two, 1 / √width.
+2022, table 3). A tied matrix is both: the geometric mean of the two, 1 / √width. Where AdamW has an embedding and a
+head of its own beside Muon, it takes the smaller rate for both.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from elek.model.config import ModelShape
 WIDTH = 192
 """The width at which the two rates below were found: that of the shipped params.yaml."""
 LEARNING_RATE, MATRIX_LEARNING_RATE = 3e-3, 1e-2
-TOKENS_PER_PARAMETER = 20
-"""Of a model trained with no more compute than its loss is worth (Hoffmann et al. 2022, §3.4): advice, no rule."""
 
 
 def learning_rates(shape: ModelShape, optimizer: str) -> dict[str, float]:
