@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from elek.cli import console
+from elek.errors import DataError
 from elek.model.explain import Costs
-
-PARTS = {"feed_forward": "feed-forward", "positions": "positions (learned)"}
 
 
 def explain(path: Path, *, as_json: bool) -> None:
@@ -66,17 +65,14 @@ def _show(costs: Costs, precision: str, windows: int, steps: int, time: dict[str
         console.say(f"\nKV cache     {costs.cache_per_token:,} bytes per token in float32")
     epochs = f", {costs.epochs:.2f} times the text" if costs.epochs else ""
     console.say(f"run          {costs.tokens:,} tokens{epochs}, {costs.flops:.3g} operations")
-    needed = round(steps * costs.advised_tokens / costs.tokens)
-    console.say(
-        f"advice       20 tokens per parameter are {costs.advised_tokens:,}: {needed:,} steps instead of {steps:,}"
-    )
-    if time:
-        reached = (
-            f", {_clock(time['seconds'])} at the {time['mfu']:.0%} that the last run reached" if "mfu" in time else ""
-        )
-        console.say(f"time         {_clock(time['seconds_at_peak'])} at this machine's measured peak{reached}")
-    else:
+    advised = costs.advised_tokens
+    needed = round(steps * advised / costs.tokens)
+    console.say(f"advice       20 tokens per parameter are {advised:,}: {needed:,} steps instead of {steps:,}")
+    if not time:
         console.say("time         unknown: no training has measured this machine's peak yet")
+        return
+    reached = f", {_clock(time['seconds'])} at the {time['mfu']:.0%} that the last run reached" if "mfu" in time else ""
+    console.say(f"time         {_clock(time['seconds_at_peak'])} at this machine's measured peak{reached}")
 
 
 def _shape(shape: Mapping[str, Any]) -> str:
@@ -92,7 +88,7 @@ def _table(title: str, rows: Mapping[str, int], form: Any) -> None:
     total = sum(rows.values())
     for name, value in rows.items():
         if value:
-            _row(PARTS.get(name, name), f"{form(value)}  {value / total:4.0%}")
+            _row(name.replace("feed_forward", "feed-forward"), f"{form(value)}  {value / total:4.0%}")
     if not title.startswith("memory"):  # what is needed for a moment does not add up
         _row("together", form(total))
 
@@ -115,5 +111,8 @@ def _json(path: Path) -> dict[str, Any]:
     """What a file of ours says; nothing where it is not there yet."""
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"damaged: {error}", where=str(path), fix="remove it, and run `dvc repro`") from None
     return found

@@ -9,6 +9,7 @@ machine's choice of kernels.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from elek.model.config import ModelConfig
@@ -79,11 +80,17 @@ def _count(config: ModelConfig, windows: int, precision: Precision) -> Counter[s
                 saved[part[-1]] += tensor.untyped_storage().nbytes()
             return tensor
 
+        def enter(name: str, *_: object) -> None:
+            part.append(name)
+
+        def leave(*_: object) -> None:
+            part.pop()
+
         for name, module in model.named_modules():
             last = name.rpartition(".")[2]
-            if last in ("attention", "feed_forward", "norm", "attention_norm", "feed_forward_norm"):
-                module.register_forward_pre_hook(lambda *_, last=last: part.append(_PARTS.get(last, last)))  # type: ignore[misc]
-                module.register_forward_hook(lambda *_: part.pop() and None)
+            if last in ("attention", "feed_forward") or last.endswith("norm"):
+                module.register_forward_pre_hook(partial(enter, "norms" if last.endswith("norm") else last))
+                module.register_forward_hook(leave)
         tokens = torch.zeros(windows, config.context, dtype=torch.int64)
         documents = tokens if config.document_masking else None
         compute = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
@@ -95,11 +102,8 @@ def _count(config: ModelConfig, windows: int, precision: Precision) -> Counter[s
     return saved
 
 
-_PARTS = {"norm": "norms", "attention_norm": "norms", "feed_forward_norm": "norms"}
-
-
 def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 def loss_bytes(config: ModelConfig, targets: int, precision: Precision) -> int:

@@ -62,9 +62,13 @@ def make_examples(
     counts = np.maximum(1, (targets >= 0).sum(axis=1))
     asked = np.flatnonzero(targets >= 0)
     shares = (1 / (counts * len(windows)))[asked // targets.shape[1]].astype(np.float32)
-    arrays = (inputs, targets.flatten()[asked], asked, shares)
-    given = [torch.from_numpy(array).to(device) for array in arrays]
-    return Examples(*given, documents)
+    return Examples(
+        torch.from_numpy(inputs).to(device),
+        torch.from_numpy(targets.flatten()[asked]).to(device),
+        torch.from_numpy(asked).to(device),
+        torch.from_numpy(shares).to(device),
+        documents,
+    )
 
 
 def key_dropout(seed: int, step: int, windows: Indices) -> None:
