@@ -19,8 +19,10 @@ from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
 from elek.training.history import to_csv
+from elek.training.masking import Words
 from elek.training.params import TrainParams
 from elek.training.trainer import Trainer
+from elek.vocab.tokenizer import Tokenizer
 from stages._shell import Stage
 
 
@@ -28,8 +30,11 @@ def main() -> None:
     with Stage("train", TrainParams) as stage:
         train = TokenShards(stage.data("tokenize") / "train")
         validation = TokenShards(stage.data("tokenize") / "validation")
-        config = ModelConfig(**stage.params.model.model_dump(), vocab_size=train.vocab_size)
-        trainer = Trainer(stage.params, config, train, validation, stage.project / ".ckpt")
+        config = ModelConfig(
+            **stage.params.model.model_dump(), vocab_size=train.vocab_size, objective=stage.params.objective
+        )
+        words = Words.of(Tokenizer.load(stage.data("vocab"))) if stage.params.objective == "masked" else None
+        trainer = Trainer(stage.params, config, train, validation, stage.project / ".ckpt", words)
         trained = trainer.run()
         save_model(stage.out, trained.model)
         write_text(stage.out / "history.csv", to_csv(trained.history))
@@ -50,7 +55,10 @@ def main() -> None:
             ("model", f"{config.parameters:,} parameters, {config.layers} layers, {config.width} wide"),
             ("tokens", f"{last.tokens:,} in {last.step} steps, {trained.tokens_per_second:,.0f} a second"),
             ("loss", f"{last.train_loss:.4f} training, {last.validation_loss:.4f} validation"),
-            ("bits per byte", f"{stage.metrics['validation_bits_per_byte']:.4f} validation"),
+            (
+                "bits per byte" if config.causal else "pseudo-bits per byte",
+                f"{stage.metrics['validation_bits_per_byte']:.4f} validation",
+            ),
         ]
     trainer.forget()  # data/train stands: the checkpoints have served
 

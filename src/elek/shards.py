@@ -173,7 +173,8 @@ class TokenShards:
         return table.append_column("start", pa.array(start)).append_column("length", pa.array(length))
 
     @cached_property
-    def _document_starts(self) -> npt.NDArray[np.int64]:
+    def document_starts(self) -> npt.NDArray[np.int64]:
+        """Position of each document's first token in the stream, ascending."""
         starts: npt.NDArray[np.int64] = self.documents["start"].to_numpy()
         return starts
 
@@ -181,13 +182,13 @@ class TokenShards:
         """The row of `documents` in which token `token` of the stream lies. Raises IndexError beyond its end."""
         if not 0 <= token < len(self):
             raise IndexError(f"token {token} of a stream of {len(self)}")
-        row = int(np.searchsorted(self._document_starts, token, side="right")) - 1
+        row = int(np.searchsorted(self.document_starts, token, side="right")) - 1
         found: dict[str, Any] = self.documents.slice(row, 1).to_pylist()[0]
         return found
 
     def document(self, row: int) -> Tokens:
         """Tokens of the document in row `row` of `documents`."""
-        return self.window(int(self._document_starts[row]), self.documents["length"][row].as_py())
+        return self.window(int(self.document_starts[row]), self.documents["length"][row].as_py())
 
     def figures(self) -> dict[str, Any]:
         """Documents, tokens, bytes, bytes per token and shards, the first four by language as well."""

@@ -46,8 +46,10 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "ui", "register", "schedule --every 5", "why x", "rules", "lineage x", "new filter abc"]
-    + ["generate x", "attention x", "serve"],
+    [
+        *("run", "ui", "register", "schedule --every 5", "why x", "rules", "lineage x", "new filter abc"),
+        *("generate x", "attention x", "serve"),
+    ],
 )
 def test_outside_of_a_project(tmp_path: Path, command: str) -> None:
     """Every command that needs a project says that there is none, and where the nearest one above is."""

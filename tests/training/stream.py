@@ -27,6 +27,10 @@ class ArrayStream:
     def window(self, start: int, length: int) -> npt.NDArray[np.unsignedinteger]:
         return self.tokens[start : start + length]
 
+    @property
+    def document_starts(self) -> npt.NDArray[np.int64]:
+        return np.arange(0, len(self.tokens), self.length, dtype=np.int64)
+
     def document_at(self, token: int) -> dict[str, Any]:
         row = token // self.length
         return {"id": f"doc-{row}", "start": row * self.length, "length": self.length}

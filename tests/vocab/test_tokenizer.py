@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.errors import DataError
-from elek.vocab.tokenizer import SPECIAL_PIECES, Tokenizer
+from elek.vocab.params import SPECIAL_PIECES
+from elek.vocab.tokenizer import Tokenizer
 from tests.vocabulary import texts, tokenizer
 
 

@@ -189,6 +189,30 @@ def serve(
 
 
 @app.command()
+def fill(
+    text: Annotated[str, typer.Argument(help='A text with one or more [MASK], as in "The [MASK] ran."')],
+    top_k: Annotated[int, typer.Option(help="Show the k likeliest pieces.", min=1)] = 5,
+    joint: Annotated[bool, typer.Option("--joint", help="Fill several masks in one pass, not one by one.")] = False,
+    json: Json = False,
+) -> None:
+    """Fill in what is masked, with a model of `train.objective: masked`."""
+    from elek.cli.fill import fill
+
+    fill(text, top_k=top_k, joint=joint, as_json=json)
+
+
+@app.command()
+def explain(
+    params: Annotated[Path, typer.Option(help="File whose section `train` is explained.")] = Path("params.yaml"),
+    json: Json = False,
+) -> None:
+    """Tell what the model and its training cost: parameters, operations, memory."""
+    from elek.cli.explain import explain
+
+    explain(params, as_json=json)
+
+
+@app.command()
 def why(
     doc_id: Annotated[str, typer.Argument(help="Id of a document, as reports and datasets name it.")],
     json: Json = False,

@@ -47,6 +47,8 @@ class EvaluateParams(Section):
 
     max_tokens: int = Field(default=60_000, ge=1)
     """Tokens scored per split. Of a larger split a share of the windows is taken, by hash, from all documents."""
+    max_masked_tokens: int = Field(default=1000, ge=1)
+    """The same for a masked model, where each token costs a pass over its window."""
     stride: float = Field(default=0.5, gt=0, le=1)
     """A document longer than the context is read in windows that advance by this share of it: what is scored has
     at least the rest as its past. Smaller is fairer to the model and slower: the cost is 1 / stride."""

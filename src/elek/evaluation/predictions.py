@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
+from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.vocab.tokenizer import Tokenizer
 
@@ -64,6 +66,24 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @classmethod
+    def of_logits(
+        cls, logits: torch.Tensor, right: torch.Tensor, row: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
+    ) -> Predictions:
+        """A network's, from its logits [N, V] in float32 and the right tokens [N]."""
+        own = logits.gather(1, right[:, None])
+        # Of equally likely tokens the one with the smallest id comes first, as argmax has it.
+        before = torch.arange(logits.shape[1]) < right[:, None]
+        likelier = ((logits > own) | ((logits == own) & before)).sum(1)
+        return cls(
+            row=row,
+            position=position,
+            token=right.numpy(),
+            nats=F.cross_entropy(logits, right, reduction="none").double().numpy(),
+            rank=likelier.clamp(max=5).to(torch.int8).numpy(),
+            confidence=(logits.max(1).values - logits.logsumexp(1)).exp().numpy(),
+        )
 
     @classmethod
     def gather(cls, pieces: list[Predictions]) -> Predictions:

@@ -122,21 +122,7 @@ def _score_batch(model: Transformer, shards: TokenShards, batch: Sequence[Window
     right, chosen = targets[scored], scored.numpy()
     # The head is the dear part: only for what is scored.
     logits = F.linear(model.states(inputs)[scored], model.head_weight).float()
-    own = logits.gather(1, right[:, None])
-    loss = F.cross_entropy(logits, right, reduction="none").double()
-    return Predictions(
-        row=rows[chosen],
-        position=positions[chosen],
-        token=right.numpy(),
-        nats=loss.numpy(),
-        # Of equally likely tokens the one with the smallest id comes first, as argmax has it.
-        rank=((logits > own) | ((logits == own) & (torch.arange(logits.shape[1]) < right[:, None])))
-        .sum(1)
-        .clamp(max=5)
-        .to(torch.int8)
-        .numpy(),
-        confidence=(logits.max(1).values - logits.logsumexp(1)).exp().numpy(),
-    )
+    return Predictions.of_logits(logits, right, rows[chosen], positions[chosen])
 
 
 def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:

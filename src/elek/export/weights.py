@@ -15,10 +15,31 @@ from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer
 from elek.vocab.tokenizer import Tokenizer
 
-_EXPRESSED = frozenset(
-    ("context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size")
+_SIZES = (
+    "context",
+    "layers",
+    "width",
+    "heads",
+    "kv_heads",
+    "ffn",
+    "rope_theta",
+    "norm_eps",
+    "tie_embeddings",
+    "vocab_size",
 )
+_TRAINING = ("depth", "document_masking", "dropout")  # of no consequence for a finished model
+_EXPRESSED = frozenset((*_SIZES, *_TRAINING))
 """Fields of ModelConfig whose every value LlamaForCausalLM can express."""
+
+_ONLY = {
+    "objective": "causal",
+    "norm": "rmsnorm",
+    "positions": "rope",
+    "mlp": "swiglu",
+    "bias": False,
+    "qk_norm": False,
+}
+"""And fields with the one value that is expressed here; `elek.model.config` says which class has the others."""
 
 _NAMES = {
     r"embedding\.weight": "model.embed_tokens.weight",
@@ -53,12 +74,18 @@ def export_model(folder: Path, model: Transformer) -> None:
 
 def llama_config(config: ModelConfig) -> dict[str, Any]:
     """config.json. Readers of two generations find the base of the rotary positions under their own key."""
-    unknown = sorted(set(ModelConfig.model_fields) - _EXPRESSED)
+    unknown = sorted(
+        name
+        for name in set(ModelConfig.model_fields) - _EXPRESSED
+        if name not in _ONLY or getattr(config, name) != _ONLY[name]
+    )
     if unknown:
+        name, value = unknown[0], getattr(config, unknown[0])
+        key = "train.objective" if name == "objective" else f"train.model.{name}"
         raise ParamsError(
-            f"transformers' LlamaForCausalLM cannot express `train.model.{unknown[0]}`",
+            f"transformers' LlamaForCausalLM cannot express `{key}: {value}`",
             where="export",
-            fix=f"the export knows: {', '.join(sorted(_EXPRESSED))}",
+            fix=f"the export knows {', '.join(f'{name}: {value}' for name, value in sorted(_ONLY.items()))}",
         )
     return {
         "architectures": ["LlamaForCausalLM"],

@@ -69,7 +69,7 @@ def decoder_for(model: Transformer, rows: int = 1) -> Decoder:
 
 def require_causal(model: Transformer) -> None:
     """Raises ParamsError for a masked language model."""
-    if not getattr(model.config, "causal", True):
+    if not model.config.causal:
         raise ParamsError(
             "a masked model cannot continue a text: it was made to fill in what is missing",
             where="generation",

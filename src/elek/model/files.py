@@ -26,7 +26,7 @@ def save_model(folder: Path, model: Transformer) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, temporary, metadata={"format": "pt"})
     temporary.replace(folder / WEIGHTS)
-    write_json(folder / CONFIG, model.config.model_dump())
+    write_json(folder / CONFIG, model.config.file())
 
 
 def load_config(folder: Path) -> ModelConfig:

@@ -32,6 +32,9 @@ class TokenStream(Protocol):
 
     def window(self, start: int, length: int) -> npt.NDArray[np.unsignedinteger]: ...
 
+    @property
+    def document_starts(self) -> npt.NDArray[np.int64]: ...
+
     def document_at(self, token: int) -> dict[str, Any]: ...
 
 
@@ -50,13 +53,13 @@ def permuted(positions: Indices, size: int, key: bytes) -> Indices:
     while walking.any():
         left, right = result[walking] >> half, result[walking] & mask
         for round_key in keys:
-            left, right = right, left ^ (_mixed(right ^ round_key) & mask)
+            left, right = right, left ^ (mixed(right ^ round_key) & mask)
         result[walking] = left << half | right
         walking = result >= np.uint64(size)
     return result.astype(np.int64)
 
 
-def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64's finaliser (Steele et al. 2014): every bit of x changes half of the result's."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -101,6 +104,11 @@ class Batches:
         for row, window in enumerate(windows):
             result[row] = self.stream.window(int(window) * self.context, self.context + 1)
         return result
+
+    def document_numbers(self, windows: Indices) -> Indices:
+        """Which document each input of some windows belongs to, [len(windows), context]: a number, never an id."""
+        positions = windows[:, None] * self.context + np.arange(self.context)
+        return np.searchsorted(self.stream.document_starts, positions, side="right")
 
     def documents(self, windows: Indices) -> list[str]:
         """Ids of the documents that have a token in some windows, sorted."""

@@ -21,7 +21,9 @@ CHUNK_NUMBERS = 1 << 21
 
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, training: bool) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None, training: bool
+    ) -> Tensor:
         rows = states.shape[0]
         matrix = weight.to(states.dtype)
         grad_states = torch.empty_like(states) if training else states.new_empty(0)
@@ -31,29 +33,36 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, rows, step):
             piece, wanted = states[start : start + step], targets[start : start + step, None]
             scores = F.log_softmax(F.linear(piece, matrix).float(), dim=-1)
-            total -= scores.gather(1, wanted).sum()
+            right = scores.gather(1, wanted)
+            total -= right.sum() if shares is None else shares[start : start + step] @ right[:, 0]
             if not training:
                 continue
             gradient = scores.exp_()  # of the sum: each probability, less 1 where it is the target
-            gradient = gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0)).to(states.dtype)
+            gradient = gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0))
+            if shares is not None:
+                gradient *= shares[start : start + step, None]
+            gradient = gradient.to(states.dtype)
             torch.mm(gradient, matrix, out=grad_states[start : start + step])
             grad_weight += gradient.t() @ piece
         ctx.save_for_backward(grad_states, grad_weight)
-        ctx.rows = rows
-        return total / rows
+        ctx.rows = rows if shares is None else 1
+        mean: Tensor = total / ctx.rows
+        return mean
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
         scale = grad_outputs[0] / ctx.rows
-        return grad_states * scale, grad_weight * scale, None, None
+        return grad_states * scale, grad_weight * scale, None, None, None
 
 
-def head_loss(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def head_loss(states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None = None) -> Tensor:
     """Mean cross-entropy, in nats, of `targets` int64 [N] under the logits states [N, C] · weight [V, C]ᵀ.
+
+    `shares`, float32 [N], weigh the targets; without them each has 1 / N.
 
     Products are made in the type of `states`; probabilities, the sum and the weight's gradient in float32.
     Peak memory: one chunk of logits, and the gradients of both inputs.
     """
-    loss: Tensor = _HeadLoss.apply(states, weight, targets, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
+    loss: Tensor = _HeadLoss.apply(states, weight, targets, shares, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return loss

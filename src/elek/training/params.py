@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from elek.model.config import ModelShape
 from elek.params import Section
+from elek.training.rates import learning_rates
 
 
 class OptimizerParams(Section):
@@ -55,11 +56,36 @@ class ValidationParams(Section):
     """Windows of `context` tokens that are measured, spread evenly over the validation text, always the same."""
 
 
+class MaskingParams(Section):
+    """What `objective: masked` hides; see `elek.training.masking`. The defaults are those of BERT."""
+
+    share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of a window's tokens that the model is asked for, none of them special."""
+    masked: float = Field(default=0.8, ge=0, le=1)
+    """Of those, the share that is replaced by `<mask>`."""
+    random: float = Field(default=0.1, ge=0, le=1)
+    """And the share that is replaced by any other token. The rest stands as it was, and is asked for all the same."""
+    whole_words: bool = False
+    """All pieces of a word are asked for together (Cui et al. 2021), a word reaching from one piece that begins with
+    a space to the next: harder, for no piece gives away its neighbour."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.masked + self.random > 1:
+            raise ValueError(f"masked {self.masked} and random {self.random} are more than 1 together")
+        return self
+
+
 class TrainParams(Section):
     """How a model is trained: its shape, the text it sees and in which steps."""
 
     seed: int = Field(default=1, ge=0)
     """Of the first weights and of the order of the windows."""
+    objective: Literal["causal", "masked"] = "causal"
+    """What is learned: each next token from those before it, or hidden ones from both sides, which cannot write text
+    but knows more of each place in it."""
+    masking: MaskingParams = MaskingParams()
+    """What `masked` hides."""
     model: ModelShape = ModelShape()
     """Its shape, except for the vocabulary's size, which the shards know."""
     steps: int = Field(default=800, ge=1)
@@ -86,3 +112,25 @@ class TrainParams(Section):
     never `all cores`: the same number gives the same model. Raise it to train faster on a larger machine."""
     compile: bool = False
     """Compile the model with torch.compile: pays from about ten minutes of training, and needs a C++ compiler."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_depth(cls, given: Any) -> Any:
+        """Where the dial `model.depth` is set, learning rates that nobody gave follow the width."""
+        if not isinstance(given, dict) or not isinstance(given.get("model"), dict) or not given["model"].get("depth"):
+            return given
+        optimizer = given.get("optimizer") or {}
+        if not isinstance(optimizer, dict):
+            return given
+        try:
+            shape = ModelShape.model_validate(given["model"])
+        except ValidationError:
+            return given  # told with its place, when `model` itself is validated
+        rates = learning_rates(shape, str(optimizer.get("name", "muon")))
+        return {**given, "optimizer": {**rates, **optimizer}}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.objective == "masked" and self.model.positions == "none":
+            raise ValueError("a masked model without positions sees a bag of words: choose other `model.positions`")
+        return self

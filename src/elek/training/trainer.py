@@ -1,4 +1,4 @@
-"""The training loop of a causal language model.
+"""The training loop of a language model, causal or masked.
 
 Everything that it does is a function of (params, data, versions, kind of machine): the first weights of the
 seed, the batches of the step's number, the sums of the number of threads. So a run that was killed and goes on
@@ -18,14 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elek.errors import DataError, TrainingError
+from elek.errors import DataError, ParamsError, TrainingError
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
 from elek.progress import Progress
 from elek.training.batches import Batches, Indices, TokenStream
 from elek.training.checkpoint import Checkpoint, Checkpoints
+from elek.training.examples import key_dropout, make_examples
 from elek.training.history import Row
-from elek.training.loss import head_loss
+from elek.training.masking import Masking, Words
 from elek.training.optimizers import make_optimizers
 from elek.training.params import TrainParams
 from elek.training.runtime import Runtime, choose_runtime, has_compiler
@@ -47,7 +48,8 @@ class Trained:
 class Trainer:
     """A model in training: `Trainer(…).run()`.
 
-    `train` and `validation` are token streams; `root` is where checkpoints go, None for none.
+    `train` and `validation` are token streams; `root` is where checkpoints go, None for none; `words` tells which
+    pieces begin one, where whole words are to be masked.
 
     Raises DataError where the vocabulary of a stream is not the model's or a stream is shorter than a window,
     TrainingError where the loss stops being a number, where a checkpoint cannot be written, and when asked to
@@ -59,6 +61,7 @@ class Trainer:
     train: TokenStream
     validation: TokenStream
     root: Path | None = None
+    words: Words | None = None
     history: list[Row] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +77,11 @@ class Trainer:
         self.held_out = Batches(
             self.validation, config.context, params.batch, params.seed, where="data/tokenize/validation"
         )
+        if config.objective != params.objective:
+            raise ParamsError(f"a {config.objective} model cannot learn `train.objective: {params.objective}`")
+        self.masking = None
+        if params.objective == "masked":
+            self.masking = Masking(params.masking, params.seed, self.train.digest, config.vocab_size, self.words)
         torch.set_num_threads(params.threads)
         self.runtime: Runtime = choose_runtime(params.precision)
         self.model = initialise(Transformer(config), params.seed).to(self.runtime.device)
@@ -164,11 +172,16 @@ class Trainer:
         return total
 
     def loss(self, batches: Batches, windows: Indices) -> Tensor:
-        """Mean cross-entropy of each next token in some windows, in nats."""
-        tokens = torch.from_numpy(batches.tokens(windows)).to(self.runtime.device)
+        """Mean cross-entropy, in nats, of what is asked for in some windows: each next token, or what is masked."""
+        training = batches is self.batches
+        step = self.step if training else None  # what is masked for validation never changes
+        given = make_examples(batches, windows, self.config, self.runtime.device, self.masking, step)
+        if self.config.dropout:
+            self.model.train(training)
+            key_dropout(self.params.seed, self.step, windows)
         with self.runtime.mixed():
-            states = self.states(tokens[:, :-1])
-        return head_loss(states.flatten(0, 1).to(self.runtime.compute), self.model.head_weight, tokens[:, 1:].flatten())
+            states = self.states(given.inputs, documents=given.documents)
+        return given.loss(states, self.model.head_weight, self.runtime.compute)
 
     @torch.no_grad()
     def validation_loss(self) -> float:
@@ -213,7 +226,7 @@ class Trainer:
             for number, values in optimizer.state_dict()["state"].items():
                 for key, tensor in values.items():
                     tensors[f"optimizer.{index}.{number}.{key}"] = tensor
-        # Nothing here draws random numbers after the first weights; a model with dropout would.
+        # Nothing here draws random numbers after the first weights but dropout, whose noise is keyed.
         tensors["random.cpu"] = torch.get_rng_state()
         if self.runtime.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.runtime.device)

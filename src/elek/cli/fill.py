@@ -1,0 +1,28 @@
+"""`elek fill`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from elek.cli import console
+
+
+def fill(text: str, *, top_k: int, joint: bool, as_json: bool) -> None:
+    """The likeliest pieces for each mask, from data/train. Raises what `elek.generation.filling.fill` raises."""
+    from elek.generation import filling
+    from elek.model.files import load_model
+    from elek.vocab.tokenizer import Tokenizer
+
+    project = console.project()
+    tokenizer = Tokenizer.load(project / "data" / "vocab")
+    model = load_model(project / "data" / "train")
+    filled = filling.fill(model, tokenizer, text, top_k=top_k, order="joint" if joint else "left-to-right")
+    if as_json:
+        console.print_json({"prompt": text, "joint": joint, **asdict(filled)})
+        return
+    for number, mask in enumerate(filled.masks, 1):
+        label = f"mask {number}" if len(filled.masks) > 1 else "mask"
+        for candidate in mask:
+            console.say(f"{label:<8} {candidate.probability:7.2%}  {candidate.piece!r}")
+            label = ""
+    console.say(filled.text)

@@ -1,0 +1,80 @@
+"""Filling masks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from elek.errors import DataError, ParamsError
+from elek.generation import generate
+from elek.generation.filling import fill
+from elek.model.config import ModelConfig
+from elek.model.transformer import Transformer, initialise
+from tests.vocabulary import tokenizer
+
+
+def model(objective: str = "masked") -> Transformer:
+    config = {"vocab_size": 700, "context": 40, "layers": 1, "width": 32, "heads": 2, "objective": objective}
+    made = initialise(Transformer(ModelConfig.model_validate(config)), seed=3).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.mul_(20) if parameter.dim() > 1 else None
+    return made
+
+
+def test_candidates_are_the_likeliest_that_fit() -> None:
+    """With their probability in the whole vocabulary; words after a space, the rest of one without."""
+    network, pieces = model(), tokenizer()
+    for text, spaced in (("The [MASK] ran", True), ("The far[MASK] ran", False)):
+        ids = [1, *pieces.encode(text.partition("[")[0].rstrip()), 4, *pieces.encode(" ran"), 2]
+        place = ids.index(4)
+        share = network(torch.tensor([ids]))[0, place].softmax(-1)
+        found = fill(network, pieces, text, top_k=3).masks[0]
+        fitting = [index for index in range(5, 700) if pieces.piece(index).startswith("\u2581") == spaced]
+        best = sorted(fitting, key=lambda index: -share[index].item())[:3]
+        assert [candidate.probability for candidate in found] == pytest.approx([share[index].item() for index in best])
+        assert all(candidate.piece.startswith(" ") == spaced for candidate in found)
+
+
+def test_the_text_is_filled_with_the_first_of_each() -> None:
+    """The rest of the text stands as it was, whatever signs are in it."""
+    filled = fill(model(), tokenizer(), "Köyün [MASK] güzeldir,\n <mask> <s> ▁.")
+    first, second = (mask[0].piece for mask in filled.masks)
+    assert filled.text == f"Köyün{first} güzeldir,\n{second} <s> ▁."
+    assert fill(model(), tokenizer(), "[MASK]").text == fill(model(), tokenizer(), "<mask>").text
+
+
+def test_masks_are_filled_one_by_one_or_all_at_once() -> None:
+    """One by one, the second knows the first; jointly, each is as if the other were never filled."""
+    network, pieces, text = model(), tokenizer(), "The [MASK] and the [MASK] ran"
+    joint, ordered = fill(network, pieces, text, order="joint"), fill(network, pieces, text)
+    assert joint.masks[0] == ordered.masks[0]
+    assert joint.masks[1] != ordered.masks[1]
+    written = text.replace(" [MASK]", ordered.masks[0][0].piece, 1)
+    assert pieces.encode(written)  # the same pieces again only where the vocabulary would cut them so
+    assert fill(network, pieces, text, order="joint") == joint
+
+
+@pytest.mark.parametrize(
+    ("text", "top_k", "error", "said"),
+    [
+        ("Nothing here", 5, DataError, "nothing is masked"),
+        ("", 5, DataError, "nothing is masked"),
+        ("[MASK] word" + " word" * 60, 5, DataError, "and the model sees 40"),
+        ("[MASK]", 0, ParamsError, "top_k is 0"),
+    ],
+)
+def test_what_cannot_be_filled_is_told(text: str, top_k: int, error: type[Exception], said: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(error, match=said):
+        fill(model(), tokenizer(), text, top_k=top_k)
+
+
+def test_each_objective_has_its_command() -> None:
+    """A causal model fills nothing and a masked one continues nothing; both say who does."""
+    with pytest.raises(ParamsError, match="a causal model cannot fill a mask") as told:
+        fill(model("causal"), tokenizer(), "The [MASK]")
+    assert "elek generate" in str(told.value)
+    with pytest.raises(ParamsError, match="a masked model cannot continue a text") as told:
+        generate(model(), [1], max_new_tokens=1)
+    assert "elek fill" in str(told.value)

@@ -1,0 +1,310 @@
+"""Every value of every option of the model, under both objectives: one list, and what must hold for all of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from elek.errors import ParamsError
+from elek.model import attention, memory
+from elek.model.config import OPTIONS, ModelConfig, ModelShape
+from elek.model.explain import explain, forward_flops
+from elek.model.files import load_model, save_model
+from elek.model.transformer import Transformer, initialise
+from elek.params import parse
+from elek.training.params import TrainParams
+from elek.training.trainer import Trainer
+from tests.model.text import VOCAB, characters, unigram_entropy
+
+SIZES: dict[str, Any] = {"context": 32, "layers": 1, "width": 32, "heads": 2}
+CHOICES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "grouped": {"heads": 4, "kv_heads": 2},
+    "layernorm": {"norm": "layernorm"},
+    "bias": {"bias": True},
+    "gelu": {"mlp": "gelu"},
+    "learned": {"positions": "learned"},
+    "sinusoidal": {"positions": "sinusoidal"},
+    "no positions": {"positions": "none"},
+    "qk_norm": {"qk_norm": True},
+    "untied": {"tie_embeddings": False},
+    "document masking": {"document_masking": True},
+    "documents, learned": {"document_masking": True, "positions": "learned"},
+    "dropout": {"dropout": 0.1},
+    "gpt2": {"norm": "layernorm", "positions": "learned", "mlp": "gelu", "bias": True},
+}
+CASES = [
+    pytest.param(objective, choice, id=f"{objective}-{name}")
+    for objective in ("causal", "masked")
+    for name, choice in CHOICES.items()
+    if (objective, name) != ("masked", "no positions")
+]
+every_option = pytest.mark.parametrize(("objective", "choice"), CASES)
+
+
+def build(objective: str, choice: dict[str, Any], seed: int = 1, **sizes: Any) -> Transformer:
+    """A model whose every weight matters: matrices grown, gains and biases that are neither 1 nor 0."""
+    values = {**SIZES, "layers": 2, **choice, **sizes, "objective": objective, "vocab_size": VOCAB}
+    model = initialise(Transformer(ModelConfig.model_validate(values)), seed).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4) if parameter.dim() > 1 else parameter.add_(torch.linspace(-0.5, 0.5, len(parameter)))
+    return model
+
+
+def tokens_of(batch: int, length: int) -> Tensor:
+    return torch.randint(5, VOCAB, (batch, length), generator=torch.Generator().manual_seed(0))
+
+
+def make_params(objective: str, choice: dict[str, Any], **changes: Any) -> TrainParams:
+    values: dict[str, Any] = {
+        "objective": objective,
+        "masking": {"share": 0.3},
+        "model": {**SIZES, **choice},
+        "steps": 50,
+        "batch": 16,
+        "threads": 1,
+        "precision": "fp32",
+        "optimizer": {"name": "muon", "learning_rate": 1e-2, "matrix_learning_rate": 3e-2},
+        "validation": {"every": 1000, "windows": 64},
+        "history_every": 1000,
+    }
+    return TrainParams.model_validate({**values, **changes})
+
+
+def make_trainer(params: TrainParams, root: Path | None = None) -> Trainer:
+    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
+    return Trainer(params, config, characters(0, 40_000), characters(40_000, 46_000), root)
+
+
+def test_every_value_is_in_the_list() -> None:
+    """An option that is added must be added to the tests."""
+    tested = {(name, value) for choice in CHOICES.values() for name, value in choice.items()}
+    for name, field in ModelShape.model_fields.items():
+        values = getattr(field.annotation, "__args__", (True, False) if field.annotation is bool else ())
+        for value in values if name in OPTIONS and name != "depth" else ():
+            assert value == field.default or (name, value) in tested, f"{name}: {value}"
+
+
+@every_option
+def test_forward_backward_and_file(objective: str, choice: dict[str, Any], tmp_path: Path) -> None:
+    """Logits of the promised shape, a gradient for every weight, the promised count of them; saved and loaded whole."""
+    model, tokens = build(objective, choice), tokens_of(2, 12)
+    documents = torch.tensor([[0] * 5 + [1] * 7, [0] * 12]) if "document_masking" in choice else None
+    logits = model(tokens, documents=documents)
+    assert (logits.shape, logits.dtype) == ((2, 12, VOCAB), torch.float32)
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens.roll(1, 1).flatten()).backward()  # type: ignore[no-untyped-call]
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        # Softmax does not change when all scores of a query rise alike: a bias of the keys has no effect to learn.
+        assert parameter.grad.abs().sum() > 0 or name.endswith("key.bias"), name
+    assert model.config.parameters == sum(parameter.numel() for parameter in model.parameters())
+    save_model(tmp_path, model)
+    loaded = load_model(tmp_path)
+    assert loaded.config == model.config
+    assert torch.equal(loaded(tokens), model(tokens))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_cache_changes_no_logits(name: str) -> None:
+    """One by one or in pieces as all at once; beyond the context nothing is made up."""
+    model, tokens = build("causal", CHOICES[name]), tokens_of(2, 12)
+    cache = model.new_cache(batch=2)
+    found = torch.cat([model(piece, cache) for piece in tokens.split([5, 1, 1, 4, 1], dim=1)], dim=1)
+    assert (found - model(tokens)).abs().max() < 1e-5
+    with pytest.raises(ValueError, match="33 tokens do not fit the model's context of 32"):
+        model(tokens_of(2, 21), cache)
+
+
+def test_a_masked_model_has_no_cache_and_looks_to_both_sides() -> None:
+    """Its states depend on what follows; a causal model's never do."""
+    tokens = tokens_of(1, 12)
+    changed = tokens.clone()
+    changed[0, 9] = 5 if tokens[0, 9] != 5 else 6
+    masked, causal = build("masked", {}), build("causal", {})
+    assert not torch.equal(masked(tokens)[:, :9], masked(changed)[:, :9])
+    assert torch.equal(causal(tokens)[:, :9], causal(changed)[:, :9])
+    with pytest.raises(ValueError, match="a masked model has no cache"):
+        masked(tokens, masked.new_cache())
+
+
+@pytest.mark.parametrize("positions", ["rope", "learned", "sinusoidal"])
+@pytest.mark.parametrize("objective", ["causal", "masked"])
+def test_documents_of_a_window_do_not_see_each_other(objective: str, positions: str) -> None:
+    """Each document's logits are those that it has alone, wherever in the window it stands."""
+    model, tokens = build(objective, {"positions": positions}), tokens_of(1, 20)
+    documents = torch.tensor([[4] * 7 + [5] * 12 + [9]])
+    together = model(tokens, documents=documents)
+    alone = torch.cat([model(piece) for piece in tokens.split([7, 12, 1], dim=1)], dim=1)
+    assert (together - alone).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("documents", [True, False])
+@pytest.mark.parametrize("length", [2, 7, 16])
+def test_plain_products_equal_pytorchs_kernel(causal: bool, documents: bool, length: int) -> None:
+    """Values and gradients to rounding, one side or both, with documents or without, heads shared."""
+    generator = torch.Generator().manual_seed(length)
+    inputs = [torch.randn(2, heads, length, 8, generator=generator) for heads in (4, 2, 2)]
+    numbers = torch.randint(0, 2, (2, length), generator=generator).sort(dim=1).values
+    seen = attention.visible(numbers, causal) if documents else None
+    plain = attention.causal_halves if causal else attention.both_sides
+    found = []
+    for kernel in (lambda q, k, v: plain(q, k, v, seen), lambda q, k, v: attention.attend(q, k, v, causal, seen)):
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        result = kernel(*leaves)
+        result.square().sum().backward()
+        found.append([result, *[leaf.grad for leaf in leaves]])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@every_option
+def test_it_learns_from_real_text(objective: str, choice: dict[str, Any]) -> None:
+    """On text that it has not seen, better than who knows only how often each character comes in that very text."""
+    trained = make_trainer(make_params(objective, choice, steps=50 if objective == "causal" else 80)).run()
+    loss = trained.history[-1].validation_loss
+    assert loss is not None
+    assert loss < unigram_entropy(characters(40_000, 46_000))
+
+
+@pytest.mark.parametrize("choice", [{}, {"dropout": 0.3, "document_masking": True, "positions": "learned"}])
+@pytest.mark.parametrize("objective", ["causal", "masked"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_that_goes_on_ends_in_the_same_bits(
+    objective: str, choice: dict[str, Any], precision: str, tmp_path: Path
+) -> None:
+    """Also with masks and with dropout, whose draws are keyed, with gradients added up; and so does a second run."""
+    params = make_params(
+        objective, choice, steps=6, batch=6, micro_batch=4, checkpoint_every=2, history_every=1, precision=precision
+    )
+    whole, again, cut = make_trainer(params), make_trainer(params), make_trainer(params, tmp_path)
+    losses = [trainer.run().history[-1] for trainer in (whole, again)]
+    assert losses[0] == losses[1]
+    for _ in range(4):
+        cut._step()
+    cut._save()
+    torch.rand(7)
+    resumed = make_trainer(params, tmp_path)
+    assert resumed.run().history[-1] == losses[0]
+    for one, other, third in zip(
+        *(trainer.model.state_dict().values() for trainer in (whole, again, resumed)), strict=True
+    ):
+        assert torch.equal(one, other)
+        assert torch.equal(one, third)
+
+
+def test_dropout_touches_no_measurement() -> None:
+    """Validation sees the whole model, and as often as one likes."""
+    trainer = make_trainer(make_params("causal", {"dropout": 0.5}))
+    assert trainer.validation_loss() == trainer.validation_loss()
+    plain = make_trainer(make_params("causal", {}))
+    assert trainer.validation_loss() == plain.validation_loss()
+
+
+@every_option
+def test_operations_are_those_that_torch_counts(objective: str, choice: dict[str, Any]) -> None:
+    """Forward exactly; backward twice as much."""
+    model, tokens = build(objective, choice), tokens_of(2, 32)
+    with sdpa_kernel(SDPBackend.MATH):  # made of products, which the counter knows
+        with FlopCounterMode(display=False) as forward:
+            loss = model(tokens).square().mean()
+        with FlopCounterMode(display=False) as backward:
+            loss.backward()
+    told = sum(forward_flops(model.config).values()) * tokens.numel()
+    assert forward.get_total_flops() == told
+    assert backward.get_total_flops() == pytest.approx(2 * told, rel=0.02)
+
+
+MEMORY = [
+    ("causal", {}, {}),
+    ("causal", CHOICES["gpt2"], {"precision": "bf16"}),
+    ("causal", {"kv_heads": 1}, {"micro_batch": 2, "precision": "bf16"}),
+    ("causal", {"document_masking": True}, {"batch": 1, "micro_batch": 1}),
+    ("masked", {}, {"optimizer": {"name": "adamw"}}),
+]
+
+
+@pytest.mark.parametrize(("objective", "choice", "changes"), MEMORY)
+def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], changes: dict[str, Any]) -> None:
+    """The highest sum of all tensors in two steps: within a fifth of what `explain` says, above and below."""
+    shape = {"context": 64, "layers": 3, "width": 64, **choice}
+    params = make_params(objective, shape, **{"batch": 8, **changes})
+    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
+    told = explain(config, params, memory_precision(params)).peak_memory
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        trainer = make_trainer(params)
+        trainer._step()
+        trainer._step()
+    now = highest = 0
+    for event in profiled.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            highest = max(highest, now)
+    assert 1 / 1.2 < highest / told < 1.2
+
+
+def memory_precision(params: TrainParams) -> memory.Precision:
+    return "bf16" if params.precision == "bf16" else "fp32"
+
+
+def test_explain_adds_up() -> None:
+    """Parts are those of the model; checkpointing keeps less; the advice is 20 tokens per parameter."""
+    params = make_params("causal", {"layers": 4})
+    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
+    costs = explain(config, params, "fp32", corpus_tokens=1000)
+    assert sum(costs.parameters.values()) == config.parameters
+    assert costs.memory["weights"] == 4 * config.parameters
+    assert (costs.tokens, costs.epochs) == (50 * 16 * 32, 25.6)
+    assert costs.advised_tokens == 20 * config.parameters
+    assert costs.cache_per_token == 2 * 4 * 32 * 4
+    kept, less = (sum(memory.activation_bytes(config, 16, "fp32", again).values()) for again in (False, True))
+    assert less < 0.5 * kept
+
+
+def test_the_dial_derives_what_nobody_gave() -> None:
+    """64 wide and one head per layer; rates that follow the width; and what was given stays."""
+    shape = ModelShape(depth=8)
+    assert (shape.layers, shape.width, shape.heads, shape.kv_heads, shape.ffn) == (8, 512, 8, 8, 1376)
+    assert ModelShape(depth=8, width=96, layers=2).heads == 3
+    assert ModelShape.model_validate(shape.model_dump()) == shape
+    same, wide = (TrainParams.model_validate({"model": {"depth": depth}}).optimizer for depth in (3, 12))
+    assert (same.learning_rate, same.matrix_learning_rate) == (3e-3, 1e-2)
+    assert (wide.learning_rate, wide.matrix_learning_rate) == (1.5e-3, 5e-3)
+    adamw = TrainParams.model_validate({"model": {"depth": 12}, "optimizer": {"name": "adamw"}}).optimizer
+    assert adamw.learning_rate == 7.5e-4
+    chosen = TrainParams.model_validate({"model": {"depth": 12}, "optimizer": {"learning_rate": 0.1}})
+    assert (chosen.optimizer.learning_rate, chosen.optimizer.matrix_learning_rate) == (0.1, 5e-3)
+    assert TrainParams.model_validate(chosen.model_dump()) == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": {"depth": 0}}, "greater than or equal to 1"),
+        ({"model": {"positions": "relative"}}, "'rope', 'learned', 'sinusoidal' or 'none'"),
+        ({"model": {"dropout": 1}}, "less than 1"),
+        ({"model": {"width": 33, "heads": 3, "positions": "sinusoidal"}}, "33 is odd"),
+        ({"objective": "masked", "model": {"positions": "none"}}, "bag of words"),
+        ({"masking": {"masked": 0.8, "random": 0.3}}, "more than 1 together"),
+        ({"masking": {"shared": 0.1}}, "unknown key `train.masking.shared`"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(given: dict[str, Any], said: str) -> None:
+    """Before anything runs."""
+    with pytest.raises(ParamsError, match=said):
+        parse("train", given, TrainParams)
+
+
+def test_an_untrained_model_knows_nothing() -> None:
+    """At the first step the loss is that of chance, whatever the objective."""
+    for objective in ("causal", "masked"):
+        assert make_trainer(make_params(objective, {})).validation_loss() == pytest.approx(math.log(VOCAB), abs=0.1)
