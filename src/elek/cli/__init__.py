@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -130,6 +131,38 @@ def why(
     from elek.cli.commands import why
 
     why(doc_id, as_json=json)
+
+
+@app.command()
+def curate(
+    files: Annotated[list[str], typer.Argument(help="JSONL, Parquet, CSV or text files, globs, folders; also gz, zst.")],
+    out: Annotated[Path, typer.Option(help="Folder for documents, signals, decisions and the report.")],
+    preset: Annotated[
+        str | None, typer.Option(help="Only these rules: gopher, c4, fineweb, fineweb2-turkish.")
+    ] = None,
+    words: Annotated[str | None, typer.Option(help="What the rules count as words: whitespace or unicode.")] = None,
+    skip: Annotated[str, typer.Option(help="Stages to leave out: clean, filter, dedup, with commas.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one per core.", min=0, max=61)] = 0,
+    license: Annotated[str | None, typer.Option(help="SPDX licence of documents that declare none.")] = None,
+    lang: Annotated[str | None, typer.Option(help="Language of documents that declare none, as in tr.")] = None,
+    params: Annotated[Path | None, typer.Option(help="A params.yaml: its clean, annotate, filter, dedup.")] = None,
+    json: Json = False,
+) -> None:
+    """Clean, measure, filter and deduplicate files of one's own; say why for every document."""
+    from elek.cli.curate import curate
+
+    curate(
+        files,
+        out=out,
+        preset=preset,
+        words=words,
+        skip=[name.strip() for name in skip.split(",") if name.strip()],
+        workers=workers,
+        license=license,
+        lang=lang,
+        params=params,
+        as_json=json,
+    )
 
 
 @app.command()

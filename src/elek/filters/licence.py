@@ -8,7 +8,8 @@ or notice names a stricter licence than was declared (`elek.licences.evidence`).
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import json
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,9 @@ from pydantic import AfterValidator, BaseModel
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import contradicts, find, summary
-from elek.licences.policy import PolicyName, judge, single_licences
-from elek.licences.spdx import check, normalise
+from elek.licences.evidence import CONVINCING, contradicts, find, summary
+from elek.licences.policy import Judgement, PolicyName, judge, single_licences
+from elek.licences.spdx import NOASSERTION, check, normalise
 from elek.params import Section
 
 Licences = Annotated[tuple[str, ...], AfterValidator(single_licences)]
@@ -36,6 +37,9 @@ class LicenceParams(Section):
     """SPDX identifiers that are refused whatever the policy says."""
     unknown: bool = True
     """Drop what nobody knows the licence of."""
+    undeclared: Literal["unknown", "evidence"] = "unknown"
+    """What a document without a declared licence (`NOASSERTION`) is judged as: as `unknown` as any, or by the
+    `evidence` in its own text, so that it stays where it says nothing of itself that the policy refuses."""
     contradiction: bool = True
     """Drop a document that names, of itself, a stricter licence than its source declares."""
 
@@ -73,6 +77,11 @@ class LicenceFilter(Filter):
         allow, deny = frozenset(params.allow), frozenset(params.deny)
         declared = signals["declared"].to_pylist()
         judged = [judge(value, params.policy, allow, deny) for value in declared]
+        if params.undeclared == "evidence":
+            for row, value in enumerate(declared):
+                if value == NOASSERTION:
+                    said = _said_of_itself(signals["evidence"][row].as_py())
+                    judged[row] = _worst([judge(name, params.policy, allow, deny) for name in said])
         reasons = [item.reason for item in judged]
         verdicts = [self._verdict("policy", [item.outcome == "refused" for item in judged], reasons)]
         if params.unknown:
@@ -86,3 +95,20 @@ class LicenceFilter(Filter):
     def _verdict(self, rule: str, failed: list[bool], evidence: list[str]) -> Verdict:
         nothing = np.full(len(failed), np.nan)
         return Verdict(f"{self.name}.{rule}", np.array(failed, bool), nothing, nothing, pa.array(evidence, pa.string()))
+
+
+def _said_of_itself(evidence: str) -> list[str]:
+    """The licences that a document names as its own, from the signal `evidence`."""
+    found = json.loads(evidence) if evidence else []
+    return [
+        item["licence"]
+        for item in found
+        if item["own"] and item["kind"] != "opt-out" and item["confidence"] >= CONVINCING
+    ]
+
+
+def _worst(judged: list[Judgement]) -> Judgement:
+    """What becomes of a document under several licences at once; nothing is held against one under none."""
+    order = ["accepted", "unknown", "refused"]
+    worst = max(judged, key=lambda item: order.index(item.outcome), default=Judgement("accepted", ""))
+    return worst if worst.outcome == "accepted" else Judgement(worst.outcome, f"none declared; found: {worst.reason}")

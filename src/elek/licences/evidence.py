@@ -35,6 +35,10 @@ _TRIGGER = (
 _CAPITALS = [(upper.encode(), upper.lower().encode()) for upper in "ÜÖÇŞĞÉ"]
 
 
+CONVINCING = 0.8
+"""Confidence from which a document's own word is held against what is declared of it."""
+
+
 def find(texts: pa.Array) -> list[list[Finding]]:
     """Evidence in each text, the most convincing first; an empty list where there is none."""
     candidate = pc.match_substring_regex(texts, _TRIGGER, ignore_case=True)
@@ -79,7 +83,7 @@ def contradicts(findings: Sequence[Finding], declared: str) -> bool:
     families = {family(item.id) for item in known}
     strictest = max(RANK[item.category] for item in known)
     for finding in findings:
-        if finding.own and finding.confidence >= 0.8 and finding.kind != "opt-out":
+        if finding.own and finding.confidence >= CONVINCING and finding.kind != "opt-out":
             named = licences_in(finding.licence)
             if all(family(item.id) not in families and RANK[item.category] > strictest for item in named):
                 return True

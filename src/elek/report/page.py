@@ -26,7 +26,14 @@ FILES = {
 
 def write(folder: Path, facts: Facts, params: ReportParams) -> None:
     """Write `index.html`, `data_card.md`, `model_card.md` and `ATTRIBUTION.md` into `folder`."""
-    environment = Environment(
+    context = _context(facts, params)
+    for target, template in FILES.items():
+        write_text(folder / target, environment().get_template(template).render(context))
+
+
+def environment() -> Environment:
+    """The templates of `elek.report`, and how numbers are written in them."""
+    made = Environment(
         loader=PackageLoader("elek.report"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -34,10 +41,8 @@ def write(folder: Path, facts: Facts, params: ReportParams) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "share": _share, "cell": _cell}
-    context = _context(facts, params)
-    for target, template in FILES.items():
-        write_text(folder / target, environment.get_template(template).render(context))
+    made.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "share": _share, "cell": _cell}
+    return made
 
 
 def _count(value: float) -> str:
