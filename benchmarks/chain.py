@@ -109,5 +109,6 @@ def workers(table: pa.Table) -> None:
             took[number] = time.perf_counter() - start
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             size = corpus.stat().st_size / 1e6
-            print(f"elek curate --workers {number}: {took[number]:.1f} s wall, {size / took[number]:.1f} MB/s; {peak:.0f} MiB")
+            speed = f"{took[number]:.1f} s wall, {size / took[number]:.1f} MB/s"
+            print(f"elek curate --workers {number}: {speed}; {peak:.0f} MiB in the largest process")
         print(f"two workers are {took[1] / took[2]:.2f}x one (of a machine that does nothing else)")

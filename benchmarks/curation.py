@@ -39,8 +39,8 @@ from elek.filters.gopher_repetition import DUPLICATED, TOP, GopherRepetition
 from elek.removal import column, cut
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import chain  # noqa: E402 - neighbours, wherever this is run from
-import corpora  # noqa: E402
+import chain
+import corpora
 
 SAMPLE = 300
 """Documents, evenly spread, by which datatrove as shipped is measured."""

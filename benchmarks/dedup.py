@@ -31,7 +31,7 @@ from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import from_binary, signatures
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from corpora import read  # noqa: E402 - a neighbour, wherever this is run from
+from corpora import read
 
 PART = 4_000_000  # bytes of text, as fetch.part_megabytes has it
 

@@ -135,11 +135,11 @@ def why(
 
 @app.command()
 def curate(
-    files: Annotated[list[str], typer.Argument(help="JSONL, Parquet, CSV or text files, globs, folders; also gz, zst.")],
+    files: Annotated[
+        list[str], typer.Argument(help="JSONL, Parquet, CSV or text files, globs, folders; also gz, zst.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for documents, signals, decisions and the report.")],
-    preset: Annotated[
-        str | None, typer.Option(help="Only these rules: gopher, c4, fineweb, fineweb2-turkish.")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Only these rules: gopher, c4, fineweb, fineweb2-turkish.")] = None,
     words: Annotated[str | None, typer.Option(help="What the rules count as words: whitespace or unicode.")] = None,
     skip: Annotated[str, typer.Option(help="Stages to leave out: clean, filter, dedup, with commas.")] = "",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one per core.", min=0, max=61)] = 0,

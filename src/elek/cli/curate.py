@@ -10,7 +10,6 @@ from typing import Any
 from elek.cli import console
 from elek.curation.running import curate as run_curation
 from elek.curation.settings import Settings, settings
-from elek.filtering import WordKind
 from elek.params import ExecutionParams
 
 SHOWN_REASONS = 10
@@ -21,7 +20,7 @@ def curate(
     *,
     out: Path,
     preset: str | None,
-    words: WordKind | None,
+    words: str | None,
     skip: Sequence[str],
     workers: int,
     license: str | None,

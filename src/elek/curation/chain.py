@@ -15,7 +15,7 @@ from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Part, write_part
 from elek.filtering import decide, removing
-from elek.pii import PII_TYPES, find
+from elek.pii import PII_TYPES, PiiType, find
 from elek.removal import removed_bytes
 from elek.sources.records import Skip
 from elek.text.cleaning import SCHEMA, clean_table
@@ -74,7 +74,7 @@ def exported(flat: pa.Table) -> pa.Table:
 
 def _as_it_came(documents: pa.Table) -> tuple[pa.Table, dict[str, int]]:
     """Documents with their personal data counted and left where it is."""
-    found: dict[str, list[int]] = {kind: [] for kind in PII_TYPES}
+    found: dict[PiiType, list[int]] = {kind: [] for kind in PII_TYPES}
     for text in documents["text"].to_pylist():
         kinds = [span.type for span in find(text)]
         for kind, numbers in found.items():

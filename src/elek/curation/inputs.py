@@ -7,6 +7,7 @@ rows cannot be told apart without.
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +86,8 @@ def _expand(argument: str) -> list[Path]:
             raise SourceError("the folder holds no file of a known format", where=argument, fix=_known())
         return readable
     # Windows' shells leave globs to programs.
-    matching = sorted(Path(match) for match in glob.glob(argument, recursive=True) if Path(match).is_file())
+    matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    matching = sorted(path for path in map(Path, matches) if path.is_file())
     if not matching:
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = did_you_mean(path.name, names) if names else None
@@ -177,7 +179,8 @@ class Cutter:
 
     def _lines_piece(self, file: File, held: list[bytes], first: int, size: int) -> Piece:
         path = self._path("jsonl")
-        path.write_bytes(b"".join(held))
+        # The mark keeps a line that begins like UTF-16 from being taken for the beginning of such a file.
+        path.write_bytes(codecs.BOM_UTF8 + b"".join(held))
         return Piece(file.name, path, "jsonl", first, size)
 
     def _tables(self, file: File, batches: Iterator[pa.Table]) -> Iterator[Piece]:

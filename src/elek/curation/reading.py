@@ -13,9 +13,9 @@ from elek.curation.inputs import OPTIONS, Piece, Shard, csv_values
 from elek.dataset import DOCUMENT
 from elek.errors import SourceError
 from elek.licences.spdx import check, normalise
-from elek.sources.decoding import compression
+from elek.sources.decoding import Unreadable, compression
 from elek.sources.files import File
-from elek.sources.formats import Row, csv_rows, json_rows, read_file
+from elek.sources.formats import csv_rows, json_rows, read_file
 from elek.sources.params import LANGUAGE
 from elek.sources.records import Skip, valid_unicode
 
@@ -49,8 +49,9 @@ def read_shard(shard: Shard, license: str, lang: str) -> Read:
                     own.append(item)
                     continue
                 rows.append(item)
-        except SourceError as error:  # half a file must not pass for a whole one
-            rows, own = [], [Skip(piece.file, None, error.what)]
+        except (SourceError, Unreadable) as error:  # half a file must not pass for a whole one
+            reason = error.what if isinstance(error, SourceError) else str(error)
+            rows, own = [], [Skip(piece.file, None, reason)]
         skips += own
         files[piece.file] = files.get(piece.file, 0) + len(rows)
         for row in rows:

@@ -11,7 +11,7 @@ from elek import presets
 from elek.annotation import AnnotateParams
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
-from elek.filtering import UNDETERMINED, FilterParams, WordKind
+from elek.filtering import UNDETERMINED, FilterParams
 from elek.licences.spdx import NOASSERTION, normalise
 from elek.params import parse, read, validate
 from elek.text.cleaning import CleanParams
@@ -51,7 +51,7 @@ class Settings:
         """The settings that `plain` gave."""
         sections = {name: parse(name, plain[name], kind, "manifest.json") for name, kind in _SECTIONS.items()}
         return cls(
-            **sections,  # type: ignore[arg-type]
+            **sections,
             preset=plain["preset"],
             skip=tuple(plain["skip"]),
             license=plain["license"],
@@ -71,7 +71,7 @@ def settings(
     *,
     preset: str | None = None,
     params: Path | None = None,
-    words: WordKind | None = None,
+    words: str | None = None,
     skip: Sequence[str] = (),
     license: str | None = None,
     lang: str | None = None,
@@ -92,7 +92,9 @@ def settings(
         raw["filter"] = chosen["filter"]
     for stage in skip:
         if stage not in SKIPPABLE:
-            raise ParamsError(f"there is no stage `{stage}` to skip", where="--skip", fix=did_you_mean(stage, SKIPPABLE))
+            raise ParamsError(
+                f"there is no stage `{stage}` to skip", where="--skip", fix=did_you_mean(stage, SKIPPABLE)
+            )
     if "filter" in skip:
         raw["filter"] = {}
     if words is not None:
@@ -103,7 +105,7 @@ def settings(
         own = raw["filter"]["language"]
         raw["filter"]["language"] = {**own, "allow": sorted({*own["allow"], code})}
     return Settings(
-        **{name: parse(name, raw[name], kind, where) for name, kind in _SECTIONS.items()},  # type: ignore[arg-type]
+        **{name: parse(name, raw[name], kind, where) for name, kind in _SECTIONS.items()},
         preset=preset,
         skip=tuple(sorted(set(skip))),
         license=normalise(license, "--license") if license else NOASSERTION,
