@@ -78,7 +78,7 @@ def expected(text: str, monkeypatch: pytest.MonkeyPatch) -> str | None:
 def test_the_preset_decides_as_datatrove_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Kept and reason of every document, by the command as people type it; nine rules or more are the reason of some."""
+    """Kept and reason of every document, by the command as people type it; nine rules are the reason of some."""
     rows = corpus()
     command = f"curate {write(tmp_path / 'in.jsonl', rows)} --out {tmp_path / 'out'} --preset gopher --words whitespace"
     app([*command.split(), "--skip", "clean,dedup", "--workers", "1", "--json"], standalone_mode=False)
