@@ -261,3 +261,12 @@ def test_a_compressed_parquet_and_text_input_give_the_same_documents(tmp_path: P
     run([tmp_path / "a.jsonl"], tmp_path / "lines")
     run([tmp_path / "b.parquet"], tmp_path / "table")
     assert reasons(tmp_path / "lines") == reasons(tmp_path / "table")
+
+
+def test_lines_that_rules_take_out_are_out_of_the_documents(tmp_path: Path) -> None:
+    """The preset c4 keeps the document and drops its lines without a full stop; the manifest counts the bytes."""
+    text = document("en", 6, 24) + "\nClick here for more\n"
+    manifest = run([write(tmp_path / "in.jsonl", [{"id": "a", "text": text}])], tmp_path / "out", preset="c4")
+    (left,) = table(tmp_path / "out", "documents")["text"].to_pylist()
+    assert "Click here" not in left
+    assert manifest["clean"]["removed"] > len("Click here for more")

@@ -14,9 +14,8 @@ from elek.curation.inputs import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Part, write_part
-from elek.filtering import decide, removing
+from elek.filtering import decide
 from elek.pii import PII_TYPES, PiiType, find
-from elek.removal import removed_bytes
 from elek.sources.records import Skip
 from elek.text.cleaning import SCHEMA, clean_table
 
@@ -56,8 +55,6 @@ def process_shard(task: ShardTask) -> Processed:
     measured = annotate(documents, settings.annotate)
     decided = decide(measured, settings.filter)
     flat = measured.select([field.name for field in measured.schema if not pa.types.is_nested(field.type)])
-    if removing(settings.filter):
-        counts["removed"] = int(removed_bytes(decided["remove"]).sum())
     parts = {
         "clean": write_part(task.scratch / "clean", task.index, documents, {**counts, "undeclared": read.undeclared}),
         "annotate": write_part(task.scratch / "annotate", task.index, flat),

@@ -26,7 +26,7 @@ from elek.errors import DataError, SourceError
 from elek.execution import map_shards
 from elek.filtering import removing
 from elek.params import ExecutionParams
-from elek.removal import text_parts
+from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
 from elek.sources.records import Skip
 
@@ -120,7 +120,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     decisions = write_manifest(folder / "decisions", [each.decisions for each in written])
     _conservation(counted.total(), steps["clean"], signals, documents, decisions, written)
 
-    duplicates = _repeated_ids(decisions)
+    duplicates, totals = _repeated_ids(decisions), _totals(written)
     manifest = {
         "kind": KIND,
         "elek": __version__,
@@ -133,8 +133,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         "skipped": len(skips),
         "duplicate_ids": duplicates,
         "undeclared_licences": steps["clean"].counts["undeclared"],
-        "clean": _cleaned(steps["clean"], settings),
-        **_totals(written),
+        "clean": _cleaned(steps["clean"], settings, totals["bytes"]),
+        **totals,
         "outputs": {
             name: {"rows": len(data), "sha256": data.digest}
             for name, data in (("documents", documents), ("signals", signals), ("decisions", decisions))
@@ -182,7 +182,8 @@ def _deduplicate(steps: dict[str, Dataset], settings: Settings, scratch: Path) -
         table = outcome.part(steps["annotate"].read(index, ["id"])["id"], start, settings.dedup)
         parts.append(write_part(scratch / "dedup", index, table))
         start += part.rows
-    return write_manifest(scratch / "dedup", parts)
+    removes = ["dedup"] if REMOVE.name in table.column_names else []
+    return write_manifest(scratch / "dedup", parts, extra={"removes": removes} if removes else None)
 
 
 def _conservation(
@@ -207,13 +208,14 @@ def _repeated_ids(decisions: Dataset) -> int:
     return len(decisions) - int(pc.count_distinct(decisions.read_all(["id"])["id"]).as_py())
 
 
-def _cleaned(clean: Dataset, settings: Settings) -> dict[str, Any]:
+def _cleaned(clean: Dataset, settings: Settings, left: int) -> dict[str, Any]:
+    """What `clean` did; `left` are the bytes of all texts after rules took lines out of them."""
     counts = clean.counts
     return {
         "bytes_in": counts["bytes_in"],
         "bytes_out": counts["bytes_out"],
         "changed": counts.get("changed", 0),
-        "removed": counts.get("removed", 0),
+        "removed": counts["bytes_out"] - left,
         "masked": "clean" not in settings.skip,
         "pii": {name.removeprefix("pii."): number for name, number in counts.items() if name.startswith("pii.")},
     }
@@ -231,6 +233,7 @@ def _totals(written: list[Written]) -> dict[str, Any]:
         "in": sum(reasons.values()) + volume[KEPT, "documents"],
         "kept": volume[KEPT, "documents"],
         "dropped": sum(reasons.values()),
+        "bytes": sum(number for (_, what), number in volume.items() if what == "bytes"),
         "kept_bytes": volume[KEPT, "bytes"],
         "reasons": reasons,
         "failures": dict(sorted(failures.items())),
