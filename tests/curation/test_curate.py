@@ -183,7 +183,12 @@ def test_params_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "nearest"),
-    [({"preset": "gofer"}, "gopher"), ({"skip": ("dedupe",)}, "dedup"), ({"license": "MTI"}, "MIT")],
+    [
+        ({"preset": "gofer"}, "gopher"),
+        ({"skip": ("dedupe",)}, "dedup"),
+        ({"license": "MTI"}, "MIT"),
+        ({"words": "whitspace"}, "whitespace"),
+    ],
 )
 def test_wrong_names_are_refused_with_the_nearest(tmp_path: Path, asked: dict[str, Any], nearest: str) -> None:
     """Before anything is read."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from elek import presets
 from elek.annotation import AnnotateParams
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
-from elek.filtering import UNDETERMINED, FilterParams
+from elek.filtering import UNDETERMINED, FilterParams, WordKind
 from elek.licences.spdx import NOASSERTION, normalise
 from elek.params import parse, read, validate
 from elek.text.cleaning import CleanParams
@@ -98,6 +98,9 @@ def settings(
     if "filter" in skip:
         raw["filter"] = {}
     if words is not None:
+        if words not in get_args(WordKind):
+            fix = did_you_mean(words, get_args(WordKind))
+            raise ParamsError(f"there are no words of the kind `{words}`", where="--words", fix=fix)
         raw["annotate"]["words"] = words
     code = _language(lang)
     if code and preset is None and params is None and "language" in raw["filter"]:
