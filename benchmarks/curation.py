@@ -1,19 +1,26 @@
-"""How fast the rules are, on any corpus, on one core, beside datatrove, and whether they decide the same.
+"""How fast curation is, on any corpus, on one core: rules beside datatrove, and the whole chain step by step.
 
-    python benchmarks/curation.py corpus.jsonl.zst [--limit 5000] [--words unicode]
+    python benchmarks/curation.py corpus.jsonl.zst [--limit 5000] [--words unicode] [--part rules,chain,workers]
+    python benchmarks/curation.py data/clean/train          # the sample corpus of a project, after `elek run`
 
-Takes .jsonl, .jsonl.zst or .parquet with a column `text` and, where there is one, `lang`. Elek's figure is the
-best of three runs after one that compiles, datatrove's one run, if it is installed (0.10.1 is what the rules are
-held against): under the same white-space words, with the same thresholds for each language. Of C4 the lines that
-stay are compared as well; both sides use our count of sentences there, so that datatrove's figure leaves out the
-cost of counting. Seconds are of processor time, MB are 10⁶ bytes of UTF-8 text.
+Takes .jsonl, .jsonl.zst, .parquet or a folder of .parquet with a column `text` and, where there is one, `lang`.
+
+*rules*: Elek's figure is the best of three runs after one that compiles, datatrove's one run, if it is installed
+(0.10.1 is what the rules are held against): under the same white-space words, with the same thresholds for each
+language; decisions and reasons are compared. Of C4 the lines that stay are compared as well; both sides use our
+count of sentences there, so that datatrove's figure leaves out the cost of counting. datatrove *as shipped*, with
+the words of spaCy, is measured on SAMPLE documents and given as a speed (its words being others, its decisions are
+not compared); it needs `pip install spacy==3.8.*`.
+*chain*: `elek curate` with a clock around each part (`benchmarks/chain.py`).
+*workers*: the command itself with one worker and two, in wall time.
+
+Seconds are of processor time elsewhere, MB are 10⁶ bytes of UTF-8 text.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import json
+import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -23,15 +30,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import zstandard
 
-from elek.filtering import Batch, Filter
+from elek.filtering import Batch, Filter, WordKind
 from elek.filters.c4 import C4
 from elek.filters.fineweb import FineWeb
 from elek.filters.gopher_quality import GopherQuality, GopherQualitySettings
 from elek.filters.gopher_repetition import DUPLICATED, TOP, GopherRepetition
 from elek.removal import column, cut
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import chain
+import corpora
+
+SAMPLE = 300
+"""Documents, evenly spread, by which datatrove as shipped is measured."""
 
 FILTERS: tuple[Filter, ...] = (GopherQuality(), GopherRepetition(), FineWeb(), C4())
 TOGETHER = {"both Gopher": 2, "Gopher + FineWeb": 3, "all": 4}
@@ -51,16 +63,10 @@ RULES = {  # datatrove's reasons, in its order, which is ours
 }
 
 
-def read(path: Path, limit: int | None) -> Batch:
-    if path.suffix == ".parquet":
-        rows = pq.read_table(path).slice(0, limit).to_pylist()
-    else:
-        with path.open("rb") as file:
-            stream: Any = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-            rows = [json.loads(line) for line in io.TextIOWrapper(stream, encoding="utf-8") if line.strip()][:limit]
-    lang = pa.array([row.get("lang", "en") for row in rows], pa.string())
-    empty = pa.array([""] * len(rows), pa.string())
-    return Batch(empty, pa.array([row["text"] for row in rows], pa.large_string()), lang, lang, empty, empty)
+def batch_of(table: pa.Table, words: WordKind) -> Batch:
+    column = {name: table[name].combine_chunks() for name in table.column_names}
+    lang = column["lang"]
+    return Batch(column["id"], column["text"], lang, lang, column["license"], column["source"], words=words)
 
 
 def best(function: Callable[[], Any], runs: int = 3) -> float:
@@ -91,17 +97,15 @@ def kept_text(batch: Batch) -> list[str]:
     return left
 
 
-def datatrove_filters() -> dict[str, tuple[Any, ...]] | None:
+def datatrove_filters() -> dict[str, tuple[Any, ...]]:
     """datatrove's four filters, for all languages and for Turkish."""
-    try:
-        from datatrove.pipeline.filters import (
-            c4_filters,
-            fineweb_quality_filter,
-            gopher_quality_filter,
-            gopher_repetition_filter,
-        )
-    except ImportError:
-        return None
+    from datatrove.pipeline.filters import (
+        c4_filters,
+        fineweb_quality_filter,
+        gopher_quality_filter,
+        gopher_repetition_filter,
+    )
+
     for module in (gopher_quality_filter, gopher_repetition_filter, fineweb_quality_filter):
         module.split_into_words = lambda text, language: text.split()
     c4_filters.split_into_sentences = lambda text, language: range(COUNTS[text])
@@ -165,30 +169,43 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("--limit", type=int, help="documents to take")
-    parser.add_argument("--words", choices=["whitespace", "unicode"], default="whitespace")
-    arguments = parser.parse_args()
-    batch = read(arguments.corpus, arguments.limit)
-    ours = Batch(
-        batch.id, batch.text, batch.lang, batch.declared_lang, batch.license, batch.source, words=arguments.words
-    )
-    documents, megabytes = len(batch), pc.sum(pc.binary_length(batch.text)).as_py() / 1e6
-    print(f"{documents:,} documents, {megabytes:.1f} MB; {arguments.words} words; one core")
+def as_shipped(batch: Batch) -> list[float] | None:
+    """Seconds that datatrove's filters take for all documents as they are shipped; None where they cannot run."""
+    if importlib.util.find_spec("spacy") is None:
+        print("datatrove as shipped is left out: it splits words with spaCy (pip install 'spacy==3.8.*')")
+        return None
+    from datatrove.data import Document
+    from datatrove.pipeline.filters import FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
 
-    def show(label: str, seconds: float, beside: str = "") -> None:
-        print(f"{label:<28} {documents / seconds:>10,.0f} docs/s {megabytes / seconds:>8.1f} MB/s  {beside}".rstrip())
+    filters = (GopherQualityFilter(), GopherRepetitionFilter(), FineWebQualityFilter())
+    chosen = batch.text.take(pa.array(np.unique(np.linspace(0, len(batch) - 1, SAMPLE).astype(np.int64)))).to_pylist()
+    filters[0].filter(Document(text="Words are split by a model, which is loaded first.", id=""))
+    seconds = []
+    for each in filters:
+        start = time.process_time()
+        for text in chosen:
+            each.filter(Document(text=text, id=""))
+        seconds.append(time.process_time() - start)
+    scale = pc.sum(pc.binary_length(batch.text)).as_py() / sum(len(text.encode()) for text in chosen)
+    return [each * scale for each in seconds]
 
-    mine = [best(lambda each=each: each.measure(ours)) for each in FILTERS]  # type: ignore[misc]
+
+def rules(batch: Batch, show: Callable[..., None]) -> int:
+    """Print the table of the rules; how many decisions differ from datatrove's."""
+    documents = len(batch)
+    mine = [best(lambda each=each: each.measure(batch)) for each in FILTERS]  # type: ignore[misc]
     for each, seconds in zip(FILTERS, mine, strict=True):
         show(f"elek {each.name}", seconds)
     for label, count in TOGETHER.items():
         show(f"elek {label}", sum(mine[:count]))
-    filters = datatrove_filters() if arguments.words == "whitespace" else None
-    if filters is None:
-        return
+    if batch.words != "whitespace" or importlib.util.find_spec("datatrove") is None:
+        print("datatrove is left out: " + ("its words are others" if batch.words != "whitespace" else "not installed"))
+        return 0
+    if (shipped := as_shipped(batch)) is not None:
+        for label, count in list(TOGETHER.items())[:2]:
+            ratio = f"elek is {sum(shipped[:count]) / sum(mine[:count]):.0f}x (by {SAMPLE} documents)"
+            show(f"datatrove as shipped {label}", sum(shipped[:count]), ratio)
+    filters = datatrove_filters()
     from datatrove.pipeline.filters.c4_filters import CITATION_REGEX
 
     count_sentences(batch, CITATION_REGEX)  # before the clock runs
@@ -209,7 +226,33 @@ def main() -> None:
     pairs = [(text, own) for text, own in zip(left, kept_text(batch), strict=True) if text is not None]
     wrong = sum(lines(text) != lines(own) for text, own in pairs)
     print(f"c4: text of {len(pairs):,} kept documents compared line by line, {wrong} differ")
-    sys.exit(1 if different + wrong else 0)
+    return different + wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--limit", type=int, help="documents to take")
+    parser.add_argument("--words", choices=["whitespace", "unicode"], default="whitespace")
+    parser.add_argument("--part", default="rules,chain", help="rules, chain, workers; several with commas")
+    arguments = parser.parse_args()
+    parts = arguments.part.split(",")
+    table = corpora.read(arguments.corpus, arguments.limit)
+    batch = batch_of(table, arguments.words)
+    documents, megabytes = len(batch), pc.sum(pc.binary_length(batch.text)).as_py() / 1e6
+    pa.set_cpu_count(1)
+    print(f"{documents:,} documents, {megabytes:.1f} MB; {arguments.words} words; one core")
+
+    def show(label: str, seconds: float, beside: str = "") -> None:
+        speed = f"{documents / seconds:>10,.0f} docs/s {megabytes / seconds:>8.1f} MB/s" if seconds > 0 else ""
+        print(f"{label:<36} {speed}  {beside}".rstrip(), flush=True)
+
+    different = rules(batch, show) if "rules" in parts else 0
+    if "chain" in parts:
+        chain.measure(table, show)
+    if "workers" in parts:
+        chain.workers(table)
+    sys.exit(1 if different else 0)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ of three runs, after one that compiles; MB are 10⁶ bytes of UTF-8 text.
 from __future__ import annotations
 
 import argparse
-import io
-import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import zstandard
 
 from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
 from elek.decontamination import find
@@ -33,23 +30,10 @@ from elek.dedup.normalise import normalise, shingle_sets, word_hashes
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import from_binary, signatures
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from corpora import read
+
 PART = 4_000_000  # bytes of text, as fetch.part_megabytes has it
-
-
-def read(path: Path) -> pa.Table:
-    """Columns id and text."""
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        rows = {name: table[name] for name in ("id", "text") if name in table.column_names}
-    else:
-        with path.open("rb") as file:
-            stream: Any = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-            lines = [json.loads(line) for line in io.TextIOWrapper(stream, encoding="utf-8") if line.strip()]
-        rows = {name: [line[name] for line in lines] for name in ("id", "text") if name in lines[0]}
-    ids = rows.get("id", [f"{n:09}" for n in range(len(rows["text"]))])
-    return pa.table({"id": ids, "text": rows["text"]}).cast(
-        pa.schema([("id", pa.string()), ("text", pa.large_string())])
-    )
 
 
 def best(function: Callable[[], Any], runs: int = 3) -> float:

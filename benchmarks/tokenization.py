@@ -2,7 +2,7 @@
 
     python -m benchmarks.tokenization corpus.jsonl.zst [--size 8000] [--workers 2] [--rounds 3]
 
-Takes .jsonl, .jsonl.zst or .parquet with a column `text`. A vocabulary is trained on it first (not timed). Then, in
+Takes JSON lines (also .zst), Parquet or a folder of parts, with a column `text`. A vocabulary is trained on it first (not timed). Then, in
 turn, so that a noisy machine disturbs all alike: `sentencepiece.encode(list)` on one thread and on each of several
 numbers of threads, ids in memory as Python lists and as numpy arrays; and our stage's function on so many
 processes, from Parquet parts to written, hashed Arrow shards, the start of the processes included. Seconds are of
@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sentencepiece
 
-from benchmarks.corpora import documents
+from benchmarks.corpora import read
 from elek.dataset import Dataset, atomic_folder, write_manifest, write_part
 from elek.execution import map_shards
 from elek.params import ExecutionParams
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
-    table = documents(options.corpus, options.limit)
+    table = read(options.corpus, options.limit)
     megabytes = pc.sum(pc.binary_length(table["text"])).as_py() / 1e6
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

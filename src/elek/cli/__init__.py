@@ -273,6 +273,38 @@ def new_filter(
 
 
 @app.command()
+def curate(
+    files: Annotated[
+        list[str], typer.Argument(help="JSONL, Parquet, CSV or text files, globs, folders; also gz, zst.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for documents, signals, decisions and the report.")],
+    preset: Annotated[str | None, typer.Option(help="Only these rules: gopher, c4, fineweb, fineweb2-turkish.")] = None,
+    words: Annotated[str | None, typer.Option(help="What the rules count as words: whitespace or unicode.")] = None,
+    skip: Annotated[str, typer.Option(help="Stages to leave out: clean, filter, dedup, with commas.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one per core.", min=0, max=61)] = 0,
+    license: Annotated[str | None, typer.Option(help="SPDX licence of documents that declare none.")] = None,
+    lang: Annotated[str | None, typer.Option(help="Language of documents that declare none, as in tr.")] = None,
+    params: Annotated[Path | None, typer.Option(help="A params.yaml: its clean, annotate, filter, dedup.")] = None,
+    json: Json = False,
+) -> None:
+    """Clean, measure, filter and deduplicate files of one's own; say why for every document."""
+    from elek.cli.curate import curate
+
+    curate(
+        files,
+        out=out,
+        preset=preset,
+        words=words,
+        skip=[name.strip() for name in skip.split(",") if name.strip()],
+        workers=workers,
+        license=license,
+        lang=lang,
+        params=params,
+        as_json=json,
+    )
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Check the installation and the project, and say what to do."""
     from elek.cli.doctor import doctor

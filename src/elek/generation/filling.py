@@ -18,7 +18,8 @@ from torch import Tensor
 
 from elek.errors import DataError, ParamsError
 from elek.model.transformer import Transformer
-from elek.vocab.tokenizer import SPACE_MARK, SPECIAL_PIECES, Tokenizer
+from elek.vocab.params import SPECIAL_PIECES
+from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 _MASK = re.compile(r"( ?)(?:\[MASK\]|<mask>)")
 Order = Literal["left-to-right", "joint"]

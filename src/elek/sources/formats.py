@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -140,8 +141,30 @@ def _conllu(file: File, source: FileOptions) -> Events:
             yield Record(file.name, item[1].removeprefix("# text =").strip(), row, meta=encoding_meta(item[2]))
 
 
+class Row(NamedTuple):
+    """A record of a file of records, before anybody asks what is in its columns."""
+
+    number: int
+    """Which one of its file, from 1 (in jsonl: its line)."""
+    line: int
+    values: Mapping[str, Any]
+    encoding: str
+
+
 def _jsonl(file: File, source: FileOptions) -> Events:
     first = True
+    for item in json_rows(file, source):
+        if isinstance(item, Skip):
+            yield item
+            continue
+        if first:  # columns missing from the first record are a mistake in params, later ones the file's
+            check_columns(item.values, source, f"{file.name}, line {item.line}")
+            first = False
+        yield from_columns(item.values, source, file=file.name, row=item.number, encoding=item.encoding)
+
+
+def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
+    """The objects of a file of JSON lines."""
     for item in _decoded(file, source):
         if isinstance(item, Skip):
             yield item
@@ -156,13 +179,20 @@ def _jsonl(file: File, source: FileOptions) -> Events:
         if not isinstance(values, dict):
             yield Skip(file.name, number, "JSON, but no object")
             continue
-        if first:  # columns missing from the first record are a mistake in params, later ones the file's
-            check_columns(values, source, f"{file.name}, line {number}")
-            first = False
-        yield from_columns(values, source, file=file.name, row=number, encoding=encoding)
+        yield Row(number, number, values, encoding)
 
 
 def _csv(file: File, source: FileOptions) -> Events:
+    for item in csv_rows(file, source):
+        if isinstance(item, Skip):
+            yield item
+        else:
+            number, line, values, encoding = item
+            yield from_columns(values, source, file=file.name, row=number, line=line, encoding=encoding)
+
+
+def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
+    """The rows of a csv file by the names in its header. Raises SourceError where that lacks a column."""
     csv.field_size_limit(min(MAX_TEXT, 2**31 - 1))
     used: set[str] = set()  # encodings of the lines of the record at hand
 
@@ -211,7 +241,7 @@ def _csv(file: File, source: FileOptions) -> Events:
         else:
             values = dict(zip(header, cells, strict=True))
             encoding = " ".join(sorted(used - {"utf-8"})) or "utf-8"
-            yield from_columns(values, source, file=file.name, row=row, line=line, encoding=encoding)
+            yield Row(row, line, values, encoding)
 
 
 def _parquet(file: File, source: FileOptions) -> Events:

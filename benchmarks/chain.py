@@ -1,0 +1,114 @@
+"""Where the time of `elek curate` goes, step by step, on one core: used by `benchmarks/curation.py`.
+
+The chain itself runs, in this process, with a clock around each of its parts; what no clock is around (starting,
+the report, the manifest) is `everything else`. Seconds are of processor time.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+from corpora import write_jsonl
+
+from elek import annotation
+from elek.curation import chain, output, page, running
+from elek.curation.settings import settings
+from elek.filtering import Filter, discover
+from elek.params import ExecutionParams
+
+
+class Clocks:
+    """Seconds of processor time by name; a clock within a clock is taken out of the outer one."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside: list[float] = []
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any, **keywords: Any) -> Any:
+            start = time.process_time()
+            self._inside.append(0.0)
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                spent = time.process_time() - start
+                self.seconds[name] += spent - self._inside.pop()
+                if self._inside:
+                    self._inside[-1] += spent
+
+        return timed
+
+
+@contextmanager
+def clocked(clocks: Clocks) -> Iterator[None]:
+    """Clocks around the parts of the chain while the block runs."""
+    places: list[tuple[Any, str, str]] = [
+        (chain, "read_shard", "read: parse"),
+        (chain, "clean_table", "clean and mask"),
+        (chain, "annotate", "annotate: everything else"),
+        (chain, "decide", "filter: decide"),
+        (chain, "write_part", "write: signals, scratch"),
+        (running, "deduplicate", "dedup, signatures made"),
+        (running, "write_output", "write: documents, decisions"),
+        (output, "_samples", "report"),
+        (page, "write", "report"),
+    ]
+    with ExitStack() as stack:
+        for owner, name, label in places:
+            stack.enter_context(patch.object(owner, name, clocks.around(label, getattr(owner, name))))
+        for found in discover().values():
+            kind: type[Filter] = type(found)
+            clock = clocks.around(f"annotate: {found.name}", kind.measure)
+            stack.enter_context(patch.object(kind, "measure", clock))
+        from elek.dedup import signatures
+
+        clock = clocks.around("annotate: signatures", signatures.signatures)
+        stack.enter_context(patch.object(signatures, "signatures", clock))
+        yield
+
+
+def measure(table: pa.Table, show: Callable[[str, float], None]) -> None:
+    """Print the table of the chain, by way of `show(label, seconds)`."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        corpus = folder / "corpus.jsonl"
+        write_jsonl(table, corpus)
+        annotation.warm_up(annotation.AnnotateParams())
+        clocks = Clocks()
+        with clocked(clocks):
+            start = time.process_time()
+            running.curate([str(corpus)], folder / "out", settings(), ExecutionParams(workers=1))
+            seconds = time.process_time() - start
+        for label, spent in sorted(clocks.seconds.items()):
+            show(f"  {label}", spent)
+        show("  everything else", seconds - clocks.seconds.total())
+        show("elek curate, whole chain", seconds)
+
+
+def workers(table: pa.Table) -> None:
+    """Print wall time and the largest process of the command with one worker and with two."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        corpus = Path(name) / "corpus.jsonl"
+        write_jsonl(table, corpus)
+        took = {}
+        for number in (1, 2):
+            start = time.perf_counter()
+            command = [sys.executable, "-m", "elek.cli", "curate", str(corpus), "--workers", str(number)]
+            subprocess.run([*command, "--out", str(Path(name) / "out")], check=True, capture_output=True)
+            took[number] = time.perf_counter() - start
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            size = corpus.stat().st_size / 1e6
+            speed = f"{took[number]:.1f} s wall, {size / took[number]:.1f} MB/s"
+            print(f"elek curate --workers {number}: {speed}; {peak:.0f} MiB in the largest process")
+        print(f"two workers are {took[1] / took[2]:.2f}x one (of a machine that does nothing else)")

@@ -1,0 +1,79 @@
+"""`elek curate`: the data half alone, on anybody's files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from elek.cli import console
+from elek.curation.running import curate as run_curation
+from elek.curation.settings import Settings, settings
+from elek.params import ExecutionParams
+
+SHOWN_REASONS = 10
+
+
+def curate(
+    files: Sequence[str],
+    *,
+    out: Path,
+    preset: str | None,
+    words: str | None,
+    skip: Sequence[str],
+    workers: int,
+    license: str | None,
+    lang: str | None,
+    params: Path | None,
+    as_json: bool,
+) -> None:
+    """Run, and say what came of it."""
+    asked = settings(preset=preset, params=params, words=words, skip=skip, license=license, lang=lang)
+    start = time.monotonic()
+    manifest = run_curation(files, out, asked, ExecutionParams(workers=workers))
+    if as_json:
+        console.print_json({name: value for name, value in manifest.items() if name != "packages"})
+    else:
+        for line in lines(manifest, asked, out, time.monotonic() - start):
+            console.say(line)
+
+
+def lines(manifest: dict[str, Any], asked: Settings, out: Path, seconds: float) -> list[str]:
+    """What a person wants to know of it."""
+    bytes_in = manifest["clean"]["bytes_in"]
+    rows = [
+        ("in", f"{manifest['in']:,} documents, {bytes_in / 1e6:,.1f} MB"),
+        ("kept", f"{manifest['kept']:,}, {manifest['kept_bytes'] / 1e6:,.1f} MB"),
+        ("dropped", f"{manifest['dropped']:,}"),
+    ]
+    ranked = sorted(manifest["reasons"].items(), key=lambda item: (-item[1], item[0]))
+    rows += [("", f"{count:>9,}  {rule}") for rule, count in ranked[:SHOWN_REASONS]]
+    if rest := ranked[SHOWN_REASONS:]:
+        rows.append(("", f"{sum(count for _, count in rest):>9,}  by {len(rest)} other rules"))
+    if manifest["skipped"]:
+        rows.append(("not read", f"{manifest['skipped']:,} records: see {out / 'skipped.jsonl'}"))
+    if manifest["duplicate_ids"]:
+        rows.append(("ids", f"{manifest['duplicate_ids']:,} documents have an id that an earlier one has"))
+    if note := _licence_note(manifest, asked):
+        rows.append(("licence", note))
+    found = manifest["clean"]["pii"]
+    if personal := ", ".join(f"{number:,} {kind}" for kind, number in sorted(found.items()) if number):
+        left = "" if manifest["clean"]["masked"] else " found, and left as they are: clean was skipped"
+        rows.append(("personal", f"{personal}{left or ' masked'}"))
+    rows.append(("time", f"{seconds:.1f} s, {bytes_in / 1e6 / seconds:.1f} MB/s"))
+    rows.append(("report", str(out / "report.html")))
+    return [f"{label:>9} │ {value}" for label, value in rows]
+
+
+def _licence_note(manifest: dict[str, Any], asked: Settings) -> str:
+    """What became of documents that declare no licence, where anybody asked."""
+    number, rules = manifest["undeclared_licences"], asked.filter.root.get("licence")
+    if not number or rules is None:
+        return ""
+    if asked.license != "NOASSERTION":
+        return f"{number:,} documents declare none and are taken as {asked.license}"
+    if rules.undeclared == "evidence":
+        said = "dropped only where their text names one that the policy refuses"
+        return f"{number:,} documents declare none: {said} (--license SPDX declares one)"
+    return f"{number:,} documents declare none, which the rule licence.unknown drops (--license SPDX declares one)"

@@ -1,0 +1,84 @@
+"""What a worker does with a shard of input in one pass: read, clean, measure, ask the filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from elek.annotation import annotate
+from elek.curation.inputs import Shard
+from elek.curation.reading import read_shard
+from elek.curation.settings import Settings
+from elek.dataset import Part, write_part
+from elek.filtering import decide
+from elek.pii import PII_TYPES, PiiType, find
+from elek.sources.records import Skip
+from elek.text.cleaning import SCHEMA, clean_table
+
+STEPS = ("clean", "annotate", "filter")
+"""Datasets in the scratch folder, row by row aligned, which `deduplicate` reads and the output is made from."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Shard `index`: write its part of STEPS below `scratch`, and of the signals into the folder `signals`."""
+
+    shard: Shard
+    index: int
+    scratch: Path
+    signals: Path
+    settings: dict[str, Any]
+
+
+class Processed(NamedTuple):
+    """Small enough to be sent home."""
+
+    parts: dict[str, Part]
+    """By step, and of `signals`."""
+    files: dict[str, int]
+    """Documents by file."""
+    skips: list[Skip]
+
+
+def process_shard(task: ShardTask) -> Processed:
+    """Pure but for the parts that it writes. Memory: the shard's text some four times over."""
+    settings = Settings.of(task.settings)
+    read = read_shard(task.shard, settings.license, settings.lang)
+    if "clean" in settings.skip:
+        documents, counts = _as_it_came(read.documents)
+    else:
+        documents, counts = clean_table(read.documents, settings.clean)
+    measured = annotate(documents, settings.annotate)
+    decided = decide(measured, settings.filter)
+    flat = measured.select([field.name for field in measured.schema if not pa.types.is_nested(field.type)])
+    parts = {
+        "clean": write_part(task.scratch / "clean", task.index, documents, {**counts, "undeclared": read.undeclared}),
+        "annotate": write_part(task.scratch / "annotate", task.index, flat),
+        "filter": write_part(task.scratch / "filter", task.index, decided),
+        "signals": write_part(task.signals, task.index, exported(flat)),
+    }
+    return Processed(parts, read.files, read.skips)
+
+
+def exported(flat: pa.Table) -> pa.Table:
+    """The signals without what only deduplication can read."""
+    return flat.select([name for name in flat.column_names if not name.startswith("hash.")])
+
+
+def _as_it_came(documents: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Documents with their personal data counted and left where it is."""
+    found: dict[PiiType, list[int]] = {kind: [] for kind in PII_TYPES}
+    for text in documents["text"].to_pylist():
+        kinds = [span.type for span in find(text)]
+        for kind, numbers in found.items():
+            numbers.append(kinds.count(kind))
+    columns = [documents[name] for name in documents.column_names]
+    columns += [pa.array(found[kind], pa.int32()) for kind in PII_TYPES]
+    size = int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0)
+    counts = {"documents": len(documents), "bytes_in": size, "bytes_out": size}
+    counts |= {f"pii.{kind}": sum(numbers) for kind, numbers in found.items()}
+    return pa.table(columns, schema=SCHEMA), counts

@@ -1,0 +1,263 @@
+"""Files to curate, cut into pieces of bounded size that workers can read apart from each other.
+
+A file of JSON lines is cut between lines, a table between rows; a small file is a piece as it lies. Pieces are
+written to a scratch folder only where a file is compressed, large, or a table. Nothing is parsed here but csv, whose
+rows cannot be told apart without.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from elek.errors import ParamsError, SourceError, did_you_mean
+from elek.sources.decoding import Unreadable, check_whole, compression, lines
+from elek.sources.files import File
+from elek.sources.formats import BATCH_ROWS, EXTENSIONS, Row, csv_rows
+from elek.sources.params import FilesSource
+from elek.sources.records import Skip, valid_unicode
+
+COLUMNS = ("text", "id", "source", "license", "lang", "url", "title")
+"""What is read of a record; other columns stay behind, and come back by joining on `id`."""
+
+OPTIONS = FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="und")
+FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt")
+PIECE_BYTES = 4_000_000
+"""Of input in a piece, and of pieces in a shard: what one worker holds in memory several times over."""
+PIECE_COST = 500
+"""Bytes counted for a piece as such: a folder of tiny files is cut too."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Records `first`… of a file."""
+
+    file: str
+    """The name by which skipped lines and made-up ids know the file."""
+    path: Path
+    format: str
+    """One of FORMATS, or `rows`: an Arrow file of records."""
+    first: int = 1
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Pieces that one worker takes at a time, in the order of the input, and what cutting had to leave out."""
+
+    pieces: tuple[Piece, ...]
+    skips: tuple[Skip, ...] = ()
+
+
+def find_inputs(arguments: Sequence[str]) -> list[File]:
+    """The files that arguments name, in their order: files, folders (all that is readable below), globs.
+
+    A name is the path below the folder that all files share, so that it is the same wherever one stands. Raises
+    SourceError where an argument finds nothing, ParamsError where a file's extension tells no format.
+    """
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        for path in _expand(argument):
+            found.setdefault(path.resolve())
+    try:
+        shared = Path(os.path.commonpath([path.parent for path in found]))
+    except ValueError:  # two drives of a Windows machine
+        return [File(path.as_posix().replace(":", "", 1), path) for path in found]
+    return [File(path.relative_to(shared).as_posix(), path) for path in found]
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_file():
+        _format(path.name)
+        return [path]
+    if path.is_dir():
+        below = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        readable = sorted(file for file in below if _kind(file.name) in FORMATS)
+        if not readable:
+            raise SourceError("the folder holds no file of a known format", where=argument, fix=_known())
+        return readable
+    # Windows' shells leave globs to programs.
+    matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    matching = sorted(path for path in map(Path, matches) if path.is_file())
+    if not matching:
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, names) if names else None
+        raise SourceError("there is no such file", where=argument, fix=near)
+    for match in matching:
+        _format(match.name)
+    return matching
+
+
+def _kind(name: str) -> str | None:
+    path = PurePosixPath(name)
+    return EXTENSIONS.get((path.with_suffix("") if compression(name) else path).suffix.lower())
+
+
+def _format(name: str) -> str:
+    kind = _kind(name)
+    if kind not in FORMATS:
+        raise ParamsError("the extension tells no format that can be curated", where=name, fix=_known())
+    if kind == "parquet" and compression(name):
+        raise ParamsError("parquet cannot be read from a compressed file", where=name, fix="decompress it")
+    return kind
+
+
+def _known() -> str:
+    known = sorted(extension for extension, kind in EXTENSIONS.items() if kind in FORMATS)
+    return f"known: {', '.join(known)}; all but .parquet also with .gz or .zst"
+
+
+class Cutter:
+    """`Cutter(folder).shards(files)`; `folder` must exist, and last as long as the pieces are read."""
+
+    def __init__(self, folder: Path, piece_bytes: int = PIECE_BYTES) -> None:
+        self._folder, self._limit = folder, piece_bytes
+        self._written = 0
+
+    def shards(self, files: Iterable[File]) -> Iterator[Shard]:
+        """Every file in order. What is damaged, as far as cutting shows it, is left out whole and told."""
+        pieces: list[Piece] = []
+        skips: list[Skip] = []
+        held = 0
+        for file in files:
+            try:
+                own = list(self._pieces(file, skips))
+            except (Unreadable, SourceError) as error:
+                own = []
+                skips.append(Skip(file.name, None, error.what if isinstance(error, SourceError) else str(error)))
+            except OSError as error:
+                own = []
+                skips.append(Skip(file.name, None, f"cannot be read: {error.strerror or type(error).__name__}"))
+            for piece in own:
+                if pieces and held + piece.bytes > self._limit:
+                    yield Shard(tuple(pieces), tuple(skips))
+                    pieces, skips, held = [], [], 0
+                pieces.append(piece)
+                held += piece.bytes + PIECE_COST
+        if pieces or skips:
+            yield Shard(tuple(pieces), tuple(skips))
+
+    def _pieces(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
+        kind = _format(file.name)
+        size = file.path.stat().st_size
+        if size == 0:
+            raise Unreadable("the file is empty")
+        if kind == "parquet":
+            yield from self._tables(file, _parquet_batches(file))
+        elif kind in ("txt", "md", "html") or (size <= self._limit and not compression(file.name)):
+            yield Piece(file.name, file.path, kind, bytes=size)
+        elif kind == "csv":
+            check_whole(file)
+            yield from self._tables(file, _csv_batches(file, self._limit, skips))
+        else:
+            check_whole(file)
+            yield from self._lines(file, skips)
+
+    def _lines(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
+        held: list[bytes] = []
+        size, first = 0, 1
+        for number, raw in lines(file):
+            if raw is None:  # keeps its place, so that the lines behind it keep their numbers
+                skips.append(Skip(file.name, number, "a line that is too long to be a document"))
+                raw = b"\n"
+            if held and size + len(raw) > self._limit:
+                yield self._lines_piece(file, held, first, size)
+                held, size, first = [], 0, number
+            held.append(raw)
+            size += len(raw)
+        if held:
+            yield self._lines_piece(file, held, first, size)
+
+    def _lines_piece(self, file: File, held: list[bytes], first: int, size: int) -> Piece:
+        path = self._path("jsonl")
+        # The mark keeps a line that begins like UTF-16 from being taken for the beginning of such a file.
+        path.write_bytes(codecs.BOM_UTF8 + b"".join(held))
+        return Piece(file.name, path, "jsonl", first, size)
+
+    def _tables(self, file: File, batches: Iterator[pa.Table]) -> Iterator[Piece]:
+        held: list[pa.Table] = []
+        size, first, rows = 0, 1, 0
+        for batch in batches:
+            if held and size + batch.nbytes > self._limit:
+                yield self._table_piece(file, held, first, size)
+                held, size, first = [], 0, first + rows
+                rows = 0
+            held.append(batch)
+            size += batch.nbytes
+            rows += len(batch)
+        if held:
+            yield self._table_piece(file, held, first, size)
+
+    def _table_piece(self, file: File, held: list[pa.Table], first: int, size: int) -> Piece:
+        path = self._path("arrow")
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, held[0].schema) as writer:
+            for table in held:
+                writer.write_table(table)
+        return Piece(file.name, path, "rows", first, size)
+
+    def _path(self, suffix: str) -> Path:
+        self._written += 1
+        return self._folder / f"piece-{self._written:07d}.{suffix}"
+
+
+def _parquet_batches(file: File) -> Iterator[pa.Table]:
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            names = parquet.schema_arrow.names
+            check_text(names, file.name)
+            wanted = [name for name in COLUMNS if name in names]
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=wanted):
+                table = pa.Table.from_batches([batch])
+                yield table.append_column("line", pa.nulls(len(table), pa.int64()))
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"no readable Parquet file: {str(error).splitlines()[0]}", where=file.name) from None
+
+
+def _csv_batches(file: File, limit: int, skips: list[Skip]) -> Iterator[pa.Table]:
+    """Rows of csv as strings. A row that is broken is told in `skips`."""
+    held: list[dict[str, Any]] = []
+    size = 0
+
+    def table() -> pa.Table:
+        schema = pa.schema([*((name, pa.large_string()) for name in COLUMNS), ("line", pa.int64())])
+        return pa.Table.from_pylist(held, schema=schema)
+
+    before = len(skips)
+    try:
+        for row in csv_rows(file, OPTIONS):
+            if isinstance(row, Skip):
+                skips.append(row)
+                continue
+            values = csv_values(row)
+            held.append({**values, "line": row.line})
+            size += sum(map(len, values.values()))
+            if size > limit // 2 or len(held) == 8192:
+                yield table()
+                held, size = [], 0
+    except SourceError:
+        del skips[before:]
+        raise
+    if held:
+        yield table()
+
+
+def csv_values(row: Row) -> dict[str, str]:
+    """Of a csv row what has a name of ours; a table of text has no empty values, only empty cells."""
+    return {name: valid_unicode(row.values[name])[0] for name in COLUMNS if row.values.get(name)} | {
+        "text": valid_unicode(row.values["text"])[0]
+    }
+
+
+def check_text(columns: Sequence[str], name: str) -> None:
+    """Raise SourceError where a table has no column of text."""
+    if "text" not in columns:
+        raise SourceError(f"there is no column `text`; the columns are: {', '.join(columns) or 'none'}", where=name)

@@ -1,0 +1,247 @@
+"""`curate`: files in, a folder of documents, signals, decisions and a report out, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from elek import __version__
+from elek.curation import page
+from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
+from elek.curation.inputs import Cutter, find_inputs
+from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
+from elek.curation.settings import Settings
+from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
+from elek.dedup.decisions import deduplicate
+from elek.errors import DataError, SourceError
+from elek.execution import map_shards
+from elek.filtering import removing
+from elek.params import ExecutionParams
+from elek.removal import REMOVE, text_parts
+from elek.sources.files import File
+from elek.sources.records import Skip
+
+KIND = "elek curate"
+PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fasttext-predict", "py3langid", "phonenumbers", "python-stdnum")
+"""Whose versions can change a byte of the output."""
+
+
+def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
+    """Curate files into the folder `out` and return what its manifest says.
+
+    The bytes depend on the input and `settings`, not on `execution`. Memory is that of a shard in each worker, and
+    of ids, hashes and signatures (0.6 kB a document) here. Raises SourceError where the input gives no document,
+    DataError where `out` holds something else, the disk is full, or documents were lost, which is a bug of ours.
+    """
+    files = find_inputs(inputs)
+    out = out.resolve()
+    _check_target(out, files)
+    try:
+        with atomic_folder(out) as folder:
+            return _curate(files, folder, settings, execution)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fix = "make room and run again; nothing half-written was left"
+            raise DataError("the disk is full", where=str(out.parent), fix=fix) from None
+        raise
+
+
+def _check_target(out: Path, files: Sequence[File]) -> None:
+    """Whatever is in the way must be an earlier result, and no part of the input."""
+    if any(file.path.is_relative_to(out) for file in files):
+        raise DataError("the output would replace its own input", where=str(out), fix="name another folder with --out")
+    if out.is_file():
+        raise DataError("there is a file where the folder should be", where=str(out), fix="name another with --out")
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            kind = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["kind"]
+        except (OSError, ValueError, KeyError, TypeError):
+            kind = None
+        if kind != KIND:
+            raise DataError(
+                "the folder is not empty, and `elek curate` did not write it",
+                where=str(out),
+                fix="name another folder with --out, or empty this one",
+            )
+
+
+def _curate(files: list[File], folder: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
+    scratch = folder / ".scratch"
+    for name in ("pieces", *STEPS, "dedup"):
+        (scratch / name).mkdir(parents=True)
+    for name in ("documents", "signals", "decisions"):
+        (folder / name).mkdir()
+    plain = settings.plain()
+    tasks = [
+        ShardTask(shard, index, scratch, folder / "signals", plain)
+        for index, shard in enumerate(Cutter(scratch / "pieces").shards(files))
+    ]
+    processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
+    shutil.rmtree(scratch / "pieces")
+    skips = _sorted_skips(files, processed)
+    counted: Counter[str] = Counter()
+    for each in processed:
+        counted.update(each.files)
+    if not counted.total():
+        first = f"; the first: {skips[0].file}: {skips[0].reason}" if skips else ""
+        raise SourceError(f"no document could be read ({len(skips)} skipped{first})", where=files[0].name)
+
+    steps, signals = _datasets(processed, scratch, folder, settings)
+    deduplicated = None if "dedup" in settings.skip else _deduplicate(steps, settings, scratch)
+    texts = text_parts(steps["clean"], steps["filter"])
+    written = map_shards(
+        write_output,
+        [
+            OutputTask(
+                text,
+                signals.path(index),
+                steps["filter"].path(index),
+                None if deduplicated is None else deduplicated.path(index),
+                index,
+                folder / "documents",
+                folder / "decisions",
+            )
+            for index, text in enumerate(texts)
+        ],
+        # Some 20 ms a part: fewer than these are written before a second set of workers would have started.
+        execution=execution if len(texts) > 100 else ExecutionParams(workers=1),
+        label="write",
+    )
+    documents = write_manifest(folder / "documents", [each.documents for each in written])
+    decisions = write_manifest(folder / "decisions", [each.decisions for each in written])
+    _conservation(counted.total(), steps["clean"], signals, documents, decisions, written)
+
+    duplicates, totals = _repeated_ids(decisions), _totals(written)
+    manifest = {
+        "kind": KIND,
+        "elek": __version__,
+        "packages": {name: _version(name) for name in PACKAGES},
+        "settings": plain,
+        "inputs": {
+            file.name: {"sha256": sha256_file(file.path), "bytes": file.path.stat().st_size, "documents": number}
+            for file, number in ((file, counted[file.name]) for file in files)
+        },
+        "skipped": len(skips),
+        "duplicate_ids": duplicates,
+        "undeclared_licences": steps["clean"].counts["undeclared"],
+        "clean": _cleaned(steps["clean"], settings, totals["bytes"]),
+        **totals,
+        "outputs": {
+            name: {"rows": len(data), "sha256": data.digest}
+            for name, data in (("documents", documents), ("signals", signals), ("decisions", decisions))
+        },
+    }
+    with (folder / "skipped.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(asdict(skip), ensure_ascii=False) + "\n" for skip in skips)
+    volume: Volume = Counter()
+    for part in written:
+        volume.update(part.volume)
+    page.write(folder, manifest, volume, merge([each.samples for each in written]), skips)
+    write_json(folder / "manifest.json", manifest)
+    shutil.rmtree(scratch)
+    return manifest
+
+
+def _sorted_skips(files: list[File], processed: list[Processed]) -> list[Skip]:
+    place = {file.name: index for index, file in enumerate(files)}
+    return sorted((skip for each in processed for skip in each.skips), key=lambda s: (place[s.file], s.line or 0))
+
+
+def _datasets(
+    processed: list[Processed], scratch: Path, folder: Path, settings: Settings
+) -> tuple[dict[str, Dataset], Dataset]:
+    removes = removing(settings.filter)
+    extra: dict[str, dict[str, Any]] = {
+        "clean": {},
+        "annotate": {"minhash": settings.annotate.minhash.model_dump(mode="json")},
+        "filter": {"removes": removes} if removes else {},
+    }
+    steps = {
+        name: write_manifest(scratch / name, [each.parts[name] for each in processed], extra=extra[name])
+        for name in STEPS
+    }
+    return steps, write_manifest(folder / "signals", [each.parts["signals"] for each in processed])
+
+
+def _deduplicate(steps: dict[str, Dataset], settings: Settings, scratch: Path) -> Dataset:
+    temporary = scratch / "deduplicate"
+    temporary.mkdir()
+    outcome = deduplicate(steps["clean"], steps["annotate"], steps["filter"], settings.dedup, temporary)
+    parts: list[Part] = []
+    start = 0
+    for index, part in enumerate(steps["annotate"].parts):
+        table = outcome.part(steps["annotate"].read(index, ["id"])["id"], start, settings.dedup)
+        parts.append(write_part(scratch / "dedup", index, table))
+        start += part.rows
+    removes = ["dedup"] if REMOVE.name in table.column_names else []
+    return write_manifest(scratch / "dedup", parts, extra={"removes": removes} if removes else None)
+
+
+def _conservation(
+    read: int, clean: Dataset, signals: Dataset, documents: Dataset, decisions: Dataset, written: list[Written]
+) -> None:
+    """In = kept + dropped, by the rows that were written. Raises DataError where it does not hold."""
+    by_fate: Counter[bool] = Counter()
+    for each in written:
+        for key, number in each.volume.items():
+            if key[-1] == "documents":
+                by_fate[key[0] == KEPT] += number
+    if not read == len(clean) == len(signals) == len(decisions) == by_fate.total() or by_fate[True] != len(documents):
+        raise DataError(
+            f"{read} documents were read, {len(signals)} measured, {len(decisions)} decided, {by_fate[True]} kept, "
+            f"{by_fate[False]} dropped, and {len(documents)} written",
+            fix="this is a bug of Elek: please report it",
+        )
+
+
+def _repeated_ids(decisions: Dataset) -> int:
+    """Documents whose id an earlier one has."""
+    return len(decisions) - int(pc.count_distinct(decisions.read_all(["id"])["id"]).as_py())
+
+
+def _cleaned(clean: Dataset, settings: Settings, left: int) -> dict[str, Any]:
+    """What `clean` did; `left` are the bytes of all texts after rules took lines out of them."""
+    counts = clean.counts
+    return {
+        "bytes_in": counts["bytes_in"],
+        "bytes_out": counts["bytes_out"],
+        "changed": counts.get("changed", 0),
+        "removed": counts["bytes_out"] - left,
+        "masked": "clean" not in settings.skip,
+        "pii": {name.removeprefix("pii."): number for name, number in counts.items() if name.startswith("pii.")},
+    }
+
+
+def _totals(written: list[Written]) -> dict[str, Any]:
+    volume: Counter[tuple[str, str]] = Counter()
+    failures: Counter[str] = Counter()
+    for each in written:
+        failures.update(each.failures)
+        for key, number in each.volume.items():
+            volume[key[0], key[-1]] += number
+    reasons = {fate: number for (fate, what), number in sorted(volume.items()) if what == "documents" and fate != KEPT}
+    return {
+        "in": sum(reasons.values()) + volume[KEPT, "documents"],
+        "kept": volume[KEPT, "documents"],
+        "dropped": sum(reasons.values()),
+        "bytes": sum(number for (_, what), number in volume.items() if what == "bytes"),
+        "kept_bytes": volume[KEPT, "bytes"],
+        "reasons": reasons,
+        "failures": dict(sorted(failures.items())),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,136 @@
+"""Input of every kind, and input that is bad."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from elek.curation.inputs import Cutter, find_inputs
+from elek.curation.reading import read_shard
+from elek.errors import ElekError, ParamsError, SourceError
+from elek.sources.files import File
+from elek.sources.records import Skip
+from tests.curation.files import write
+
+
+def read(files: list[File], scratch: Path, piece_bytes: int = 4_000_000) -> tuple[list[dict[str, Any]], list[Skip]]:
+    """Documents and skips of all shards."""
+    scratch.mkdir(exist_ok=True)
+    shards = list(Cutter(scratch, piece_bytes).shards(files))
+    parts = [read_shard(shard, "NOASSERTION", "und") for shard in shards]
+    return [row for part in parts for row in part.documents.to_pylist()], [s for part in parts for s in part.skips]
+
+
+def test_globs_folders_and_files_are_found_once_in_order(tmp_path: Path) -> None:
+    """Windows' shells do not expand globs, so we do; names are relative to what the files share."""
+    for name in ("b/2.jsonl", "b/1.jsonl", "a.jsonl", "b/readme.doc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"text": "x"}\n', "utf-8")
+    found = find_inputs([str(tmp_path / "b" / "*.jsonl"), str(tmp_path / "b"), str(tmp_path / "a.jsonl")])
+    assert [file.name for file in found] == ["b/1.jsonl", "b/2.jsonl", "a.jsonl"]
+
+
+@pytest.mark.parametrize(("name", "error"), [("missing.jsonl", SourceError), ("page.doc", ParamsError)])
+def test_an_argument_that_finds_nothing_is_told(tmp_path: Path, name: str, error: type[ElekError]) -> None:
+    """With the nearest file, or the formats that there are."""
+    (tmp_path / "page.doc").write_text("x", "utf-8")
+    (tmp_path / "misssing.jsonl").write_text("{}", "utf-8")
+    with pytest.raises(error, match="misssing" if error is SourceError else "jsonl"):
+        find_inputs([str(tmp_path / name)])
+
+
+def test_every_format_gives_its_documents(tmp_path: Path) -> None:
+    """The columns of ours are taken from each; what has no id is called after file and line."""
+    rows = [{"id": f"n{i}", "text": f"text {i}", "license": "mit", "lang": "tr-TR", "source": "s"} for i in range(3)]
+    write(tmp_path / "a.jsonl", rows)
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
+    (tmp_path / "c.jsonl.zst").write_bytes(zstandard.compress((tmp_path / "a.jsonl").read_bytes()))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
+    with (tmp_path / "e.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    names = ["a.jsonl", "b.jsonl.gz", "c.jsonl.zst", "d.parquet", "e.csv"]
+    for name in names:
+        for piece_bytes in (4_000_000, 100):
+            found, skips = read([File(name, tmp_path / name)], tmp_path / "scratch", piece_bytes)
+            assert skips == []
+            assert [row["id"] for row in found] == ["n0", "n1", "n2"], name
+            assert {(r["license"], r["lang"], r["source"]) for r in found} == {("MIT", "tr", "s")}
+            assert [json.loads(row["meta"])["row"] for row in found] == [1, 2, 3]
+    (tmp_path / "f.txt").write_text("a whole file", "utf-8")
+    (row,), _ = read([File("folder/f.txt", tmp_path / "f.txt")], tmp_path / "scratch")
+    assert (row["id"], row["text"], row["source"]) == ("folder/f.txt", "a whole file", "folder")
+
+
+def test_ids_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Spaces, numbers and length too; a made-up one counts lines of the file, however it was cut."""
+    given = ["a b\tc", 7, "x" * 300, None, ""]
+    rows = [{"id": value, "text": "t" * 50} for value in given]
+    found, _ = read([File("f.jsonl", write(tmp_path / "f.jsonl", rows))], tmp_path / "scratch", 100)
+    assert [row["id"] for row in found] == ["a b\tc", "7", "x" * 300, "f.jsonl#4", "f.jsonl#5"]
+
+
+def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
+    """A bad line is skipped alone and the lines behind it keep their numbers, whether the file is cut or not."""
+    bad = [b"{broken", b"[1]", b'{"txt": "no"}', b'{"text": null}', b"\xff\xfe"]
+    lines = [b'{"text": "one"}', *bad, b"", b'{"text": "two"}']
+    (tmp_path / "f.jsonl").write_bytes(b"\n".join(lines))
+    for piece_bytes in (10, 4_000_000):
+        found, skips = read([File("f.jsonl", tmp_path / "f.jsonl")], tmp_path / "scratch", piece_bytes)
+        assert [row["id"] for row in found] == ["f.jsonl#1", "f.jsonl#8"]
+        assert [skip.line for skip in skips] == [2, 3, 4, 5, 6]
+
+
+def test_a_damaged_file_is_left_out_whole(tmp_path: Path) -> None:
+    """Half a file must not pass for a whole one; the files beside it are read."""
+    whole = write(tmp_path / "ok.jsonl", [{"text": f"number {i} " * 50} for i in range(400)])
+    packed = gzip.compress(whole.read_bytes())
+    (tmp_path / "torn.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "torn.jsonl.zst").write_bytes(zstandard.compress(whole.read_bytes())[:-9])
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    (tmp_path / "wide.jsonl").write_bytes('{"text": "x"}\n'.encode("utf-16"))
+    pq.write_table(pa.table({"text": ["x" * 1000] * 100, "n": range(100)}), tmp_path / "torn.parquet")
+    raw = (tmp_path / "torn.parquet").read_bytes()
+    (tmp_path / "torn.parquet").write_bytes(raw[: len(raw) // 2])
+    pq.write_table(pa.table({"body": ["x"]}), tmp_path / "other.parquet")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", "utf-8")
+    files = find_inputs([str(tmp_path)])
+    found, skips = read(files, tmp_path / "scratch", 20_000)
+    assert len(found) == 400
+    assert {skip.file for skip in skips} == {file.name for file in files} - {"ok.jsonl"}
+    assert all(skip.line is None for skip in skips)
+    assert any("`text`" in skip.reason and "body" in skip.reason for skip in skips)
+
+
+hostile = st.text(st.characters(codec=None), max_size=60)
+
+
+@examples(max_examples=40, deadline=None)
+@given(texts=st.lists(hostile, max_size=8), cut=st.integers(1, 400))
+def test_every_text_of_a_file_comes_through(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], cut: int
+) -> None:
+    """NUL, surrogates, line separators: as many documents as lines, in order, wherever the file is cut."""
+    folder = tmp_path_factory.mktemp("hostile")
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (folder / "f.jsonl").write_text(lines, "utf-8", newline="\n")
+    if not texts:
+        return
+    found, skips = read([File("f.jsonl", folder / "f.jsonl")], folder / "scratch", cut)
+    assert skips == []
+    expected = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+    assert len(found) == len(expected)
+    plain = [(a["text"], b) for a, b in zip(found, texts, strict=True) if not any("\ud800" <= c <= "\udfff" for c in b)]
+    assert all(a == b for a, b in plain)
