@@ -32,7 +32,7 @@ BLOCK = 400
 BLOCKS = 12
 """Blocks of one document that are looked at."""
 
-READ = 300
+READ = 200
 """Characters of a block that the identifier reads."""
 
 LETTERS = 60
@@ -90,17 +90,23 @@ def _judge(
     row: int, data: npt.NDArray[Any], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64],
     letters: npt.NDArray[np.int64], sorts: npt.NDArray[np.int8], result: Shares,
 ) -> None:  # fmt: skip
-    chosen = np.flatnonzero(sorts >= 0)
-    texts = [bytes(data[starts[at] : ends[at]]).decode("utf-8", "ignore")[:READ] for at in chosen]
+    page, confident = result.label[row], float(result.probability[row])
+    own = _sort_of(page)
+    heard = np.flatnonzero(sorts >= 0).tolist()
+    # A block of the page's own sort needs no identifier, where that sort is a language.
+    asked = [at for at in heard if sorts[at] != own or own == _LATIN]
+    texts = [data[starts[at] : ends[at]].tobytes().decode("utf-8", "ignore")[:READ] for at in asked]
     found, scores = identify(texts)
+    answers = dict(zip(asked, zip(found.to_pylist(), scores.to_pylist(), strict=True), strict=True))
     totals: dict[str, float] = {}
     sure: dict[str, float] = {}
-    for at, label, score in zip(chosen, found.to_pylist(), scores.to_pylist(), strict=True):
+    for at in heard:
+        label, score = answers.get(at, (page, confident))
         if label == UNDETERMINED or score < TRUSTED:
-            label, score = result.label[row], float(result.probability[row])
+            label, score = page, confident
         totals[label] = totals.get(label, 0.0) + float(letters[at])
         sure[label] = sure.get(label, 0.0) + float(letters[at]) * score
-    order = sorted(totals, key=lambda label: (-totals[label], label != result.label[row], label))
+    order = sorted(totals, key=lambda label: (-totals[label], label != page, label))
     whole = sum(totals.values())
     best = order[0]
     result.label[row] = best
