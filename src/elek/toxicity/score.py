@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from elek.toxicity.lexicon import CATEGORIES, WEIGHTS, Language, load
 
-TOLERATED = 0.4
+TOLERATED = 0.35
 TOLERATED_PER_WORD = 0.02
 AMBIGUOUS_CAP = 1.0
 
