@@ -26,7 +26,18 @@ from elek.text.casing import DOTTED_LANGUAGES
 HEADER, WEIGHTS = "model.json", "weights.npz"
 FORMAT = "elek-classifier-1"
 MAX_BITS = 26
-_REQUIRED = ("format", "task", "classes", "shape", "max_bytes", "bias", "calibration", "prior", "data", "weights_sha256")
+_REQUIRED = (
+    "format",
+    "task",
+    "classes",
+    "shape",
+    "max_bytes",
+    "bias",
+    "calibration",
+    "prior",
+    "data",
+    "weights_sha256",
+)
 
 
 @dataclass(frozen=True)

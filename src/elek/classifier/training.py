@@ -167,4 +167,3 @@ def settings_for(task: str, folder: str, digest: str) -> str:
     """The lines of params.yaml that put a model to work."""
     name = {"toxicity": "toxicity", "quality": "quality_model"}[task]
     return f"annotate:\n  settings:\n    {name}:\n      model: {folder}\n      sha256: {digest}"
-

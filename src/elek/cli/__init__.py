@@ -132,11 +132,11 @@ def why(
     why(doc_id, as_json=json)
 
 
-classifier = typer.Typer(
+_classifier = typer.Typer(
     name="classifier", help="Train and judge classifiers of toxicity and quality.", no_args_is_help=True,
     rich_markup_mode=None,
 )  # fmt: skip
-app.add_typer(classifier)
+app.add_typer(_classifier)
 
 TextColumn = Annotated[str, typer.Option(help="Column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
@@ -144,7 +144,7 @@ Positive = Annotated[list[str] | None, typer.Option(help="A label of the positiv
 Lang = Annotated[str | None, typer.Option(help="Language of every row without one; by default it is identified.")]
 
 
-@classifier.command("train")
+@_classifier.command("train")
 def classifier_train(
     task: Annotated[str, typer.Option(help="What it is to tell: toxicity or quality.")],
     data: Annotated[list[str], typer.Option(help="A labelled file: .jsonl, .csv, .parquet; may be repeated.")],
@@ -170,7 +170,7 @@ def classifier_train(
     train(task, data, out, columns=columns, license=license, options=options, as_json=json)
 
 
-@classifier.command("evaluate")
+@_classifier.command("evaluate")
 def classifier_evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a model.")],
     files: Annotated[list[str], typer.Argument(help="Labelled files.")],

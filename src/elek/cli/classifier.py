@@ -81,7 +81,9 @@ def _table(result: dict[str, Any]) -> None:
     def show(value: float | None) -> str:
         return "     -" if value is None else f"{value:6.3f}"
 
-    console.say(f"{result['documents']:,} documents, {result['positive']:,} positive, AUC {show(result['auc']).strip()}")
+    console.say(
+        f"{result['documents']:,} documents, {result['positive']:,} positive, AUC {show(result['auc']).strip()}"
+    )
     console.say(f"{'above':>6} {'P':>6} {'R':>6} {'F1':>6} {'TP':>7} {'FP':>7} {'FN':>7} {'TN':>7}")
     for row in [result, *result["thresholds"]]:
         rates = " ".join(show(row[name]) for name in ("precision", "recall", "f1"))

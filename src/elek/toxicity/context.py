@@ -51,17 +51,17 @@ _ENTRY = re.compile(
     r"\A\s*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,5}(?: \((?:n|v|adj|adv|is|sf|e|argo)\.?\))?: +[^\W\d_a-zçğıöşü]"
 )
 _WORDS_OF_WORDS = re.compile(
-    r"\b(?:the (?:word|term|phrase|expression)|slang (?:for|term|word)|derogatory|pejorative|euphemism|etymolog\w+|noun|verb"
-    r"|adjective|synonym\w*|dictionary|glossary|meaning of|defined as|lexicon|spelling"
-    r"|kelime(?:si|sinin|nin|ler)?|s[öo]zc[üu][ğk]\w*|deyim\w*|terim\w*|arg[oı]\w*|kaba konu\w*|anlam[ıi]n\w*|s[öo]zl[üu][ğk]\w*"
-    r"|denir|isim|s[ıi]fat|fiil\w*|mecaz\w*|hakaret sözü|eş anlam\w*|k[öo]keni)\b",
+    r"\b(?:the (?:word|term|phrase|expression)|slang (?:for|term|word)|derogatory|pejorative|euphemism|etymolog\w+"
+    r"|noun|verb|adjective|synonym\w*|dictionary|glossary|meaning of|defined as|lexicon|spelling"
+    r"|kelime(?:si|sinin|nin|ler)?|s[öo]zc[üu][ğk]\w*|deyim\w*|terim\w*|arg[oı]\w*|kaba konu\w*|anlam[ıi]n\w*"
+    r"|s[öo]zl[üu][ğk]\w*|denir|s[ıi]fat|fiil\w*|mecaz\w*|hakaret sözü|eş anlam\w*|k[öo]keni)\b",
     re.IGNORECASE,
 )  # fmt: skip
 _LEARNED = re.compile(
     r"\b(?:patients?|clinic\w*|diagnos\w+|symptoms?|disease|disorder|therap\w+|surg(?:ery|ical)|anatom\w+|hormon\w+|species"
     r"|mammals?|century|historian\w*|medieval|empire|treaty|archive\w*|legislation|statute|jurisdiction|defendant|plaintiff"
-    r"|hasta(?:lar|lık|lığı|nın)?|tedavi\w*|belirti\w*|ameliyat\w*|t[ıi]bb[ıi]\w*|anatomi\w*|y[üu]zy[ıi]l\w*|tarih[çi]\w*|osmanl[ıi]\w*"
-    r"|mahkeme\w*|kanun\w*|memeli\w*|t[üu]rleri)\b",
+    r"|hasta(?:lar|lık|lığı|nın)?|tedavi\w*|belirti\w*|ameliyat\w*|t[ıi]bb[ıi]\w*|anatomi\w*|y[üu]zy[ıi]l\w*"
+    r"|tarih[çi]\w*|osmanl[ıi]\w*|mahkeme\w*|kanun\w*|memeli\w*|t[üu]rleri)\b",
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(
@@ -94,7 +94,8 @@ def weigh(
 ) -> tuple[npt.NDArray[np.float32], pa.Array]:
     """The score of every text, and the probability of an attack at even odds, null where this pass did not read.
 
-    `lexicon` and `severity` are the first pass's. Its score stays where this pass did not read. Both have 4 decimals where it did.
+    `lexicon` and `severity` are the first pass's. Its score stays where this pass did
+    not read. Both results have 4 decimals where it did.
     """
     asked = lexicon >= ASK
     if model is not None:
@@ -104,7 +105,9 @@ def weigh(
     context = np.full(len(texts), np.nan)
     if len(rows):
         chosen = texts.take(pa.array(rows))
-        nats = np.array([evidence(text or "", int(worst)) for text, worst in zip(chosen.to_pylist(), severity[rows], strict=True)])
+        nats = np.array(
+            [evidence(text or "", int(worst)) for text, worst in zip(chosen.to_pylist(), severity[rows], strict=True)]
+        )
         if model is not None:
             said = model.log_odds(chosen, languages.take(pa.array(rows))) - model.prior_log_odds
             nats += np.clip(said, -LIMIT, LIMIT)
