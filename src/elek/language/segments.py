@@ -42,8 +42,8 @@ TRUSTED = 0.5
 """Probability from which the identifier's word on a block counts; below it a block has the page's language."""
 
 _MIXED = 0.02  # function words of a sort among the words of a block that make it of that sort
-_EN = "the of and to in is that it for with as was be by are this have not from you or an at which".split()
-_TR = "ve bir bu da de için icin ile olarak çok cok daha ne gibi kadar olan var yok en her o ki".split()
+_EN = "the of and to in is that it for with as was be by are this have not from you or an at which"
+_TR = "ve bir bu da de için icin ile olarak çok cok daha ne gibi kadar olan var yok en her o ki"
 _NONE, _ENGLISH, _TURKISH, _LATIN, _CYRILLIC, _ARABIC, _GREEK, _OTHER = range(8)
 _FEW = -1
 
@@ -121,7 +121,7 @@ def _judge(
 def _words() -> npt.NDArray[np.int64]:
     """Hashes of the function words, sorted, with the sort in the lowest bit (0 English, 1 Turkish)."""
     marked = [(_hash(np.frombuffer(word.encode(), np.uint8)) << 1) | which
-              for which, words in enumerate((_EN, _TR)) for word in words]  # fmt: skip
+              for which, words in enumerate((_EN, _TR)) for word in words.split()]  # fmt: skip
     return np.array(sorted(marked), np.int64)
 
 
