@@ -83,6 +83,12 @@ def test_only_so_many_blocks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, asked)) <= segments.READ
 
 
+def test_a_line_without_end_is_safe() -> None:
+    """Megabytes without a space or a line end, in one script or two, are cut like others."""
+    found = measure(["x" * 3_000_000, "я" * 1_000_000 + "abc" * 1_000_000, "漢" * 500_000])
+    assert (found.share > 0).all()
+
+
 TEXTS = st.lists(
     st.sampled_from([ENGLISH * 8, TURKISH * 8, GERMAN * 8, RUSSIAN * 8, CODE, "漢字かな" * 90, "🙂" * 300, "\n" * 50])
     | st.text(max_size=80),

@@ -180,7 +180,7 @@ def _blocks(data, offsets, known, starts, ends, letters, sorts):
                     at += 1
                     if byte == 10 and at - starts[row, block] >= BLOCK:
                         break
-                    if at >= hard and lower <= 32:
+                    if at >= hard and (lower <= 32 or at >= hard + BLOCK):
                         break
                     continue
                 if byte < 0xD0:
