@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from elek.cli import classifier
+from elek.cli import app, classifier
 from elek.errors import DataError, ParamsError
 from tests.classifier import documents
 
@@ -71,3 +72,16 @@ def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
         classifier.evaluate("m", ["x"], columns=COLUMNS, threshold=2.0, as_json=False)
     with pytest.raises(DataError, match="no model"):
         classifier.evaluate(str(tmp_path), ["x"], columns=COLUMNS, threshold=0.5, as_json=False)
+
+
+def test_the_command_line_takes_several_files(tmp_path: Path) -> None:
+    """`--data a b` and `--data a --data b` are the same, down to the digest."""
+    first, second = (str(documents.write(tmp_path / f"{name}.jsonl", count, lang="en")) for name, count in
+                     (("a", 200), ("b", 300)))  # fmt: skip
+    start = ["classifier", "train", "--task", "quality", "--bits", "12", "--epochs", "1", "--json", "--out"]
+    digests = []
+    for files in (["--data", first, second], ["--data", first, "--data", second]):
+        done = CliRunner().invoke(app, [*start, str(tmp_path / "model"), *files])
+        assert done.exit_code == 0, done.output
+        digests.append(json.loads(done.stdout)["sha256"])
+    assert digests[0] == digests[1]

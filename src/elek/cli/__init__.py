@@ -149,6 +149,9 @@ def classifier_train(
     task: Annotated[str, typer.Option(help="What it is to tell: toxicity or quality.")],
     data: Annotated[list[str], typer.Option(help="A labelled file: .jsonl, .csv, .parquet; may be repeated.")],
     out: Annotated[str, typer.Option(help="Folder to write the model to.")],
+    more: Annotated[
+        list[str] | None, typer.Argument(help="Further labelled files, as in --data a.jsonl b.jsonl.")
+    ] = None,
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     positive: Positive = None,
@@ -167,7 +170,7 @@ def classifier_train(
 
     options = {"seed": seed, "bits": bits, "epochs": epochs, "alpha": alpha, "l1": l1, "l2": l2}
     columns = {"text_column": text_column, "label_column": label_column, "positive": positive, "lang": lang}
-    train(task, data, out, columns=columns, license=license, options=options, as_json=json)
+    train(task, [*data, *(more or [])], out, columns=columns, license=license, options=options, as_json=json)
 
 
 @_classifier.command("evaluate")
