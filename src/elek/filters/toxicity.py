@@ -25,9 +25,8 @@ from elek.toxicity.score import score_texts
 
 
 class ToxicityFilter(Filter):
-    """Signals: `score`, of both passes, and `lexicon`, of the first, each 0..1; `context`, the second one's probability
-    of an attack at even odds, null where it was not asked; the worst severity (0 none … 4 severe), the heaviest
-    category, and the number of matches."""
+    """Signals: `score` of both passes, `lexicon` of the first, `context`, the second one's probability of an attack,
+    null where it was not asked; the worst severity (0 none … 4 severe), the heaviest category, how many matches."""
 
     name = "toxicity"
     rank = 20
@@ -68,14 +67,13 @@ class ToxicityFilter(Filter):
         """As every filter does, with the category, the worst severity and the number of matches as evidence."""
         verdicts = super().decide(signals, params, lang)
         evidence = np.full(len(lang), None, dtype=object)
-        lexicon, contexts = signals["lexicon"], signals["context"]
         for row in np.flatnonzero(np.any([verdict.failed for verdict in verdicts], axis=0)):
             category, severity, matches = (
                 signals[name][int(row)].as_py() for name in ("category", "severity", "matches")
             )
             said = f"mostly {category}, at worst {SEVERITIES[severity]}, {matches} matches" if matches else "no match"
-            context = contexts[int(row)].as_py()
+            context = signals["context"][int(row)].as_py()
             if context is not None and context != 0.5:
-                said += f"; words alone {lexicon[int(row)].as_py():.2f}, context {context:.2f}"
+                said += f"; words alone {signals['lexicon'][int(row)].as_py():.2f}, context {context:.2f}"
             evidence[row] = said
         return [replace(verdict, evidence=pa.array(evidence, pa.string())) for verdict in verdicts]
