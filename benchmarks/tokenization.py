@@ -2,11 +2,11 @@
 
     python -m benchmarks.tokenization corpus.jsonl.zst [--size 8000] [--workers 2] [--rounds 3]
 
-Takes JSON lines (also .zst), Parquet or a folder of parts, with a column `text`. A vocabulary is trained on it first (not timed). Then, in
-turn, so that a noisy machine disturbs all alike: `sentencepiece.encode(list)` on one thread and on each of several
-numbers of threads, ids in memory as Python lists and as numpy arrays; and our stage's function on so many
-processes, from Parquet parts to written, hashed Arrow shards, the start of the processes included. Seconds are of
-the wall clock, the fastest of the rounds counts, MB are 10⁶ bytes of UTF-8 text.
+Takes JSON lines (also .zst), Parquet or a folder of parts, with a column `text`. A vocabulary is trained on it first
+(not timed). Then, in turn, so that a noisy machine disturbs all alike: `sentencepiece.encode(list)` on one thread and
+on each of several numbers of threads, ids in memory as Python lists and as numpy arrays; and our stage's function on
+so many processes, from Parquet parts to written, hashed Arrow shards, the start of the processes included. Seconds
+are of the wall clock, the fastest of the rounds counts, MB are 10⁶ bytes of UTF-8 text.
 """
 
 from __future__ import annotations

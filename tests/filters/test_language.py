@@ -82,3 +82,13 @@ def test_an_unknown_key_is_told() -> None:
     """A typo in the filter's section names the nearest valid key."""
     with pytest.raises(ParamsError, match="allowed"):
         parse("filter", {"language": {"allowed": ["en"]}}, FilterParams)
+
+
+def test_a_share_may_be_asked_for() -> None:
+    """`min_share` drops pages that are half in another language, where somebody sets it; by default nothing."""
+    mixed = document("tr", 1, 30) + "\n" + document("en", 1, 30)
+    texts = [document("tr", 2, 60), mixed]
+    assert verdicts(texts, ["tr", "tr"])["language.min_share"].failed.tolist() == [False, False]
+    failed = verdicts(texts, ["tr", "tr"], min_share=0.8)["language.min_share"]
+    assert failed.failed.tolist() == [False, True]
+    assert failed.value[0] == 1.0

@@ -20,6 +20,8 @@ SENTENCES = {
         "Bugun hava cok guzel, aksam yemegini disarida yiyecegiz.",
         "Memleket dahilinde iktidara sahip olanlar gaflet ve dalalet içinde bulunabilirler.",
         "Windows kullanıyorum, Wi-Fi ayarlarını nereden değiştirebilirim?",
+        "Kitaplari masanin ustune koydu ve cok gec olmadan evden cikti.",
+        "Smith ve Johnson gibi",
     ],
     "en": [
         "The children were playing in the garden when it began to rain.",
@@ -27,7 +29,10 @@ SENTENCES = {
         "Set the variable to None and call the function again with the same arguments.",
     ],
     "az": ["Uşaqlar bağçada oynayanda yağış başladı və hamı evə qaçdı."],
-    "crh": ["Bu vesiqa qırımtatar tilinde yazılğan ve Türkiyeniñ tışında çoq oquyıcısı bar."],
+    "crh": [
+        "Bu vesiqa qırımtatar tilinde yazılğan ve Türkiyeniñ tışında çoq oquyıcısı bar.",
+        "Saylanğan resimniñ adını deñiştirmek içün bu yerge basmalı.",
+    ],
     "tk": ["Bu sahypa türkmen dilinde ýazylan we häzirki wagtda köp adam tarapyndan okalýar."],
     "uz": ["Bolalar bogʻda oʻynayotganda yomgʻir yogʻa boshladi va hamma uyga yugurdi."],
     "de": ["Die Kinder spielten im Garten, als es zu regnen begann."],

@@ -62,3 +62,24 @@ def test_no_clean_data_is_a_clear_error(
     assert caught.value.code == 4
     assert "manifest.json is missing" in capsys.readouterr().err
     assert not (tmp_path / "data/annotate").exists()
+
+
+def test_a_model_is_named_with_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage reads the model that params name, relative to the project; another one at its place ends the stage."""
+    from elek.classifier.labelled import read
+    from elek.classifier.training import TrainingParams, settings_for, train
+    from tests.classifier import documents
+
+    write_clean(tmp_path, parts=1)
+    rows = read([documents.write(tmp_path / "rows.jsonl", 300, lang="en")])
+    _, digest = train(rows, "quality", TrainingParams(bits=10, epochs=1), tmp_path / "models/quality", "CC0-1.0")
+    params = "execution:\n  workers: 1\n" + settings_for("quality", "models/quality", digest) + "\n"
+    (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    annotate.main()
+    assert Dataset(tmp_path / "data/annotate").read_all(["quality_model.score"])["quality_model.score"].null_count == 0
+
+    train(rows, "quality", TrainingParams(bits=10, epochs=2), tmp_path / "models/quality", "CC0-1.0")
+    with pytest.raises(SystemExit) as stopped:
+        annotate.main()
+    assert stopped.value.code == 4

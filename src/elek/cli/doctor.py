@@ -65,6 +65,7 @@ def examine() -> Iterator[Finding]:
         return
     checks: list[tuple[str, Callable[[Path], Finding]]] = [
         ("params", _params),
+        ("models", _models),
         ("git", _git),
         ("lock", _lock),
         ("pipeline", _pipeline),
@@ -116,6 +117,26 @@ def _params(project: Path) -> Finding:
 
     sections = params.validate(params.read(project / "params.yaml"))
     return Finding("params", "ok", f"params.yaml is valid, {len(sections)} sections")
+
+
+def _models(project: Path) -> Finding:
+    """Whether the classifiers that params name are there, and are the ones that they name."""
+    from elek import params
+    from elek.annotation import AnnotateParams
+    from elek.classifier.model import load
+    from elek.classifier.settings import ModelSettings
+
+    annotate = params.load(project / "params.yaml", "annotate", AnnotateParams)
+    told = []
+    for task, name in (("toxicity", "toxicity"), ("quality", "quality_model")):
+        settings = annotate.settings.root.get(name)
+        if isinstance(settings, ModelSettings) and settings.model is not None:
+            load(project / settings.model, settings.sha256).expect(task)
+            told.append(f"{name} by {settings.model}")
+        else:
+            without = "its signal is null" if task == "quality" else "word list and cues alone"
+            told.append(f"no model for {name}: {without}")
+    return Finding("models", "ok", "; ".join(told))
 
 
 def _git(project: Path) -> Finding:

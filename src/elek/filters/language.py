@@ -28,15 +28,29 @@ class LanguageParams(Section):
     min_score: Threshold = 0.3
     """Least probability of the identified language."""
 
+    min_share: Threshold = None
+    """Least share of the text in the identified language; null keeps mixed pages. 0.5 to 0.8 are sensible bounds."""
+
 
 class LanguageFilter(Filter):
-    """Signals: the identified language, its probability, and the language whose rules apply to the document:
-    the identified one, or the declared one where identification is a guess."""
+    """Signals: the identified language, its probability, and the language whose rules apply to the document: the
+    identified one, or the declared one where identification is a guess. Of a mixed page, the language of most of its
+    letters, the share of these, and the language and share that come second (see `elek.language.segments`)."""
 
     name = "language"
     rank = 30
-    signals: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32(), "rules": pa.string()}
-    rules = (Rule("min_score", "score", "below", 0.3, "a modest bound; FineWeb, section 3.2, takes 0.65", SHARE),)
+    signals: ClassVar[Mapping[str, pa.DataType]] = {
+        "label": pa.string(),
+        "score": pa.float32(),
+        "rules": pa.string(),
+        "share": pa.float32(),
+        "second": pa.string(),
+        "second_share": pa.float32(),
+    }
+    rules = (
+        Rule("min_score", "score", "below", 0.3, "a modest bound; FineWeb, section 3.2, takes 0.65", SHARE),
+        Rule("min_share", "share", "below", None, "Elek, elek.language.segments: off by default", SHARE),
+    )
 
     @classmethod
     def params_class(cls) -> type[BaseModel]:
@@ -44,12 +58,23 @@ class LanguageFilter(Filter):
 
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
         """Labels need the text and the declared language only; `batch.lang` is what others take from here."""
+        from elek.language.segments import shares  # compiles on first use: not for those who only validate params
+
         label, score = identify(batch.text)
+        parts = shares(batch.text, label.to_pylist(), score.to_numpy())
+        label, score = pa.array(parts.label, pa.string()), pa.array(parts.probability)
         declared = pc.fill_null(batch.declared_lang, "")
         guess = pc.less(score, pa.scalar(UNCERTAIN, pa.float32()))
         known = pc.and_(pc.not_equal(declared, ""), pc.not_equal(declared, UNDETERMINED))
         rules = pc.if_else(pc.and_(guess, known), declared, label)
-        return {"label": label, "score": score, "rules": rules.cast(pa.string())}
+        return {
+            "label": label,
+            "score": score,
+            "rules": rules.cast(pa.string()),
+            "share": pa.array(parts.share),
+            "second": pa.array(parts.second, pa.string()),
+            "second_share": pa.array(parts.second_share),
+        }
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
         """`language.allow` asks of the language whose rules apply, so a mere guess drops nothing; then the score."""

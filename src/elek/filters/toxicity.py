@@ -1,32 +1,39 @@
-"""Toxicity: a first pass by lexicon in English and Turkish, weighed against the length of the text.
+"""Toxicity in English and Turkish: a first pass by lexicon, a second that weighs context where the first one fires.
 
-Word lists, suffix matching and the formula are ours (`elek.toxicity`). A lexicon knows words, not what is meant by
-them: it finds abuse in a quotation of it, and misses abuse in polite words. The threshold is where the matches weigh
-as much as a text of that length may bear.
+The first finds words, with suffixes and disguises, and weighs them against the length of the text; the second tells
+a mention (a dictionary, medicine, history) from an attack by cues, and by a trained classifier where
+`annotate.settings.toxicity` names one (`elek classifier train --task toxicity`). Word lists, cues and formulas are
+ours (`elek.toxicity`). None of them understands: abuse in polite words is missed, and abuse that is quoted is found.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
+from elek.classifier.settings import ModelSettings
 from elek.decisions import Verdict
 from elek.filtering import SHARE, Batch, Filter, Rule
+from elek.toxicity.context import weigh
 from elek.toxicity.lexicon import SEVERITIES
 from elek.toxicity.score import score_texts
 
 
 class ToxicityFilter(Filter):
-    """Signals: score 0..1, the worst severity (0 none … 4 severe), the heaviest category, the number of matches."""
+    """Signals: `score` of both passes, `lexicon` of the first, `context`, the second one's probability of an attack,
+    null where it was not asked; the worst severity (0 none … 4 severe), the heaviest category, how many matches."""
 
     name = "toxicity"
     rank = 20
     signals: ClassVar = {
         "score": pa.float32(),
+        "lexicon": pa.float32(),
+        "context": pa.float32(),
         "severity": pa.int8(),
         "category": pa.string(),
         "matches": pa.int32(),
@@ -45,10 +52,21 @@ class ToxicityFilter(Filter):
         ),
     )
 
+    settings_class = ModelSettings
+
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
+        assert isinstance(self.settings, ModelSettings)  # noqa: S101 - settings_class
+        model = None
+        if self.settings.model is not None:
+            from elek.classifier.model import load  # compiles on first use: not for those who only validate params
+
+            model = load(Path(self.settings.model), self.settings.sha256).expect("toxicity")
         scores = score_texts(batch.text, batch.lang)
+        score, context = weigh(batch.text, batch.lang, scores.score, scores.severity, model)
         return {
-            "score": pa.array(scores.score),
+            "score": pa.array(score),
+            "lexicon": pa.array(scores.score),
+            "context": context,
             "severity": pa.array(scores.severity),
             "category": scores.category_names(),
             "matches": pa.array(scores.matches),
@@ -62,5 +80,9 @@ class ToxicityFilter(Filter):
             category, severity, matches = (
                 signals[name][int(row)].as_py() for name in ("category", "severity", "matches")
             )
-            evidence[row] = f"mostly {category}, at worst {SEVERITIES[severity]}, {matches} matches"
+            said = f"mostly {category}, at worst {SEVERITIES[severity]}, {matches} matches" if matches else "no match"
+            context = signals["context"][int(row)].as_py()
+            if context is not None and context != 0.5:
+                said += f"; words alone {signals['lexicon'][int(row)].as_py():.2f}, context {context:.2f}"
+            evidence[row] = said
         return [replace(verdict, evidence=pa.array(evidence, pa.string())) for verdict in verdicts]

@@ -35,13 +35,25 @@ FLOOR = 1e-3
 SPELLING = 2.0
 """Nats that spelling weighs: odds of seven to one."""
 
+WORD, WORDS = 1.7, 3
+"""Nats that a Turkish word or ending weighs, and how many count. Only what the models are unsure of is asked."""
+
 _SMALL_RELATIVES = frozenset({"crh", "gag"})
 _LETTER = re.compile(r"[^\W\d_]")
 _NOT_TURKISH = re.compile(
     r"[ñəäňýžÑƏÄŇÝŽʻ]"
     r"|\b(?=\w*[qwxQWX])\w*[ıİğĞşŞçÇöÖüÜ]"  # qullanılaraq, arşiwlary
+    r"|(?:\b|[bcçdfghjklmnpqrsştvwxyz])ğ"  # yazılğan: Turkish has ğ behind vowels alone
     r"|[uo][b-df-hj-np-tv-zğş]{1,2}ı(?:n|nı|na|nda|ndan|sı|sını|m|mız)?\b"  # durumı
+    r"|\b(?:içün|kibi|yaki|eken|edi|ediler|köster\w*|kel(?:di|gen|ip)\w*|ber(?:di|gen|ip|mek)\w*)\b"
 )
+# Words that Turkish has in this form and none of its relatives (crh içün, kibi, qadar, çoq, degil; az üçün, kimi), and
+# endings that follow one another as in no other language. Also as they are typed without Turkish letters.
+_TURKISH = re.compile(
+    r"\b(?:ve|i[çc]in|gibi|kadar|[çc]ok|olarak|olan|de[ğg]il|ya da|zaman|yani|[şs]ey|[çc][üu]nk[üu]|b[üu]y[üu]k"
+    r"|\w{2,}(?:l(?:eri|arı)n?(?:[dt][ae]n?)?|[ıiuü]n[dt][ae]n?|[ıi]yor\w*|m[ae]kt[ae]\w*|(?:d[ıiuü]r|c[ae]k)(?:l[ae]r)?"
+    r"|[lrnm]den|[ıi]l[ıi][kğg][ıi]?|s[ıi]n[ıi]|m[ae]l[ae]r[ıi]?|[dt][ıiuü]rm[ae]\w*))\b"
+)  # read in lower case: IGNORECASE would take ı for i
 
 
 def identify(texts: Sequence[str] | pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
@@ -74,16 +86,20 @@ def _identify(text: str) -> tuple[str, float]:
     foreign = _NOT_TURKISH.search(text, 0, CONFIRM) is not None
     if sure and not foreign:
         return best, min(fast[best], 1.0)
-    return _combine(fast, {str(label): float(p) for label, p in _langid().rank(text[:CONFIRM])[:8]}, foreign)
+    second = {str(label): float(p) for label, p in _langid().rank(text[:CONFIRM])[:8]}
+    words = 0 if foreign else len(set(_TURKISH.findall(text[:CONFIRM].lower())))
+    return _combine(fast, second, foreign, min(words, WORDS))
 
 
-def _combine(fast: dict[str, float], second: dict[str, float], foreign: bool) -> tuple[str, float]:
+def _combine(fast: dict[str, float], second: dict[str, float], foreign: bool, words: int) -> tuple[str, float]:
     fast = {"crh": max(fast.get("tr", 0.0), fast.get("az", 0.0))} | fast
     scores = {}
-    for label in sorted(fast.keys() | second.keys()):
+    for label in sorted(fast.keys() | second.keys() | {"tr"}):
         score = (math.log(fast.get(label, 0.0) + FLOOR) + math.log(second.get(label, 0.0) + FLOOR)) / 2
         if (label == "tr" and foreign) or (label in _SMALL_RELATIVES and not foreign):
             score -= SPELLING
+        if label == "tr":
+            score += WORD * words
         scores[label] = score
     best = max(scores, key=lambda label: scores[label])
     return best, 1 / sum(math.exp(score - scores[best]) for score in scores.values())

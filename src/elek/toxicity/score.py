@@ -5,8 +5,8 @@ the number of words, at least one per twelve bytes,
 
     score = W / (W + TOLERATED + TOLERATED_PER_WORD * n)
 
-so that 0.5 is reached where the matches weigh as much as a text of that length may bear: one mild word in 30, one
-strong word in 130, one severe word in 280. A novel with one oath scores near 0; a short prompt full of them near 1.
+so that 0.5 is reached where the matches weigh as much as a text of that length may bear: one mild word in 35, one
+strong word in 135, one severe word in 285. A novel with one oath scores near 0; a short prompt full of them near 1.
 A score for a text without a match is 0. The constants were set by hand on half of a labelled set of short prompts
 and on long documents that must survive; they are ours, from no paper.
 """
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from elek.toxicity.lexicon import CATEGORIES, WEIGHTS, Language, load
 
-TOLERATED = 0.4
+TOLERATED = 0.3
 TOLERATED_PER_WORD = 0.02
 AMBIGUOUS_CAP = 1.0
 
