@@ -36,7 +36,7 @@ from elek.decontamination import find
 from elek.dedup import kernels
 from elek.dedup.decisions import deduplicate
 from elek.dedup.lsh import candidates
-from elek.dedup.normalise import normalise, shingle_sets, word_hashes
+from elek.dedup.normalise import shingle_sets, words
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import from_binary, signatures
 from elek.removal import text_parts
@@ -83,9 +83,7 @@ def steps(table: pa.Table) -> None:
     documents, megabytes = len(text), pc.sum(pc.binary_length(text)).as_py() / 1e6
     print(f"{documents:,} documents, {megabytes:.1f} MB\n")
     params = MinHashParams()
-    line("normalise", best(lambda: normalise(text)), documents, megabytes)
-    normalised = normalise(text)
-    line("hash words", best(lambda: word_hashes(normalised)), documents, megabytes)
+    line("normalise and hash words", best(lambda: words(text)), documents, megabytes)
     line("signatures (all of it)", best(lambda: signatures(text, params)), documents, megabytes)
 
     exact, minhash = signatures(text, params)

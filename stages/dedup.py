@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow.compute as pc
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.decisions import Tally, metrics, tally
-from elek.dedup.decisions import deduplicate
+from elek.dedup.decisions import decide, deduplicate, shingle_of
+from elek.dedup.known import Memory
 from elek.dedup.params import DedupParams
 from stages._shell import Stage
 
@@ -19,7 +21,15 @@ def main() -> None:
         clean = Dataset(stage.data("clean") / "train")
         annotate, filtered = Dataset(stage.data("annotate")), Dataset(stage.data("filter"))
         with tempfile.TemporaryDirectory(dir=stage.project / ".cache", ignore_cleanup_errors=True) as scratch:
-            outcome = deduplicate(clean, annotate, filtered, stage.params, Path(scratch))
+            everything = np.ones(len(annotate), dtype=bool)
+            memory = Memory(stage.project / ".cache" / "dedup", shingle_of(annotate))
+            known = decide(clean, annotate, everything, stage.params, Path(scratch), memory.read()).measured
+            outcome = deduplicate(clean, annotate, filtered, stage.params, Path(scratch), known)
+        # Of all documents, not of those alone that entered: `elek whatif` lets others enter, and reads no text.
+        known = known.merged(outcome.measured)
+        memory.write(known)
+        (stage.out / "pairs").mkdir()
+        write_manifest(stage.out / "pairs", [write_part(stage.out / "pairs", 0, known.table())])
 
         parts, counts, clusters, start = [], Tally(), set(), 0
         for index, part in enumerate(annotate.parts):

@@ -23,6 +23,8 @@ class DedupParams(Section):
 
     exact: bool = True
     """Drop documents whose normalised text equals another's."""
+    url: bool = False
+    """Of documents whose URLs lead to one page (`elek.dedup.urls`) only the first goes on, whatever their text."""
     minhash: bool = True
     """Drop near-duplicates: documents whose verified Jaccard similarity to a survivor reaches `jaccard`."""
     jaccard: float = Field(default=0.8, gt=0, le=1)
