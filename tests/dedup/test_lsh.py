@@ -43,7 +43,7 @@ def test_recall_above_the_threshold() -> None:
         left, right = candidates(above, [threshold])
         assert (right - left == 500).sum() >= 490
         assert (left < right).all()
-        left, right = candidates(np.concatenate([base, near(rng, base, threshold - 0.3)]), [threshold])
+        left, right = candidates(np.concatenate([base, near(rng, base, threshold - 0.4)]), [threshold])
         assert len(left) == 0
 
 

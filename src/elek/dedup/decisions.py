@@ -97,6 +97,8 @@ class Outcome:
     cluster: I64
     measured: Known
     """The pairs of texts that were proposed."""
+    texts_read: int
+    """Documents whose text was read to measure them."""
 
     def part(self, ids: pa.ChunkedArray, start: int, params: DedupParams) -> pa.Table:
         """Decisions (`SCHEMA`) of the rows that begin at `start`; `ids` are theirs."""
@@ -159,7 +161,7 @@ def decide(
     similarity[new] = similarities(rows, ends.reshape(2, -1), clean, shingle_of(annotate), scratch)
     measured = Known.of(ranked.hashes, proposed, similarity)
     pairs = Pairs(proposed[0], proposed[1], similarity).at_least(min(thresholds, default=1.0))
-    return _outcome(ranked, signed, pairs, entered, params, measured)
+    return _outcome(ranked, signed, pairs, entered, params, measured, len(texts))
 
 
 def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
@@ -237,7 +239,7 @@ def shingle_of(annotate: Dataset) -> int:
 
 
 def _outcome(
-    ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: DedupParams, measured: Known
+    ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: DedupParams, measured: Known, read: int
 ) -> Outcome:
     texts, documents = len(ranked.first), np.arange(len(ranked.rows))
     first = ranked.first[ranked.text]
@@ -281,4 +283,5 @@ def _outcome(
         survivor=by_row(survivor, -1, stays[first_of_url]),
         cluster=by_row(cluster, -1, cluster[first_of_url]),
         measured=measured,
+        texts_read=read,
     )

@@ -1,0 +1,154 @@
+"""`filter`, `dedup` and `split` decided again, in memory, from what the stages stored; see `elek.whatif`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from elek import passages
+from elek.dataset import Dataset, write_manifest, write_part
+from elek.dedup import decisions as dedup
+from elek.dedup.known import Known
+from elek.dedup.params import DedupParams
+from elek.errors import DataError
+from elek.filtering import FilterParams, columns_for, removing
+from elek.filtering import decide as filtered_by
+from elek.passages import Passages
+from elek.removal import REMOVE, removed_bytes, text_parts
+from elek.splitting import SplitParams
+from elek.splitting import decisions as splitting
+
+VERDICT = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("survivor", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("removed", pa.int64(), nullable=False),
+    ]
+)
+"""What becomes of a document: whether it passes all three stages; the rule that drops it; the id of the duplicate
+that stays in its place; its side; bytes that filters take out of it."""
+
+I64 = npt.NDArray[np.int64]
+
+
+class Replay:
+    """The stored decisions of a project's `data` folder, and others in their place.
+
+    Raises DataError where a stage has not run, or a stage before it has run since.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.clean, self.evaluation = Dataset(data / "clean" / "train"), Dataset(data / "clean" / "evaluation")
+        self.annotate, self.filter, self.dedup = (Dataset(data / name) for name in ("annotate", "filter", "dedup"))
+        self.split = Dataset(data / "split" / "decisions")
+        self._pairs, self._passages = data / "dedup" / "pairs", data / "split" / "passages"
+        self.notes: list[str] = []
+        """Why text was read."""
+        for stage, of in (
+            (self.filter, {"annotate": self.annotate}),
+            (self.dedup, {"clean": self.clean, "annotate": self.annotate, "filter": self.filter}),
+            (self.split, {"clean": self.clean, "filter": self.filter, "dedup": self.dedup}),
+        ):
+            for name, parent in of.items():
+                if stage.manifest["parents"].get(name) != parent.digest:
+                    what = f"`{name}` has run since these decisions were made"
+                    raise DataError(what, where=str(stage.folder), fix="run `elek run`, then ask again")
+
+    def last(self) -> pa.Table:
+        """`VERDICT` of every document as the stages decided it."""
+        columns = ["failures", REMOVE.name] if self.filter.manifest.get("removes") else ["failures"]
+        return _verdict(
+            self.filter.read_all(columns),
+            self.dedup.read_all(["failures", "survivor"]),
+            self.split.read_all(["id", "kept", "failures", "split"]),
+        )
+
+    def decide(self, filters: FilterParams, deduped: DedupParams, split: SplitParams) -> pa.Table:
+        """`VERDICT` of every document as the stages would decide it."""
+        filtered = self._filter(filters)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            known = Known.from_table(Dataset(self._pairs).read_all())
+            entered = filtered["kept"].to_numpy()
+            outcome = dedup.decide(self.clean, self.annotate, entered, deduped, Path(scratch), known)
+            if outcome.texts_read:
+                self.notes.append(f"text of {outcome.texts_read:,} documents was read to compare pairs not met before")
+            unique = outcome.part(filtered["id"], 0, deduped)
+            shared = self._shared(filtered, unique["kept"], split, Path(scratch))
+        return _verdict(filtered, unique, splitting.decide(unique, self._held_out, shared, split))
+
+    @cached_property
+    def _held_out(self) -> pa.Table:
+        return self.evaluation.read_all(["id", "source"])
+
+    def _filter(self, params: FilterParams) -> pa.Table:
+        columns, parts = columns_for(params), range(len(self.annotate.parts))
+        return pa.concat_tables([filtered_by(self.annotate.read(index, columns), params) for index in parts])
+
+    def _shared(
+        self, filtered: pa.Table, kept: pa.ChunkedArray, params: SplitParams, scratch: Path
+    ) -> Passages | None:
+        """The stored passages, or if they are of other n-grams or of other text, those that `split` would find."""
+        if params.decontaminate_ngram is None:
+            return None
+        if (self._passages / "shared" / "manifest.json").is_file():
+            ngram = int(Dataset(self._passages / "shared").manifest["ngram"])
+            if ngram == params.decontaminate_ngram and self._same_text(filtered, kept):
+                return Passages.read(self._passages)
+            why = "other text is taken out" if ngram == params.decontaminate_ngram else f"stored are {ngram}-grams"
+        else:
+            why = "the last run compared none"
+        self.notes.append(f"all text was read for what documents share: {why}")
+        (scratch / "filter").mkdir()
+        parts, start = [], 0
+        for index, part in enumerate(self.clean.parts):
+            parts.append(write_part(scratch / "filter", index, filtered.slice(start, part.rows)))
+            start += part.rows
+        removes = {"removes": ["what-if"]} if REMOVE.name in filtered.column_names else None
+        cuts = write_manifest(scratch / "filter", parts, extra=removes)
+        every = text_parts(self.clean, cuts) + text_parts(self.evaluation)
+        return passages.find(every, params.decontaminate_ngram, scratch, _in_process)
+
+    def _same_text(self, filtered: pa.Table, kept: pa.ChunkedArray) -> bool:
+        """Whether the documents that `kept` marks lose the same bytes as in the last run."""
+        stored = bool(self.filter.manifest.get("removes"))
+        if not stored and REMOVE.name not in filtered.column_names:
+            return True
+        nothing = pa.chunked_array([pa.array([[]] * len(filtered), REMOVE.type)])
+        now = filtered[REMOVE.name] if REMOVE.name in filtered.column_names else nothing
+        then = self.filter.read_all([REMOVE.name])[REMOVE.name] if stored else nothing
+        return bool(now.filter(kept).combine_chunks().equals(then.filter(kept).combine_chunks()))
+
+
+def _in_process(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+    return [function(task) for task in tasks]
+
+
+def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table) -> pa.Table:
+    removed = np.zeros(len(split), dtype=np.int64)
+    if REMOVE.name in filtered.column_names:
+        removed = removed_bytes(filtered[REMOVE.name])
+    reason = np.full(len(split), None, dtype=object)
+    for table in (filtered, deduped, split):
+        rows, rules = _first_failures(table["failures"])
+        reason[rows] = rules
+    columns = [split["id"], split["kept"], pa.array(reason, pa.string()), deduped["survivor"], split["split"]]
+    return pa.Table.from_arrays([*columns, pa.array(removed)], schema=VERDICT)
+
+
+def _first_failures(failures: pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.object_]]:
+    """The rows that fail, and the first rule of each. A document fails in one stage alone: no later one it enters."""
+    lists = failures.combine_chunks()
+    offsets = lists.offsets.to_numpy()
+    rows = np.flatnonzero(np.diff(offsets))
+    rules = lists.values.field("rule").take(pa.array(offsets[rows]))
+    return rows, rules.to_numpy(zero_copy_only=False)
