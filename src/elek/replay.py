@@ -137,18 +137,20 @@ def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table) -> pa.Table
     removed = np.zeros(len(split), dtype=np.int64)
     if REMOVE.name in filtered.column_names:
         removed = removed_bytes(filtered[REMOVE.name])
-    reason = np.full(len(split), None, dtype=object)
+    at, rules, count = np.full(len(split), -1), [], 0
     for table in (filtered, deduped, split):
-        rows, rules = _first_failures(table["failures"])
-        reason[rows] = rules
-    columns = [split["id"], split["kept"], pa.array(reason, pa.string()), deduped["survivor"], split["split"]]
+        rows, first = _first_failures(table["failures"])
+        at[rows] = np.arange(count, count + len(rows))
+        rules.append(first)
+        count += len(rows)
+    reason = pa.concat_arrays(rules).take(pa.array(at, mask=at < 0))
+    columns = [split["id"], split["kept"], reason, deduped["survivor"], split["split"]]
     return pa.Table.from_arrays([*columns, pa.array(removed)], schema=VERDICT)
 
 
-def _first_failures(failures: pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.object_]]:
+def _first_failures(failures: pa.ChunkedArray) -> tuple[I64, pa.StringArray]:
     """The rows that fail, and the first rule of each. A document fails in one stage alone: no later one it enters."""
     lists = failures.combine_chunks()
     offsets = lists.offsets.to_numpy()
     rows = np.flatnonzero(np.diff(offsets))
-    rules = lists.values.field("rule").take(pa.array(offsets[rows]))
-    return rows, rules.to_numpy(zero_copy_only=False)
+    return rows, lists.values.field("rule").take(pa.array(offsets[rows]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from typing import Any
 
 from elek.cli import console
 from elek.errors import ParamsError
@@ -10,6 +13,15 @@ from elek.whatif import GROUPS, Example, WhatIf
 from elek.whatif import whatif as ask
 
 SHOWN = 12
+"""Rows of a table."""
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Arrow looks whether an array might be one of pandas', which takes a quarter of a second to import; none is."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("not for a question that is answered in a second", name=fullname)
 
 
 def whatif(settings: Sequence[str], removed: Sequence[str], examples: int, *, as_json: bool) -> None:
@@ -17,7 +29,12 @@ def whatif(settings: Sequence[str], removed: Sequence[str], examples: int, *, as
     if not settings and not removed:
         fix = "elek whatif --set filter.gopher_quality.min_words=30"
         raise ParamsError("nothing to ask about", where="elek whatif", fix=fix)
-    result = ask(console.project(), settings, removed, examples)
+    finder = _WithoutPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        result = ask(console.project(), settings, removed, examples)
+    finally:
+        sys.meta_path.remove(finder)
     if as_json:
         console.print_json(result.as_dict())
     else:
