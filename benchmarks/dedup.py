@@ -42,7 +42,7 @@ from elek.dedup.signatures import from_binary, signatures
 from elek.removal import text_parts
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from jaccard import similar_pairs  # noqa: E402 - a neighbour, wherever this is run from
+from jaccard import similar_pairs
 
 PART = 4_000_000  # bytes of text, as fetch.part_megabytes has it
 

@@ -76,7 +76,9 @@ class Passages:
             kind = SHARED.field(name).type
             return pa.ListArray.from_arrays(offsets, pa.array(values).cast(kind.value_type), type=kind)
 
-        columns = [lists(values, name) for values, name in ((self.row, "row"), (self.at, "places"), (self.owns, "owns"))]
+        columns = [
+            lists(values, name) for values, name in ((self.row, "row"), (self.at, "places"), (self.owns, "owns"))
+        ]
         sizes = [pa.array(values).cast(pa.int32()) for values in (self.places, self.sizes)]
         tables = {
             "shared": pa.Table.from_arrays([pa.array(self.runs), *columns], schema=SHARED),
@@ -198,8 +200,13 @@ def _batches(paths: Sequence[str | Path]) -> Any:
     edges = [np.uint64((k << 64) // count) for k in range(1, count)]
     cuts = [[0, *np.searchsorted(hashes, edges).tolist(), len(hashes)] for hashes, _, _ in files]
     for k in range(count):
-        slices = [[np.asarray(column[cut[k] : cut[k + 1]]) for column in file] for file, cut in zip(files, cuts, strict=True)]
-        found, row, at = (np.concatenate([np.empty(0, kind), *parts]) for kind, parts in zip(_KINDS, zip(*slices, strict=True), strict=True))
+        slices = [
+            [np.asarray(column[cut[k] : cut[k + 1]]) for column in file] for file, cut in zip(files, cuts, strict=True)
+        ]
+        found, row, at = (
+            np.concatenate([np.empty(0, kind), *parts])
+            for kind, parts in zip(_KINDS, zip(*slices, strict=True), strict=True)
+        )
         # Rows ascend from file to file, so that a stable sort leaves them in order.
         order = np.argsort(found, kind="stable")
         yield found[order], row[order].astype(np.int64), at[order].astype(np.int64)

@@ -18,7 +18,7 @@ from elek.dedup import decisions as dedup
 from elek.dedup.known import Known
 from elek.dedup.params import DedupParams
 from elek.errors import DataError
-from elek.filtering import FilterParams, columns_for, removing
+from elek.filtering import FilterParams, columns_for
 from elek.filtering import decide as filtered_by
 from elek.passages import Passages
 from elek.removal import REMOVE, removed_bytes, text_parts
@@ -94,9 +94,7 @@ class Replay:
         columns, parts = columns_for(params), range(len(self.annotate.parts))
         return pa.concat_tables([filtered_by(self.annotate.read(index, columns), params) for index in parts])
 
-    def _shared(
-        self, filtered: pa.Table, kept: pa.ChunkedArray, params: SplitParams, scratch: Path
-    ) -> Passages | None:
+    def _shared(self, filtered: pa.Table, kept: pa.ChunkedArray, params: SplitParams, scratch: Path) -> Passages | None:
         """The stored passages, or if they are of other n-grams or of other text, those that `split` would find."""
         if params.decontaminate_ngram is None:
             return None

@@ -40,9 +40,7 @@ inlined = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @kernel
-def normalise(
-    offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64, words: U64, word_ends: I64
-) -> None:
+def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64, words: U64, word_ends: I64) -> None:
     """UTF-8 rows → folded UTF-8 rows with one space between words, and the hashes of the words.
 
     See `elek.dedup.normalise`. In one pass: to find where words end costs more than to hash them.
@@ -189,28 +187,6 @@ def runs(words: U64, offsets: I64, size: int, out: U64, ends: I64) -> None:
             out[at] = mix(state)
             at += 1
         ends[row + 1] = at
-
-
-@kernel
-def contains(ascending: U64, values: U64) -> Bools:
-    """Whether each of `values` stands among `ascending`: hashes, whose leading bits tell nearly where to look."""
-    bits = 1
-    while bits < 30 and (1 << bits) < len(ascending):
-        bits += 1
-    shift = np.uint64(64 - bits)
-    starts = np.zeros((1 << bits) + 1, dtype=np.int64)
-    for value in ascending:
-        starts[np.int64(value >> shift) + 1] += 1
-    for k in range(1 << bits):
-        starts[k + 1] += starts[k]
-    result = np.zeros(len(values), dtype=np.bool_)
-    for i in range(len(values)):
-        prefix = np.int64(values[i] >> shift)
-        for k in range(starts[prefix], starts[prefix + 1]):
-            if ascending[k] == values[i]:
-                result[i] = True
-                break
-    return result
 
 
 @kernel

@@ -11,7 +11,20 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 TRACKING = frozenset(
-    {"fbclid", "gclid", "dclid", "gbraid", "wbraid", "msclkid", "yclid", "twclid", "ttclid", "igshid", "mc_cid", "mc_eid"}
+    {
+        "fbclid",
+        "gclid",
+        "dclid",
+        "gbraid",
+        "wbraid",
+        "msclkid",
+        "yclid",
+        "twclid",
+        "ttclid",
+        "igshid",
+        "mc_cid",
+        "mc_eid",
+    }
 )
 """Beside those that begin with `utm_`."""
 _PORTS = {"http": 80, "https": 443}

@@ -47,7 +47,9 @@ def split(
     if params.decontaminate_ngram is not None:
         parts = text_parts(clean, filtered) + text_parts(evaluation)
         found = passages.find(parts, params.decontaminate_ngram, scratch, run)
-    return decide(dedup.read_all(["id", "kept", "cluster"]), evaluation.read_all(["id", "source"]), found, params), found
+    return decide(
+        dedup.read_all(["id", "kept", "cluster"]), evaluation.read_all(["id", "source"]), found, params
+    ), found
 
 
 def decide(dedup: pa.Table, evaluation: pa.Table, found: Passages | None, params: SplitParams) -> pa.Table:
@@ -89,9 +91,7 @@ def _contaminated(
         return f"{every_id[document]} (evaluation source {evaluation['source'][document - rows]})"
 
     held_out = (side == "validation") | (side == "test")
-    findings = find(
-        found, mask(side == "train", False), mask(held_out, True), every_id, params.decontaminate_common
-    )
+    findings = find(found, mask(side == "train", False), mask(held_out, True), every_id, params.decontaminate_common)
     value = np.where(side == "train", findings.share[:rows], np.nan)
     with np.errstate(invalid="ignore"):
         failed = value > threshold
