@@ -69,12 +69,12 @@ def find(passages: Passages, training: Bools, held_out: Bools, ids: pa.Array, co
     own = np.bincount(passages.row[at], passages.at[at], len(training)) / np.maximum(passages.places, 1)
 
     # Every training document of a passage with every held-out one.
-    owned = np.flatnonzero(owned & counts[passages.passage])
-    first = np.searchsorted(passages.passage[owned], np.arange(count))
+    owning = np.flatnonzero(owned & counts[passages.passage])
+    first = np.searchsorted(passages.passage[owning], np.arange(count))
     passage, row = passages.passage[at], passages.row[at]
     times = owners[passage]
     behind = np.arange(times.sum()) - np.repeat(np.append(0, np.cumsum(times)[:-1])[: len(times)], times)
-    owner = passages.row[owned[np.repeat(first[passage], times) + behind]]
+    owner = passages.row[owning[np.repeat(first[passage], times) + behind]]
     pairs, group = np.unique(np.stack([np.repeat(row, times), owner]), axis=1, return_inverse=True)
     shared = np.bincount(group.reshape(-1), np.repeat(passages.runs[passage], times), pairs.shape[1])
     row, owner = pairs

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.dedup import kernels
+from elek.dedup.kernels import I64, U64, Bools, kernel
 from elek.dedup.normalise import runs, words
 from elek.removal import TextPart
 
@@ -32,9 +32,6 @@ BATCH = 1 << 22
 """Runs that are compared at a time."""
 
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
 
 SHARED = pa.schema(
     [
@@ -76,9 +73,7 @@ class Passages:
             kind = SHARED.field(name).type
             return pa.ListArray.from_arrays(offsets, pa.array(values).cast(kind.value_type), type=kind)
 
-        columns = [
-            lists(values, name) for values, name in ((self.row, "row"), (self.at, "places"), (self.owns, "owns"))
-        ]
+        columns = [lists(self.row, "row"), lists(self.at, "places"), lists(self.owns, "owns")]
         sizes = [pa.array(values).cast(pa.int32()) for values in (self.places, self.sizes)]
         tables = {
             "shared": pa.Table.from_arrays([pa.array(self.runs), *columns], schema=SHARED),
@@ -175,7 +170,7 @@ def write_short(task: _Task) -> None:
     hashes, rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for length in np.unique(short[0]).tolist():
         found, ends = runs(hashed, offsets, int(length))
-        hit = np.flatnonzero(kernels.contains(short[1][short[0] == length], found))
+        hit = np.flatnonzero(_contains(short[1][short[0] == length], found))
         hashes.append(found[hit])
         rows.append(np.searchsorted(ends, hit, side="right") - 1)
     found, row = np.concatenate(hashes), np.concatenate(rows)
@@ -200,19 +195,14 @@ def _batches(paths: Sequence[str | Path]) -> Any:
     edges = [np.uint64((k << 64) // count) for k in range(1, count)]
     cuts = [[0, *np.searchsorted(hashes, edges).tolist(), len(hashes)] for hashes, _, _ in files]
     for k in range(count):
-        slices = [
-            [np.asarray(column[cut[k] : cut[k + 1]]) for column in file] for file, cut in zip(files, cuts, strict=True)
-        ]
+        ranges = [slice(cut[k], cut[k + 1]) for cut in cuts]
         found, row, at = (
-            np.concatenate([np.empty(0, kind), *parts])
-            for kind, parts in zip(_KINDS, zip(*slices, strict=True), strict=True)
+            np.concatenate([np.empty(0, kind), *(file[column][own] for file, own in zip(files, ranges, strict=True))])
+            for column, kind in enumerate((np.uint64, np.int32, np.int32))
         )
         # Rows ascend from file to file, so that a stable sort leaves them in order.
         order = np.argsort(found, kind="stable")
         yield found[order], row[order].astype(np.int64), at[order].astype(np.int64)
-
-
-_KINDS = (np.uint64, np.int32, np.int32)
 
 
 class _Classes:
@@ -272,3 +262,25 @@ def _mix(values: U64) -> U64:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+@kernel
+def _contains(ascending: U64, values: U64) -> Bools:
+    """Whether each of `values` stands among `ascending`: hashes, whose leading bits tell nearly where to look."""
+    bits = 1
+    while bits < 30 and (1 << bits) < len(ascending):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    starts = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for value in ascending:
+        starts[np.int64(value >> shift) + 1] += 1
+    for k in range(1 << bits):
+        starts[k + 1] += starts[k]
+    result = np.zeros(len(values), dtype=np.bool_)
+    for i in range(len(values)):
+        prefix = np.int64(values[i] >> shift)
+        for k in range(starts[prefix], starts[prefix + 1]):
+            if ascending[k] == values[i]:
+                result[i] = True
+                break
+    return result
