@@ -13,6 +13,7 @@ from elek.decisions import Tally, metrics, tally
 from elek.dedup.decisions import decide, deduplicate, shingle_of
 from elek.dedup.known import Memory
 from elek.dedup.params import DedupParams
+from elek.removal import removed_bytes
 from stages._shell import Stage
 
 
@@ -23,7 +24,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=stage.project / ".cache", ignore_cleanup_errors=True) as scratch:
             everything = np.ones(len(annotate), dtype=bool)
             memory = Memory(stage.project / ".cache" / "dedup", shingle_of(annotate))
-            known = decide(clean, annotate, everything, stage.params, Path(scratch), memory.read()).measured
+            pairs_alone = stage.params.model_copy(update={"boilerplate": None})
+            known = decide(clean, annotate, everything, pairs_alone, Path(scratch), memory.read()).measured
             outcome = deduplicate(clean, annotate, filtered, stage.params, Path(scratch), known)
         # Of all documents, not of those alone that entered: `elek whatif` lets others enter, and reads no text.
         known = known.merged(outcome.measured)
@@ -35,19 +37,25 @@ def main() -> None:
         for index, part in enumerate(annotate.parts):
             columns = annotate.read(index, ["id", "source"])
             table = outcome.part(columns["id"], start, stage.params)
-            parts.append(write_part(stage.out, index, table))
+            lost = removed_bytes(table["remove"]) if outcome.remove is not None else None
+            removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
+            parts.append(write_part(stage.out, index, table, removed))
             counts += tally(table, columns["source"])
             clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
             start += part.rows
-        write_manifest(
-            stage.out, parts, parents={"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
-        )
+        parents = {"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
+        extra = {"removes": ["boilerplate"]} if outcome.remove is not None else None
+        written = write_manifest(stage.out, parts, parents=parents, extra=extra)
         stage.metrics = {**metrics(counts), "clusters": len(clusters)}
         stage.summary = [
             ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
             *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
             ("clusters", f"{len(clusters):,}"),
         ]
+        if extra:
+            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
+            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
+            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

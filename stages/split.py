@@ -27,7 +27,7 @@ def main() -> None:
         for name in ("decisions", *SIDES, "evaluation"):
             (stage.out / name).mkdir()
         decided, tasks, counts, start = [], [], Tally(), 0
-        for index, part in enumerate(text_parts(clean, filtered)):
+        for index, part in enumerate(text_parts(clean, filtered, dedup)):
             rows = table.slice(start, part.rows)
             decided.append(write_part(stage.out / "decisions", index, rows))
             counts += tally(rows, clean.read(index, ["source"])["source"])

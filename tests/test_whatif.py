@@ -22,6 +22,7 @@ from tests.corpus import document, sentence
 from tests.dedup.project import edited, seeded
 from tests.project import write_params
 
+FOOTER = "Read more about this in our newsletter."
 BASE: dict[str, Any] = {
     "execution.workers": 1,
     "filter": {
@@ -46,7 +47,7 @@ def corpus() -> list[dict[str, Any]]:
             rows.append(("copies", lang, "MIT", " ".join(edited(rng, words, 1 + at % 11))))
             rows.append(("copies", lang, "MIT" if at % 8 else "GPL-3.0-only", text.upper()))
         if at % 5 == 0:  # a page with most of another one inside
-            rows.append(("quotes", lang, "MIT", f"{document(lang, 900 + at)}\n{text[: len(text) * 3 // 4]}"))
+            rows.append(("quotes", lang, "MIT", f"{document(lang, 900 + at)}\n{text[: len(text) * 3 // 4]}\n{FOOTER}"))
     rows += [("short", "en", "MIT", sentence("en", rng)) for _ in range(12)]
     rows += [("quotes", "en", "MIT", f"{document('en', 700)} {rows[-3][3]} {document('en', 701)}")]
     long = document("en", 500, 40).split()
@@ -126,6 +127,16 @@ QUESTIONS: list[tuple[list[str], list[str], dict[str, Any]]] = [
     (["split.decontaminate_ngram=null"], [], {"split.decontaminate_ngram": None}),
     (["split.decontaminate_ngram=8"], [], {"split.decontaminate_ngram": 8}),
     (["filter.c4.min_sentences=2"], [], {"filter.c4": {"min_sentences": 2}}),
+    (["dedup.boilerplate.max_documents=1"], [], {"dedup.boilerplate": {"max_documents": 1}}),
+    (
+        ["dedup.boilerplate={max_documents: 1}", "filter.c4.min_sentences=2", "filter.licence.policy=any"],
+        [],
+        {
+            "dedup.boilerplate": {"max_documents": 1},
+            "filter.c4": {"min_sentences": 2},
+            "filter.licence.policy": "any",
+        },
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ runs and the passages found; sorted runs lie in files, 16 bytes a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,14 +112,14 @@ def find(parts: Sequence[TextPart], ngram: int, scratch: Path, run: Map) -> Pass
     counted = run(write_runs, tasks)
     places, sizes = (np.concatenate([np.empty(0, np.int64), *values]) for values in zip(*counted, strict=True))
     classes = _Classes()
-    for batch in _batches([scratch / f"runs-{task.number}" for task in tasks]):
+    for batch in batches([scratch / f"runs-{task.number}" for task in tasks]):
         classes.add(*batch, short=False)
     whole = [np.load(scratch / f"short-{task.number}.npy") for task in tasks]
     short = np.unique(np.concatenate([np.empty((2, 0), np.uint64), *whole], axis=1), axis=1)
     if short.shape[1]:
         np.save(scratch / "short.npy", short)
         run(write_short, tasks)
-        for batch in _batches([scratch / f"within-{task.number}" for task in tasks]):
+        for batch in batches([scratch / f"within-{task.number}" for task in tasks]):
             classes.add(*batch, short=True)
     return Passages(ngram, places, sizes, *classes.merged())
 
@@ -148,7 +148,7 @@ def write_runs(task: _Task) -> tuple[I64, I64]:
     found, row = found[order], row[order]
     first = np.flatnonzero(np.append(True, (found[1:] != found[:-1]) | (row[1:] != row[:-1]))[: len(found)])
     at = np.diff(np.append(first, len(found)))
-    _write(task.folder / f"runs-{task.number}", found[first], row[first] + task.first, at)
+    write_sorted(task.folder / f"runs-{task.number}", found[first], row[first] + task.first, at)
 
     count = np.diff(offsets)
     sizes = np.bincount(row[first], minlength=task.part.rows)
@@ -178,17 +178,20 @@ def write_short(task: _Task) -> None:
     found, row = found[order], row[order]
     first = np.append(True, (found[1:] != found[:-1]) | (row[1:] != row[:-1]))[: len(found)]
     found, row = found[first], row[first]
-    _write(task.folder / f"within-{task.number}", found, row + task.first, (count[row] < task.ngram).astype(np.int64))
+    write_sorted(
+        task.folder / f"within-{task.number}", found, row + task.first, (count[row] < task.ngram).astype(np.int64)
+    )
 
 
-def _write(path: Path, found: U64, row: I64, at: I64) -> None:
+def write_sorted(path: Path, found: U64, row: I64, at: I64) -> None:
+    """Write hashes with a row and a number each, sorted by (hash, row), to three files that begin with `path`."""
     np.save(f"{path}.hash.npy", found)
     np.save(f"{path}.row.npy", row.astype(np.int32))
     np.save(f"{path}.at.npy", at.astype(np.int32))
 
 
-def _batches(paths: Sequence[str | Path]) -> Any:
-    """Sorted files as batches (hash, row, at) of whole hashes, sorted by (hash, row): a range of hashes at a time."""
+def batches(paths: Sequence[Path]) -> Iterator[tuple[U64, I64, I64]]:
+    """The files of `write_sorted` as batches (hash, row, at), each a range of hashes, sorted by (hash, row)."""
     files = [[np.load(f"{path}.{name}.npy", mmap_mode="r") for name in ("hash", "row", "at")] for path in paths]
     total = sum(len(hashes) for hashes, _, _ in files)
     count = total // BATCH + 1
@@ -221,7 +224,7 @@ class _Classes:
             return
         owns = at > 0 if short else np.ones(len(at), dtype=bool)
         # The documents as one number: the sum of numbers drawn for each document and its part in the passage.
-        drawn = _mix(row.astype(np.uint64) << np.uint64(2) | np.uint64(2 * short) | owns.astype(np.uint64))
+        drawn = mixed(row.astype(np.uint64) << np.uint64(2) | np.uint64(2 * short) | owns.astype(np.uint64))
         keys = np.add.reduceat(drawn, np.append(0, np.cumsum(counts)[:-1]))
         entries = np.stack([row, np.zeros_like(at) if short else at, owns], axis=1)
         self._gathered.append(_gather(_Gathered(keys, np.ones(len(keys), dtype=np.int64), counts, entries)))
@@ -256,8 +259,8 @@ def _gather(runs: _Gathered) -> _Gathered:
     return _Gathered(keys, np.bincount(group, runs.runs, len(keys)).astype(np.int64), counts, entries)
 
 
-def _mix(values: U64) -> U64:
-    """SplitMix64."""
+def mixed(values: U64) -> U64:
+    """SplitMix64 of every value: numbers that look drawn."""
     values = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -21,7 +21,7 @@ from elek.errors import DataError
 from elek.filtering import FilterParams, columns_for
 from elek.filtering import decide as filtered_by
 from elek.passages import Passages
-from elek.removal import REMOVE, removed_bytes, text_parts
+from elek.removal import REMOVE, merged, removed_bytes, text_parts
 from elek.splitting import SplitParams
 from elek.splitting import decisions as splitting
 
@@ -66,12 +66,9 @@ class Replay:
 
     def last(self) -> pa.Table:
         """`VERDICT` of every document as the stages decided it."""
-        columns = ["failures", REMOVE.name] if self.filter.manifest.get("removes") else ["failures"]
-        return _verdict(
-            self.filter.read_all(columns),
-            self.dedup.read_all(["failures", "survivor"]),
-            self.split.read_all(["id", "kept", "failures", "split"]),
-        )
+        filtered, deduped = self.filter.read_all(["failures"]), self.dedup.read_all(["failures", "survivor"])
+        split = self.split.read_all(["id", "kept", "failures", "split"])
+        return _verdict(filtered, deduped, split, self._removed_last)
 
     def decide(self, filters: FilterParams, deduped: DedupParams, split: SplitParams) -> pa.Table:
         """`VERDICT` of every document as the stages would decide it."""
@@ -83,8 +80,14 @@ class Replay:
             if outcome.texts_read:
                 self.notes.append(f"text of {outcome.texts_read:,} documents was read to compare pairs not met before")
             unique = outcome.part(filtered["id"], 0, deduped)
-            shared = self._shared(filtered, unique["kept"], split, Path(scratch))
-        return _verdict(filtered, unique, splitting.decide(unique, self._held_out, shared, split))
+            removed = _removed([filtered, unique])
+            shared = self._shared(removed, unique["kept"], split, Path(scratch))
+        return _verdict(filtered, unique, splitting.decide(unique, self._held_out, shared, split), removed)
+
+    @cached_property
+    def _removed_last(self) -> pa.Array:
+        stored = [stage for stage in (self.filter, self.dedup) if stage.manifest.get("removes")]
+        return _removed([stage.read_all([REMOVE.name]) for stage in stored], len(self.clean))
 
     @cached_property
     def _held_out(self) -> pa.Table:
@@ -94,47 +97,45 @@ class Replay:
         columns, parts = columns_for(params), range(len(self.annotate.parts))
         return pa.concat_tables([filtered_by(self.annotate.read(index, columns), params) for index in parts])
 
-    def _shared(self, filtered: pa.Table, kept: pa.ChunkedArray, params: SplitParams, scratch: Path) -> Passages | None:
+    def _shared(self, removed: pa.Array, kept: pa.ChunkedArray, params: SplitParams, scratch: Path) -> Passages | None:
         """The stored passages, or if they are of other n-grams or of other text, those that `split` would find."""
         if params.decontaminate_ngram is None:
             return None
         if (self._passages / "shared" / "manifest.json").is_file():
             ngram = int(Dataset(self._passages / "shared").manifest["ngram"])
-            if ngram == params.decontaminate_ngram and self._same_text(filtered, kept):
+            if ngram == params.decontaminate_ngram and self._same_text(removed, kept):
                 return Passages.read(self._passages)
             why = "other text is taken out" if ngram == params.decontaminate_ngram else f"stored are {ngram}-grams"
         else:
             why = "the last run compared none"
         self.notes.append(f"all text was read for what documents share: {why}")
-        (scratch / "filter").mkdir()
+        (scratch / "cuts").mkdir()
+        column = pa.table([removed], schema=pa.schema([REMOVE]))
         parts, start = [], 0
         for index, part in enumerate(self.clean.parts):
-            parts.append(write_part(scratch / "filter", index, filtered.slice(start, part.rows)))
+            parts.append(write_part(scratch / "cuts", index, column.slice(start, part.rows)))
             start += part.rows
-        removes = {"removes": ["what-if"]} if REMOVE.name in filtered.column_names else None
-        cuts = write_manifest(scratch / "filter", parts, extra=removes)
+        cuts = write_manifest(scratch / "cuts", parts, extra={"removes": ["what-if"]})
         every = text_parts(self.clean, cuts) + text_parts(self.evaluation)
         return passages.find(every, params.decontaminate_ngram, scratch, _in_process)
 
-    def _same_text(self, filtered: pa.Table, kept: pa.ChunkedArray) -> bool:
+    def _same_text(self, removed: pa.Array, kept: pa.ChunkedArray) -> bool:
         """Whether the documents that `kept` marks lose the same bytes as in the last run."""
-        stored = bool(self.filter.manifest.get("removes"))
-        if not stored and REMOVE.name not in filtered.column_names:
-            return True
-        nothing = pa.chunked_array([pa.array([[]] * len(filtered), REMOVE.type)])
-        now = filtered[REMOVE.name] if REMOVE.name in filtered.column_names else nothing
-        then = self.filter.read_all([REMOVE.name])[REMOVE.name] if stored else nothing
-        return bool(now.filter(kept).combine_chunks().equals(then.filter(kept).combine_chunks()))
+        mask = kept.combine_chunks()
+        return bool(removed.filter(mask).equals(self._removed_last.filter(mask)))
 
 
 def _in_process(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
     return [function(task) for task in tasks]
 
 
-def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table) -> pa.Table:
-    removed = np.zeros(len(split), dtype=np.int64)
-    if REMOVE.name in filtered.column_names:
-        removed = removed_bytes(filtered[REMOVE.name])
+def _removed(tables: Sequence[pa.Table], rows: int = 0) -> pa.Array:
+    """What decisions, those that do, take out of the documents together."""
+    columns = [table[REMOVE.name] for table in tables if REMOVE.name in table.column_names]
+    return merged(columns) if columns else pa.array([[]] * (rows or len(tables[0])), REMOVE.type)
+
+
+def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table, removed: pa.Array) -> pa.Table:
     at, rules, count = np.full(len(split), -1), [], 0
     for table in (filtered, deduped, split):
         rows, first = _first_failures(table["failures"])
@@ -143,7 +144,7 @@ def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table) -> pa.Table
         count += len(rows)
     reason = pa.concat_arrays(rules).take(pa.array(at, mask=at < 0))
     columns = [split["id"], split["kept"], reason, deduped["survivor"], split["split"]]
-    return pa.Table.from_arrays([*columns, pa.array(removed)], schema=VERDICT)
+    return pa.Table.from_arrays([*columns, pa.array(removed_bytes(removed))], schema=VERDICT)
 
 
 def _first_failures(failures: pa.ChunkedArray) -> tuple[I64, pa.StringArray]:

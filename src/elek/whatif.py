@@ -7,8 +7,8 @@ memory, and its verdict is theirs for every id. Text is read in three cases alon
 - the examples' first words;
 - pairs of texts that were never proposed before: a lower `dedup.jaccard`, or a crowd of more than 32 alike of which
   other documents now come first. The text of those documents is read;
-- another `split.decontaminate_ngram`, or other bytes removed by a filter such as `c4`: then passages are looked for
-  anew in all text, as `split` does.
+- another `split.decontaminate_ngram`, or other bytes removed by a filter such as `c4` or by `dedup.boilerplate`: then
+  passages are looked for anew in all text, as `split` does.
 
 What is measured (`annotate`) and what comes before it cannot be asked: those settings are refused by name.
 """

@@ -44,7 +44,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         assert command.callback.__name__ in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "ui", "register", "schedule --every 5", "why x", "generate x"])
+@pytest.mark.parametrize(
+    "command", ["run", "ui", "register", "schedule --every 5", "why x", "generate x", "whatif --set split.seed=2"]
+)
 def test_outside_of_a_project(tmp_path: Path, command: str) -> None:
     """Every command that needs a project says that there is none, and where the nearest one above is."""
     (tmp_path / "inner").mkdir()

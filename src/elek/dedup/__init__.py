@@ -7,6 +7,7 @@ lsh           pairs of documents that are probably similar, from signatures alon
 verification  the Jaccard similarity of such pairs, measured on their text
 known         such similarities, stored by content
 urls          which URLs lead to one page
+boilerplate   lines and paragraphs that many documents of a source have
 decisions     who survives, who is dropped for whom, and who is related: what the stage `dedup` asks
 kernels       the compiled half
 """

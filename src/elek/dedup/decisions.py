@@ -19,7 +19,7 @@ In memory are ids, exact hashes and the signatures of the distinct texts: about 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from elek.dataset import DECISION, Dataset
 from elek.decisions import Verdict, decisions
 from elek.dedup import kernels
+from elek.dedup.boilerplate import boilerplate
 from elek.dedup.kernels import F64, I64, U32, Bools
 from elek.dedup.known import NOTHING, Known
 from elek.dedup.lsh import candidates
@@ -38,10 +39,11 @@ from elek.dedup.signatures import from_binary
 from elek.dedup.urls import normalise_url
 from elek.dedup.verification import similarities
 from elek.errors import DataError, ParamsError, did_you_mean
+from elek.removal import REMOVE
 
 SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("cluster", pa.string()))
 """DECISION, and: the id of the document that stays in a dropped one's place; the id of the cluster of every
-document that entered."""
+document that entered. And `REMOVE` at the end, where `boilerplate` is on."""
 
 A = TypeVar("A", I64, F64)
 
@@ -99,6 +101,8 @@ class Outcome:
     """The pairs of texts that were proposed."""
     texts_read: int
     """Documents whose text was read to measure them."""
+    remove: pa.Array | None = None
+    """What goes of the documents that stay (`REMOVE`), where `boilerplate` is on."""
 
     def part(self, ids: pa.ChunkedArray, start: int, params: DedupParams) -> pa.Table:
         """Decisions (`SCHEMA`) of the rows that begin at `start`; `ids` are theirs."""
@@ -114,9 +118,17 @@ class Outcome:
             verdicts.append(Verdict("dedup.minhash", *failed))
         table = decisions(ids, verdicts, self.entered[at])
         survivor = np.where(table["kept"].to_numpy(), -1, self.survivor[at])
-        return pa.Table.from_arrays(
-            [*table.columns, self._named(survivor), self._named(self.cluster[at])], schema=SCHEMA
-        )
+        columns = [*table.columns, self._named(survivor), self._named(self.cluster[at])]
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
+        return table if self.remove is None else table.append_column(REMOVE, self.remove[at])
+
+    def kept(self, params: DedupParams) -> Bools:
+        """[rows] whether the document stays."""
+        rules = ((params.url, self.same_url), (params.exact, self.copy_of), (params.minhash, self.near_to))
+        kept = self.entered.copy()
+        for on, other in rules:
+            kept &= (other < 0) | (not on)
+        return kept
 
     def _failed(self, other: I64, value: F64, threshold: float) -> tuple[Bools, F64, F64, pa.Array]:
         evidence = pc.binary_join_element_wise("duplicate of", self._named(other), " ")
@@ -161,7 +173,10 @@ def decide(
     similarity[new] = similarities(rows, ends.reshape(2, -1), clean, shingle_of(annotate), scratch)
     measured = Known.of(ranked.hashes, proposed, similarity)
     pairs = Pairs(proposed[0], proposed[1], similarity).at_least(min(thresholds, default=1.0))
-    return _outcome(ranked, signed, pairs, entered, params, measured, len(texts))
+    outcome = _outcome(ranked, signed, pairs, entered, params, measured, len(texts))
+    if params.boilerplate is None:
+        return outcome
+    return replace(outcome, remove=boilerplate(clean, outcome.kept(params), params.boilerplate, scratch))
 
 
 def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:

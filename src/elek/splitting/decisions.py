@@ -37,15 +37,15 @@ def split(
     """Decisions (`SCHEMA`) over all rows of `clean`, for the documents that `dedup` kept; and the passages that all
     documents share, those of `clean` first, where text is compared.
 
-    Text is compared as it will be written, without what `filter` takes out. `evaluation` is held out too, whole.
-    `run` maps a function over tasks; `scratch` is a folder for temporary files. Raises DataError where a side stays
-    empty, or the datasets are not of the same rows.
+    Text is compared as it will be written, without what `filter` and `dedup` take out. `evaluation` is held out too,
+    whole. `run` maps a function over tasks; `scratch` is a folder for temporary files. Raises DataError where a side
+    stays empty, or the datasets are not of the same rows.
     """
     if [part.rows for part in clean.parts] != [part.rows for part in dedup.parts]:
         raise DataError("clean and dedup do not have the same rows", where=str(dedup.folder), fix="run `dvc repro`")
     found = None
     if params.decontaminate_ngram is not None:
-        parts = text_parts(clean, filtered) + text_parts(evaluation)
+        parts = text_parts(clean, filtered, dedup) + text_parts(evaluation)
         found = passages.find(parts, params.decontaminate_ngram, scratch, run)
     return decide(
         dedup.read_all(["id", "kept", "cluster"]), evaluation.read_all(["id", "source"]), found, params
