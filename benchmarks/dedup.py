@@ -31,6 +31,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
+from elek import passages
 from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
 from elek.decontamination import find
 from elek.dedup import kernels
@@ -123,12 +124,12 @@ def whole(table: pa.Table, folder: Path) -> None:
     dropped = int((dedup().survivor >= 0).sum())
     line("dedup, signatures stored", best(dedup), len(table), megabytes, f"{dropped:,} dropped")
 
-    rows = [(part, np.arange(part.rows)) for part in text_parts(clean)]
-    held_out = [(part, own[::20]) for part, own in rows]
-    train = [(part, np.setdiff1d(own, own[::20])) for part, own in rows]
-    ids = pa.array([str(n) for n in range(sum(len(own) for _, own in held_out))])
-    seconds = best(lambda: find(train, held_out, ids, 13, 10, scratch, one_process), runs=1)
-    line("decontamination by 13-grams", seconds, len(table), megabytes, f"{len(ids):,} held out")
+    held_out = np.arange(len(table)) % 20 == 0
+    shared = passages.find(text_parts(clean), 13, scratch, one_process)
+    seconds = best(lambda: passages.find(text_parts(clean), 13, scratch, one_process), runs=1)
+    line("passages: shared 13-grams", seconds, len(table), megabytes, f"{len(shared.runs):,} passages")
+    seconds = best(lambda: find(shared, ~held_out, held_out, table["id"].combine_chunks(), 10))
+    line("decontamination, passages stored", seconds, len(table), megabytes, f"{held_out.sum():,} held out")
 
 
 def datasets(table: pa.Table, folder: Path) -> tuple[Dataset, Dataset, Dataset]:

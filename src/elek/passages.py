@@ -28,7 +28,7 @@ from elek.removal import TextPart
 
 SHORTEST = 8
 """Words that a document must have to be looked for in others; shorter ones occur by chance."""
-BATCH = 1 << 22
+BATCH = 1 << 20
 """Runs that are compared at a time."""
 
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]

@@ -79,6 +79,8 @@ class Replay:
             outcome = dedup.decide(self.clean, self.annotate, entered, deduped, Path(scratch), known)
             if outcome.texts_read:
                 self.notes.append(f"text of {outcome.texts_read:,} documents was read to compare pairs not met before")
+            if outcome.remove is not None:
+                self.notes.append("the text of documents that stay was read for dedup.boilerplate")
             unique = outcome.part(filtered["id"], 0, deduped)
             removed = _removed([filtered, unique])
             shared = self._shared(removed, unique["kept"], split, Path(scratch))

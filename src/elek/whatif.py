@@ -2,11 +2,12 @@
 
 `filter`, `dedup` and `split` decide by what is stored: signals (data/annotate), measured pairs (data/dedup/pairs)
 and shared passages (data/split/passages). So a changed setting runs the very functions that the stages run, in
-memory, and its verdict is theirs for every id. Text is read in three cases alone, each told in `notes`:
+memory, and its verdict is theirs for every id. Text is read in these cases alone, all but the first told in `notes`:
 
 - the examples' first words;
 - pairs of texts that were never proposed before: a lower `dedup.jaccard`, or a crowd of more than 32 alike of which
   other documents now come first. The text of those documents is read;
+- `dedup.boilerplate`, which is off by default: its lines are counted in the text of the documents that stay;
 - another `split.decontaminate_ngram`, or other bytes removed by a filter such as `c4` or by `dedup.boilerplate`: then
   passages are looked for anew in all text, as `split` does.
 
