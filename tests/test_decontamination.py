@@ -154,3 +154,23 @@ def test_a_million_words(tmp_path: Path) -> None:
     findings, _ = compare(tmp_path, [text], [" ".join(held), "word " * 100])
     assert findings.own[0] > 0.99
     assert findings.held.tolist() == [1.0]
+
+
+def test_ranges_of_hashes_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few runs are compared at a time, and however the parts are cut: the same passages."""
+    rng = seeded(6)
+    pages = [prose(rng, 120) for _ in range(12)]
+    texts = [" ".join(page) for page in pages] + [" ".join([*a[20:90], *b[10:60]]) for a in pages for b in pages[:2]]
+    texts += [" ".join(page[5:14]) for page in pages]
+
+    def found(folder: Path, size: int) -> Passages:
+        cut = [[row(f"{n}", text) for n, text in enumerate(texts)][at : at + size] for at in range(0, len(texts), size)]
+        (folder / "scratch").mkdir(parents=True)
+        return passages.find(text_parts(write_documents(folder / "rows", cut)), 13, folder / "scratch", in_process)
+
+    whole = found(tmp_path / "whole", len(texts))
+    monkeypatch.setattr(passages, "BATCH", 50)
+    small = found(tmp_path / "small", 5)
+    assert len(whole.runs) > 30
+    for name in ("places", "sizes", "runs", "passage", "row", "at", "owns"):
+        assert np.array_equal(getattr(whole, name), getattr(small, name))
