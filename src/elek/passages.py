@@ -192,20 +192,28 @@ def write_sorted(path: Path, found: U64, row: I64, at: I64) -> None:
 
 def batches(paths: Sequence[Path]) -> Iterator[tuple[U64, I64, I64]]:
     """The files of `write_sorted` as batches (hash, row, at), each a range of hashes, sorted by (hash, row)."""
-    files = [[np.load(f"{path}.{name}.npy", mmap_mode="r") for name in ("hash", "row", "at")] for path in paths]
-    total = sum(len(hashes) for hashes, _, _ in files)
-    count = total // BATCH + 1
-    edges = [np.uint64((k << 64) // count) for k in range(1, count)]
-    cuts = [[0, *np.searchsorted(hashes, edges).tolist(), len(hashes)] for hashes, _, _ in files]
+    sizes = [len(_column(path, "hash")) for path in paths]
+    count = sum(sizes) // BATCH + 1
+    edges = np.array([(k << 64) // count for k in range(1, count)], dtype=np.uint64)
+    inner = [np.searchsorted(_column(path, "hash"), edges).tolist() for path in paths]
+    cuts = [[0, *own, size] for own, size in zip(inner, sizes, strict=True)]
     for k in range(count):
-        ranges = [slice(cut[k], cut[k + 1]) for cut in cuts]
+        # Opened anew each time: there may be more parts than files that a process may hold open.
         found, row, at = (
-            np.concatenate([np.empty(0, kind), *(file[column][own] for file, own in zip(files, ranges, strict=True))])
-            for column, kind in enumerate((np.uint64, np.int32, np.int32))
+            np.concatenate(
+                [np.empty(0, kind)]
+                + [np.array(_column(path, name)[cut[k] : cut[k + 1]]) for path, cut in zip(paths, cuts, strict=True)]
+            )
+            for name, kind in (("hash", np.uint64), ("row", np.int32), ("at", np.int32))
         )
         # Rows ascend from file to file, so that a stable sort leaves them in order.
         order = np.argsort(found, kind="stable")
         yield found[order], row[order].astype(np.int64), at[order].astype(np.int64)
+
+
+def _column(path: Path, name: str) -> npt.NDArray[Any]:
+    column: npt.NDArray[Any] = np.load(f"{path}.{name}.npy", mmap_mode="r")
+    return column
 
 
 class _Classes:
