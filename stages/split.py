@@ -18,12 +18,16 @@ def main() -> None:
         clean, evaluation = (Dataset(stage.data("clean") / role) for role in ("train", "evaluation"))
         filtered, dedup = Dataset(stage.data("filter")), Dataset(stage.data("dedup"))
         with tempfile.TemporaryDirectory(dir=stage.project / ".cache", ignore_cleanup_errors=True) as scratch:
-            table = splitting.split(clean, filtered, evaluation, dedup, stage.params, Path(scratch), stage.map)
+            table, passages = splitting.split(
+                clean, filtered, evaluation, dedup, stage.params, Path(scratch), stage.map
+            )
+        if passages is not None:  # for `elek whatif`, which reads no text
+            passages.write(stage.out / "passages")
 
         for name in ("decisions", *SIDES, "evaluation"):
             (stage.out / name).mkdir()
         decided, tasks, counts, start = [], [], Tally(), 0
-        for index, part in enumerate(text_parts(clean, filtered)):
+        for index, part in enumerate(text_parts(clean, filtered, dedup)):
             rows = table.slice(start, part.rows)
             decided.append(write_part(stage.out / "decisions", index, rows))
             counts += tally(rows, clean.read(index, ["source"])["source"])

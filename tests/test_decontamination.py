@@ -11,28 +11,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.dataset import Dataset
-from elek.decontamination import SHORTEST, Findings, find
-from elek.removal import TextPart, text_parts
+from elek import passages
+from elek.decontamination import Findings, find
+from elek.passages import SHORTEST, Passages
+from elek.removal import text_parts
 from tests.dedup.project import in_process, plain_words, prose, row, seeded, write_documents
 
 
 def compare(
     folder: Path, train: list[str], held_out: list[str], ngram: int = 13, common: int = 10, parts: int = 1
 ) -> tuple[Findings, pa.Array]:
-    """Findings of texts, and the held-out ids (h0, h1, …). `parts` cuts both into several files."""
-
-    def rows(name: str, texts: list[str]) -> list[tuple[TextPart, np.ndarray]]:
+    """Findings of the training texts, and all ids (t0, t1, …, h0, h1, …). `parts` cuts both into several files."""
+    every = []
+    for name, texts in (("train", train), ("held", held_out)):
         table = [row(f"{name[0]}{n}", text) for n, text in enumerate(texts)]
         size = max(1, -(-len(table) // parts))
         cut = [table[at : at + size] for at in range(0, len(table), size)] or [[]]
-        dataset: Dataset = write_documents(folder / name, cut)
-        return [(part, np.arange(part.rows)) for part in text_parts(dataset)]
-
+        every += text_parts(write_documents(folder / name, cut))
     scratch = folder / "scratch"
     scratch.mkdir(parents=True)
-    ids = pa.array([f"h{n}" for n in range(len(held_out))])
-    return find(rows("train", train), rows("held", held_out), ids, ngram, common, scratch, in_process), ids
+    found = passages.find(every, ngram, scratch, in_process)
+    found.write(folder / "passages")
+    ids = pa.array([f"t{n}" for n in range(len(train))] + [f"h{n}" for n in range(len(held_out))])
+    training = np.arange(len(ids)) < len(train)
+    findings = find(Passages.read(folder / "passages"), training, ~training, ids, common)
+    return Findings(*(values[: len(train)] for values in (findings.own, findings.held, findings.document))), ids
+
+
+def evidence(findings: Findings, ids: pa.Array) -> str:
+    return findings.evidence(0, lambda row: str(ids[row]), 13)
 
 
 def plain(train: list[str], held_out: list[str], ngram: int, common: int) -> list[float]:
@@ -88,7 +95,7 @@ def test_a_page_that_contains_a_held_out_text(tmp_path: Path) -> None:
     findings, ids = compare(tmp_path, [inside, " ".join(page)], [" ".join(prose(rng, 80)), " ".join(held)])
     assert findings.held.tolist() == [1.0, 0.0]
     assert findings.own[0] < 0.01
-    assert findings.evidence(0, ids, 13) == "holds 100% of the 13-grams of h1"
+    assert evidence(findings, ids) == "holds 100% of the 13-grams of h1"
 
 
 def test_a_page_made_of_held_out_text(tmp_path: Path) -> None:
@@ -98,7 +105,7 @@ def test_a_page_made_of_held_out_text(tmp_path: Path) -> None:
     findings, ids = compare(tmp_path, [" ".join(held[100:160])], [" ".join(held), " ".join(prose(rng, 50))])
     assert findings.own.tolist() == [1.0]
     assert findings.held[0] < 0.02
-    assert findings.evidence(0, ids, 13) == "100% of its 13-grams are held out, most of them in h0"
+    assert evidence(findings, ids) == "100% of its 13-grams are held out, most of them in h0"
 
 
 def test_turkish_capitals(tmp_path: Path) -> None:
@@ -147,3 +154,23 @@ def test_a_million_words(tmp_path: Path) -> None:
     findings, _ = compare(tmp_path, [text], [" ".join(held), "word " * 100])
     assert findings.own[0] > 0.99
     assert findings.held.tolist() == [1.0]
+
+
+def test_ranges_of_hashes_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few runs are compared at a time, and however the parts are cut: the same passages."""
+    rng = seeded(6)
+    pages = [prose(rng, 120) for _ in range(12)]
+    texts = [" ".join(page) for page in pages] + [" ".join([*a[20:90], *b[10:60]]) for a in pages for b in pages[:2]]
+    texts += [" ".join(page[5:14]) for page in pages]
+
+    def found(folder: Path, size: int) -> Passages:
+        cut = [[row(f"{n}", text) for n, text in enumerate(texts)][at : at + size] for at in range(0, len(texts), size)]
+        (folder / "scratch").mkdir(parents=True)
+        return passages.find(text_parts(write_documents(folder / "rows", cut)), 13, folder / "scratch", in_process)
+
+    whole = found(tmp_path / "whole", len(texts))
+    monkeypatch.setattr(passages, "BATCH", 50)
+    small = found(tmp_path / "small", 5)
+    assert len(whole.runs) > 20
+    for name in ("places", "sizes", "runs", "passage", "row", "at", "owns"):
+        assert np.array_equal(getattr(whole, name), getattr(small, name))

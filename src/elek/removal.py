@@ -1,7 +1,7 @@
 """Text that a filter takes out of documents that it keeps: byte spans beside the documents, never a copy of them.
 
-`filter` records the spans in the column `remove` of its dataset, in the UTF-8 of clean's text; `split` cuts them
-where it reads the text that it compares and writes. Whatever comes before `split` sees the text whole.
+`filter` and `dedup` record the spans in the column `remove` of their datasets, in the UTF-8 of clean's text; `split`
+cuts them where it reads the text that it compares and writes. Whatever comes before `split` sees the text whole.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ def column(spans: Sequence[Spans], kept: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), items, type=REMOVE.type)
 
 
+def merged(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
+    """Several columns `remove` of the same documents as one."""
+    return column([_flat(each) for each in columns], np.ones(len(columns[0]), dtype=bool))
+
+
 def removed_bytes(remove: pa.Array | pa.ChunkedArray) -> I64:
     """Bytes that each document loses."""
     row, start, end = _flat(remove)
@@ -92,27 +97,33 @@ def _flat(remove: pa.Array | pa.ChunkedArray) -> Spans:
 
 
 class TextPart(NamedTuple):
-    """A part of documents, and the part of `filter` that says what to cut out of them; None cuts nothing."""
+    """A part of documents, and the parts (of `filter`, of `dedup`) that say what to cut out of them."""
 
     documents: Path
     rows: int
-    removed: Path | None = None
+    removed: tuple[Path, ...] = ()
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Columns, `text` among them or not, with the text cut."""
         table = read_part(self.documents, columns)
-        if self.removed is None or "text" not in columns:
+        if not self.removed or "text" not in columns:
             return table
-        remove = read_part(self.removed, [REMOVE.name])[REMOVE.name].combine_chunks()
+        remove = merged([read_part(path, [REMOVE.name])[REMOVE.name] for path in self.removed])
         at = table.schema.get_field_index("text")
         return table.set_column(at, table.schema.field(at), cut(table["text"].combine_chunks(), remove))
 
 
-def text_parts(documents: Dataset, filtered: Dataset | None = None) -> list[TextPart]:
-    """The parts of a dataset, cut as `filtered` says. Raises DataError where the two do not have the same rows."""
-    if filtered is None or not filtered.manifest.get("removes"):
-        return [TextPart(documents.path(index), part.rows) for index, part in enumerate(documents.parts)]
-    if [part.rows for part in documents.parts] != [part.rows for part in filtered.parts]:
-        raise DataError("clean and filter do not have the same rows", where=str(filtered.folder), fix="run `dvc repro`")
-    paths = [(documents.path(index), filtered.path(index)) for index in range(len(documents.parts))]
-    return [TextPart(path, part.rows, spans) for (path, spans), part in zip(paths, documents.parts, strict=True)]
+def text_parts(documents: Dataset, *cutters: Dataset) -> list[TextPart]:
+    """The parts of a dataset, cut as the decisions in `cutters` say, those that take text out.
+
+    Raises DataError where one of them does not have the documents' rows.
+    """
+    cutters = tuple(cutter for cutter in cutters if cutter.manifest.get("removes"))
+    for cutter in cutters:
+        if [part.rows for part in documents.parts] != [part.rows for part in cutter.parts]:
+            what = f"clean and {cutter.folder.name} do not have the same rows"
+            raise DataError(what, where=str(cutter.folder), fix="run `dvc repro`")
+    return [
+        TextPart(documents.path(index), part.rows, tuple(cutter.path(index) for cutter in cutters))
+        for index, part in enumerate(documents.parts)
+    ]

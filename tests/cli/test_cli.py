@@ -48,7 +48,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     "command",
     [
         *("run", "ui", "register", "schedule --every 5", "why x", "rules", "lineage x", "new filter abc"),
-        *("generate x", "attention x", "serve"),
+        *("generate x", "attention x", "serve", "whatif --set split.seed=2"),
     ],
 )
 def test_outside_of_a_project(tmp_path: Path, command: str) -> None:

@@ -28,7 +28,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, parts: list[list[Row]], 
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
 def test_decisions_are_aligned_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_contaminated_training_text_is_dropped_with_evidence(tmp_path: Path, mon
         assert failure["rule"] == "split.contaminated"
         assert failure["value"] == 1.0
         assert failure["threshold"] == 0.2
-        assert failure["evidence"] == "holds 100% of the 13-grams of held/1"
+        assert failure["evidence"] == "holds 100% of the 13-grams of held/1 (evaluation source held)"
 
 
 def test_removed_text_is_not_written_and_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

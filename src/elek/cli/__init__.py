@@ -364,6 +364,22 @@ def classifier_evaluate(
 
 
 @app.command()
+def whatif(
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of filter, dedup or split, as in params.yaml."),
+    ] = None,
+    unset: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Take a key out, such as a filter.")] = None,
+    examples: Annotated[int, typer.Option(help="So many documents gained, and lost.", min=0)] = 5,
+    json: Json = False,
+) -> None:
+    """Tell what other settings would keep, drop and gain, from stored signals: nothing is run or changed."""
+    from elek.cli.whatif import whatif
+
+    whatif(set_ or [], unset or [], examples, as_json=json)
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Check the installation and the project, and say what to do."""
     from elek.cli.doctor import doctor

@@ -5,7 +5,9 @@ normalise     what two texts are compared by: words in folded case, without mark
 signatures    the exact hash and the MinHash signature of a document, which `annotate` stores
 lsh           pairs of documents that are probably similar, from signatures alone
 verification  the Jaccard similarity of such pairs, measured on their text
+known         such similarities, stored by content
+urls          which URLs lead to one page
+boilerplate   lines and paragraphs that many documents of a source have
 decisions     who survives, who is dropped for whom, and who is related: what the stage `dedup` asks
-tally         what decisions add up to; used by `filter` and `split` too
 kernels       the compiled half
 """

@@ -1,11 +1,13 @@
 """Deduplication of a dataset: from signatures to a decision for every document.
 
 1. The documents that entered are put in order of *rank*: the place of their source in `source_priority`, then id.
-   Nothing below depends on anything else, so parts, their order and the number of workers cannot matter.
+   Nothing below depends on anything else, so parts, their order and the number of workers cannot matter. Where
+   `url` is on, the first document of every URL goes on and the others fail `dedup.url`.
 2. Documents of one normalised text are one *text*, numbered and represented by its first document. The others
    fail `dedup.exact`.
 3. LSH proposes pairs of texts, and the Jaccard similarity of their true sets of shingles disposes. Text is read
-   again for the proposed documents only, part by part.
+   again for the proposed documents only, part by part, and not for pairs that were measured before
+   (`elek.dedup.known`).
 4. Texts are visited in order of rank. One that is similar enough to an earlier *survivor* fails `dedup.minhash`,
    in favour of the most similar; otherwise it survives. So the survivor that is named is in the result, and its
    similarity is measured, never inferred over a chain: of a ~ b ~ c with a and c unlike, b is dropped for a, and
@@ -17,7 +19,7 @@ In memory are ids, exact hashes and the signatures of the distinct texts: about 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,16 +30,20 @@ import pyarrow.compute as pc
 from elek.dataset import DECISION, Dataset
 from elek.decisions import Verdict, decisions
 from elek.dedup import kernels
+from elek.dedup.boilerplate import boilerplate
 from elek.dedup.kernels import F64, I64, U32, Bools
+from elek.dedup.known import NOTHING, Known
 from elek.dedup.lsh import candidates
 from elek.dedup.params import DedupParams
 from elek.dedup.signatures import from_binary
+from elek.dedup.urls import normalise_url
 from elek.dedup.verification import similarities
 from elek.errors import DataError, ParamsError, did_you_mean
+from elek.removal import REMOVE
 
 SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("cluster", pa.string()))
 """DECISION, and: the id of the document that stays in a dropped one's place; the id of the cluster of every
-document that entered."""
+document that entered. And `REMOVE` at the end, where `boilerplate` is on."""
 
 A = TypeVar("A", I64, F64)
 
@@ -54,6 +60,10 @@ class Ranked:
     """[documents] the number of its normalised text; texts are numbered in order of rank."""
     first: I64
     """[texts] the document that represents it."""
+    hashes: pa.FixedSizeBinaryArray
+    """[texts]"""
+    again: I64
+    """[2, documents of a URL that an earlier one has] where each stands in the dataset, and the first of its URL."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,8 @@ class Outcome:
     ids: pa.Array
     """[documents] in order of rank."""
     entered: Bools
+    same_url: I64
+    """The first document of the same URL, where that is another and `url` is on."""
     copy_of: I64
     """The first document of the same text, where that is another."""
     near_to: I64
@@ -85,22 +97,38 @@ class Outcome:
     """Jaccard, to `near_to`."""
     survivor: I64
     cluster: I64
+    measured: Known
+    """The pairs of texts that were proposed."""
+    texts_read: int
+    """Documents whose text was read to measure them."""
+    remove: pa.Array | None = None
+    """What goes of the documents that stay (`REMOVE`), where `boilerplate` is on."""
 
     def part(self, ids: pa.ChunkedArray, start: int, params: DedupParams) -> pa.Table:
         """Decisions (`SCHEMA`) of the rows that begin at `start`; `ids` are theirs."""
         at = slice(start, start + len(ids))
         verdicts = []
+        nothing = np.full(len(ids), np.nan)
+        if params.url:
+            verdicts.append(Verdict("dedup.url", *self._failed(self.same_url[at], nothing, np.nan)))
         if params.exact:
-            nothing = np.full(len(ids), np.nan)
             verdicts.append(Verdict("dedup.exact", *self._failed(self.copy_of[at], nothing, np.nan)))
         if params.minhash:
             failed = self._failed(self.near_to[at], self.similarity[at], params.jaccard)
             verdicts.append(Verdict("dedup.minhash", *failed))
         table = decisions(ids, verdicts, self.entered[at])
         survivor = np.where(table["kept"].to_numpy(), -1, self.survivor[at])
-        return pa.Table.from_arrays(
-            [*table.columns, self._named(survivor), self._named(self.cluster[at])], schema=SCHEMA
-        )
+        columns = [*table.columns, self._named(survivor), self._named(self.cluster[at])]
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
+        return table if self.remove is None else table.append_column(REMOVE, self.remove[at])
+
+    def kept(self, params: DedupParams) -> Bools:
+        """[rows] whether the document stays."""
+        rules = ((params.url, self.same_url), (params.exact, self.copy_of), (params.minhash, self.near_to))
+        kept = self.entered.copy()
+        for on, other in rules:
+            kept &= (other < 0) | (not on)
+        return kept
 
     def _failed(self, other: I64, value: F64, threshold: float) -> tuple[Bools, F64, F64, pa.Array]:
         evidence = pc.binary_join_element_wise("duplicate of", self._named(other), " ")
@@ -110,7 +138,14 @@ class Outcome:
         return self.ids.take(pa.array(documents, mask=documents < 0))
 
 
-def deduplicate(clean: Dataset, annotate: Dataset, filtered: Dataset, params: DedupParams, scratch: Path) -> Outcome:
+def deduplicate(
+    clean: Dataset,
+    annotate: Dataset,
+    filtered: Dataset,
+    params: DedupParams,
+    scratch: Path,
+    known: Known = NOTHING,
+) -> Outcome:
     """Decide over the documents that `filtered` kept. `scratch` is a folder for temporary files.
 
     Raises ParamsError for an unknown source, DataError where the datasets are not of the same rows.
@@ -118,20 +153,33 @@ def deduplicate(clean: Dataset, annotate: Dataset, filtered: Dataset, params: De
     if not [part.rows for part in clean.parts] == [p.rows for p in annotate.parts] == [p.rows for p in filtered.parts]:
         raise DataError("clean, annotate and filter do not have the same rows", fix="run `dvc repro`")
     entered = filtered.read_all(["kept"])["kept"].to_numpy()
-    ranked = rank(annotate, entered, params)
+    return decide(clean, annotate, entered, params, scratch, known)
+
+
+def decide(
+    clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams, scratch: Path, known: Known = NOTHING
+) -> Outcome:
+    """Decide over the documents (rows of `clean` and `annotate`) that entered."""
+    ranked = rank(clean, annotate, entered, params)
     signatures, signed = _signatures(ranked, annotate)
     thresholds = {params.jaccard} if params.minhash else set()
     thresholds |= {params.cluster_jaccard} if params.cluster_jaccard is not None else set()
-    left, right = signed[candidates(signatures, thresholds)]
+    proposed = signed[candidates(signatures, thresholds)]
     del signatures
-    texts, ends = np.unique(np.concatenate([left, right]), return_inverse=True)
+    similarity = known.look_up(ranked.hashes, proposed)
+    new = np.isnan(similarity)
+    texts, ends = np.unique(proposed[:, new], return_inverse=True)
     rows = ranked.rows[ranked.first[texts]]
-    similarity = similarities(rows, ends.reshape(2, -1), clean, _shingle(annotate), scratch)
-    pairs = Pairs(left, right, similarity).at_least(min(thresholds, default=1.0))
-    return _outcome(ranked, signed, pairs, entered, params)
+    similarity[new] = similarities(rows, ends.reshape(2, -1), clean, shingle_of(annotate), scratch)
+    measured = Known.of(ranked.hashes, proposed, similarity)
+    pairs = Pairs(proposed[0], proposed[1], similarity).at_least(min(thresholds, default=1.0))
+    outcome = _outcome(ranked, signed, pairs, entered, params, measured, len(texts))
+    if params.boilerplate is None:
+        return outcome
+    return replace(outcome, remove=boilerplate(clean, outcome.kept(params), params.boilerplate, scratch))
 
 
-def rank(annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
+def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
     """Raises ParamsError for a name in `source_priority` that no document comes from."""
     table = annotate.read_all(["id", "source", "hash.text"])
     sources = set(pc.unique(table["source"]).to_pylist())
@@ -149,14 +197,28 @@ def rank(annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
         pa.table({"priority": pc.fill_null(place, len(params.source_priority)), "id": table["id"]}),
         sort_keys=[("priority", "ascending"), ("id", "ascending")],
     )
+    rows = rows[order.to_numpy()]
+    first_of_url = _first_of_url(clean, rows) if params.url else np.arange(len(rows))
+    goes_on = first_of_url == np.arange(len(rows))
+    number = np.cumsum(goes_on) - 1
+    again = np.stack([rows[~goes_on], number[first_of_url[~goes_on]]])
+    table = table.take(order).filter(pa.array(goes_on))
     # A dictionary numbers its values in order of appearance, which here is rank.
-    text = table["hash.text"].take(order).combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    return Ranked(
-        rows=rows[order.to_numpy()],
-        ids=table["id"].take(order).combine_chunks(),
-        text=text,
-        first=np.unique(text, return_index=True)[1],
-    )
+    encoded = table["hash.text"].combine_chunks().dictionary_encode()
+    text = encoded.indices.to_numpy().astype(np.int64)
+    first = np.unique(text, return_index=True)[1]
+    return Ranked(rows[goes_on], table["id"].combine_chunks(), text, first, encoded.dictionary, again)
+
+
+def _first_of_url(clean: Dataset, rows: I64) -> I64:
+    """For each of `rows` the first of them that has its URL; itself where it has none."""
+    urls = clean.read_all(["url"])["url"].take(pa.array(rows)).to_pylist()
+    first: dict[str, int] = {}
+    result = np.arange(len(rows))
+    for at, url in enumerate(urls):
+        if (key := normalise_url(url)) is not None:
+            result[at] = first.setdefault(key, at)
+    return result
 
 
 def _signatures(ranked: Ranked, annotate: Dataset) -> tuple[U32, I64]:
@@ -179,7 +241,8 @@ def _signatures(ranked: Ranked, annotate: Dataset) -> tuple[U32, I64]:
     return values if has.all() else values[has], np.flatnonzero(has)
 
 
-def _shingle(annotate: Dataset) -> int:
+def shingle_of(annotate: Dataset) -> int:
+    """Words in a shingle of the signatures. Raises DataError where nobody said."""
     try:
         return int(annotate.manifest["minhash"]["shingle"])
     except KeyError:
@@ -190,7 +253,9 @@ def _shingle(annotate: Dataset) -> int:
         ) from None
 
 
-def _outcome(ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: DedupParams) -> Outcome:
+def _outcome(
+    ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: DedupParams, measured: Known, read: int
+) -> Outcome:
     texts, documents = len(ranked.first), np.arange(len(ranked.rows))
     first = ranked.first[ranked.text]
     copy_of = np.where(first != documents, first, -1)
@@ -213,17 +278,25 @@ def _outcome(ranked: Ranked, signed: I64, pairs: Pairs, entered: Bools, params: 
     of_name[name] = documents
     cluster = of_name[smallest[component]]
 
-    def by_row(values: A, missing: float) -> A:
+    again, first_of_url = ranked.again
+    stays = np.where(survivor >= 0, survivor, documents)
+
+    def by_row(values: A, missing: float, of_again: A | None = None) -> A:
         result = np.full(len(entered), missing, dtype=values.dtype)
         result[ranked.rows] = values
+        if of_again is not None:
+            result[again] = of_again
         return result
 
     return Outcome(
         ids=ranked.ids,
         entered=entered,
+        same_url=by_row(np.full(len(documents), -1), -1, first_of_url),
         copy_of=by_row(copy_of, -1),
         near_to=by_row(near_to, -1),
         similarity=by_row(similarity, np.nan),
-        survivor=by_row(survivor, -1),
-        cluster=by_row(cluster, -1),
+        survivor=by_row(survivor, -1, stays[first_of_url]),
+        cluster=by_row(cluster, -1, cluster[first_of_url]),
+        measured=measured,
+        texts_read=read,
     )

@@ -40,9 +40,13 @@ inlined = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @kernel
-def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64) -> None:
-    """UTF-8 rows → folded UTF-8 rows with one space between words; see `elek.dedup.normalise`."""
-    at = 0
+def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64, words: U64, word_ends: I64) -> None:
+    """UTF-8 rows → folded UTF-8 rows with one space between words, and the hashes of the words.
+
+    See `elek.dedup.normalise`. In one pass: to find where words end costs more than to hash them.
+    """
+    at = count = 0
+    state = _FNV_OFFSET
     for row in range(len(offsets) - 1):
         i, stop, begin = offsets[row], offsets[row + 1], at
         gap = False
@@ -56,9 +60,13 @@ def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64) -
                         if at > begin:
                             out[at] = SPACE
                             at += 1
+                            words[count] = mix(state)
+                            count += 1
+                            state = _FNV_OFFSET
                         gap = False
                     out[at] = folded
                     at += 1
+                    state = (state ^ np.uint64(folded)) * _FNV_PRIME
                     continue
                 code = np.uint32(byte)
             else:
@@ -88,9 +96,20 @@ def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64) -
                     if at > begin:
                         out[at] = SPACE
                         at += 1
+                        words[count] = mix(state)
+                        count += 1
+                        state = _FNV_OFFSET
                     gap = False
+                start = at
                 at = _put(out, at, letter)
+                for j in range(start, at):
+                    state = (state ^ np.uint64(out[j])) * _FNV_PRIME
+        if at > begin:
+            words[count] = mix(state)
+            count += 1
+            state = _FNV_OFFSET
         ends[row + 1] = at
+        word_ends[row + 1] = count
 
 
 @inlined
@@ -113,26 +132,6 @@ def _put(out: U8, at: int, code: int) -> int:
     out[at + 2] = 0x80 | code >> 6 & 0x3F
     out[at + 3] = 0x80 | code & 0x3F
     return at + 4
-
-
-@kernel
-def word_hashes(offsets: I64, data: U8, words: U64, ends: I64) -> None:
-    """Normalised rows → the hashes of their words, one after the other, and where each row's end."""
-    at = 0
-    for row in range(len(offsets) - 1):
-        start, stop = offsets[row], offsets[row + 1]
-        if start < stop:
-            state = _FNV_OFFSET
-            for i in range(start, stop):
-                if data[i] == SPACE:
-                    words[at] = mix(state)
-                    at += 1
-                    state = _FNV_OFFSET
-                else:
-                    state = (state ^ np.uint64(data[i])) * _FNV_PRIME
-            words[at] = mix(state)
-            at += 1
-        ends[row + 1] = at
 
 
 @inlined

@@ -90,44 +90,52 @@ def utf8_buffers(text: pa.Array) -> tuple[I64, U8]:
     return ends.astype(np.int64, copy=False), np.frombuffer(data or b"", np.uint8)
 
 
-def normalise(text: pa.Array, *, digits_to_zero: bool = True) -> pa.LargeStringArray:
-    """Every text as its words, folded, with one space between them; "" where it has none.
+class Words(NamedTuple):
+    """What `words` makes of texts."""
+
+    normalised: pa.LargeStringArray
+    """Every text as its words, folded, with one space between them; "" where it has none."""
+    hashes: U64
+    """64-bit hashes of all words, one text after the other. FNV-1a over the word's bytes with the finaliser of
+    MurmurHash3 behind it. Two words share a hash with a chance of 2⁻⁶⁴, which is what "exact" and "verified" mean
+    where these hashes, and those of runs of words, are compared."""
+    offsets: I64
+    """[texts + 1] where the words of each begin and end."""
+
+
+def words(text: pa.Array, *, digits_to_zero: bool = True) -> Words:
+    """The words of every text, normalised and hashed.
 
     Linear in bytes; makes one buffer of at most three times the input's size (a Hangul syllable takes three
-    letters; Latin text never grows), of which only what is written is ever touched.
+    letters; Latin text never grows) and one of four times that, of which only what is written is ever touched.
     """
     offsets, data = utf8_buffers(text)
     table = _table(digits_to_zero)
-    out = np.empty(int(offsets[-1] - offsets[0]) * table.growth, dtype=np.uint8)
-    ends = np.zeros(len(text) + 1, dtype=np.int64)
-    kernels.normalise(offsets, data, table.one, table.more, out, ends)
+    size = int(offsets[-1] - offsets[0]) * table.growth
+    out, ends = np.empty(size, dtype=np.uint8), np.zeros(len(text) + 1, dtype=np.int64)
+    hashes, word_ends = np.empty((size + len(text)) // 2 + 1, dtype=np.uint64), np.zeros(len(text) + 1, dtype=np.int64)
+    kernels.normalise(offsets, data, table.one, table.more, out, ends, hashes, word_ends)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]])]
-    return pa.Array.from_buffers(pa.large_string(), len(text), buffers)
+    normalised = pa.Array.from_buffers(pa.large_string(), len(text), buffers)
+    return Words(normalised, hashes[: word_ends[-1]], word_ends)
 
 
-def word_hashes(normalised: pa.LargeStringArray) -> tuple[U64, I64]:
-    """64-bit hashes of the words of every row of `normalise`'s result, and offsets (int64[rows + 1]) of the rows.
-
-    FNV-1a over the word's bytes with the finaliser of MurmurHash3 behind it. Two words share a hash with a chance
-    of 2⁻⁶⁴, which is what "exact" and "verified" mean where these hashes, and those of runs of words, are compared.
-    """
-    offsets, data = utf8_buffers(normalised)
-    words = np.empty(int(offsets[-1] - offsets[0] + len(normalised)) // 2 + 1, dtype=np.uint64)
-    ends = np.zeros(len(normalised) + 1, dtype=np.int64)
-    kernels.word_hashes(offsets, data, words, ends)
-    return words[: ends[-1]], ends
+def normalise(text: pa.Array, *, digits_to_zero: bool = True) -> pa.LargeStringArray:
+    """Every text as its words, folded, with one space between them; "" where it has none."""
+    return words(text, digits_to_zero=digits_to_zero).normalised
 
 
-def runs(words: U64, offsets: I64, size: int) -> tuple[U64, I64]:
+def runs(hashes: U64, offsets: I64, size: int) -> tuple[U64, I64]:
     """Hashes of every row's runs of `size` words, and offsets (int64[rows + 1]) of the rows."""
-    out = np.empty(len(words), dtype=np.uint64)
+    out = np.empty(len(hashes), dtype=np.uint64)
     ends = np.zeros(len(offsets), dtype=np.int64)
-    kernels.runs(words, offsets, size, out, ends)
+    kernels.runs(hashes, offsets, size, out, ends)
     return out[: ends[-1]], ends
 
 
 def shingle_sets(text: pa.Array, size: int) -> tuple[U64, I64]:
     """Every text's set of runs of `size` words as ascending hashes, and offsets (int64[rows + 1]) of the rows."""
-    sets, ends = runs(*word_hashes(normalise(text)), size)
+    _, hashes, offsets = words(text)
+    sets, ends = runs(hashes, offsets, size)
     kernels.sort_unique(sets, ends)
     return sets[: ends[-1]], ends

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from elek.params import Section
@@ -18,17 +20,32 @@ class MinHashParams(Section):
     """Chooses the permutations."""
 
 
+class BoilerplateParams(Section):
+    """What counts as boilerplate; see `elek.dedup.boilerplate`."""
+
+    unit: Literal["line", "paragraph"] = "line"
+    """What is compared: lines, or paragraphs between empty lines."""
+    max_documents: int = Field(default=20, ge=1)
+    """A line that more kept documents of its source have than this is taken out of all of them."""
+    min_words: int = Field(default=4, ge=1)
+    """Words of a line; shorter ones ("}", "See also") stay."""
+
+
 class DedupParams(Section):
     """What counts as a duplicate, and which copy stays."""
 
     exact: bool = True
     """Drop documents whose normalised text equals another's."""
+    url: bool = False
+    """Of documents whose URLs lead to one page (`elek.dedup.urls`) only the first goes on, whatever their text."""
     minhash: bool = True
     """Drop near-duplicates: documents whose verified Jaccard similarity to a survivor reaches `jaccard`."""
     jaccard: float = Field(default=0.8, gt=0, le=1)
     """At or above: the same document, one survives."""
     cluster_jaccard: float | None = Field(default=0.5, gt=0, le=1)
     """At or above: related, in one cluster and so never on two sides of a split. Null leaves that to duplicates."""
+    boilerplate: BoilerplateParams | None = None
+    """Take lines out of documents that stay, where many documents of a source have them; null takes nothing out."""
     source_priority: tuple[str, ...] = ()
     """Which source's copy survives, the most trusted first; sources not named come after. Then the smallest id."""
 

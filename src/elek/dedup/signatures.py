@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from elek.dedup import kernels
 from elek.dedup.kernels import U32, U64
-from elek.dedup.normalise import normalise, word_hashes
+from elek.dedup.normalise import words
 from elek.dedup.params import MinHashParams
 
 __all__ = ["MinHashParams", "from_binary", "signatures"]
@@ -28,10 +28,9 @@ def signatures(text: pa.Array, params: MinHashParams) -> tuple[pa.FixedSizeBinar
     fewer words than a shingle. Language plays no part: see `elek.dedup.normalise`. Pure: a row's result depends on
     that row and `params` alone. `from_binary` turns signatures back into numbers.
     """
-    normalised = normalise(text)
-    words, offsets = word_hashes(normalised)
+    normalised, hashes, offsets = words(text)
     values = np.empty((len(text), params.permutations), dtype="<u4")
-    kernels.minhash(words, offsets, params.shingle, *permutations(params.permutations, params.seed), values)
+    kernels.minhash(hashes, offsets, params.shingle, *permutations(params.permutations, params.seed), values)
     present = np.packbits(np.diff(offsets) >= params.shingle, bitorder="little")
     minhash = pa.Array.from_buffers(
         pa.binary(4 * params.permutations), len(text), [pa.py_buffer(present), pa.py_buffer(values)]

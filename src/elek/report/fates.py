@@ -153,12 +153,12 @@ class Sample:
 def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict[str, list[Sample]]:
     """For every fate, the `per_fate` documents whose ids hash lowest, with the start of their text.
 
-    Text is that of `clean`, so personal data is masked already, without what `filter` took out of kept documents.
+    Text is that of `clean`, so personal data is masked already, without what was taken out of kept documents.
     """
     chosen: dict[str, list[dict[str, object]]] = {}
     for row in table.select(["id", "source", "license", "part", "row", "stage", "fate"]).to_pylist():
         chosen.setdefault(row["fate"], []).append(row)
-    clean = text_parts(Dataset(data / "clean" / "train"), Dataset(data / "filter"))
+    clean = text_parts(Dataset(data / "clean" / "train"), Dataset(data / "filter"), Dataset(data / "dedup"))
     decisions = {name: Dataset(data / name / ("decisions" if name == "split" else "")) for name in STAGES}
     picked = [
         row
