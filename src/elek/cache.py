@@ -126,12 +126,14 @@ def cached_part(job: CachedTask) -> Outcome:
 def _take(entry: Path, target: Path) -> tuple[Part | None, str]:
     """Copy an entry to `target`: its part, or None and, where the entry was there and damaged, a warning."""
     try:
-        with entry.open("rb") as file, whole_file(target) as temporary:
+        file = entry.open("rb")
+    except OSError:  # there is none, or nobody can read it
+        return None, ""
+    try:
+        with file, whole_file(target) as temporary:
             part = _copy_out(file, temporary, target.name)
             if part is None:
                 raise _DamagedError
-    except FileNotFoundError:
-        return None, ""
     except _DamagedError:
         with contextlib.suppress(OSError):
             entry.unlink()
