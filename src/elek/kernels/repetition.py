@@ -75,9 +75,7 @@ def _measure(
     return out
 
 
-def measure(
-    text: pa.Array, *, unicode: bool = False, large: int = LARGE, bits: int = BITS
-) -> npt.NDArray[np.float64]:
+def measure(text: pa.Array, *, unicode: bool = False, large: int = LARGE, bits: int = BITS) -> npt.NDArray[np.float64]:
     """The measures of every document, `float64[14, len(text)]`; all but the first NaN where the text is empty.
 
     `large` and `bits` bound the memory (see `elek.kernels.large`) and change no figure.

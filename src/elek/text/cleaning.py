@@ -89,7 +89,24 @@ def clean_whitespace(text: str) -> str:
 
 
 def clean_unicode(text: str) -> str:
+    if not text.isascii() and (long_runs := _mark_runs()).search(text):
+        text = long_runs.sub(lambda run: _in_order(run[0]), text)
     return unicodedata.normalize("NFC", text)  # returns the same object where the quick check is enough
+
+
+@cache
+def _mark_runs() -> re.Pattern[str]:
+    """Combining marks behind each other, more than any language has (30: UAX #15, Stream-Safe Text Format)."""
+    marks = [
+        mark for mark in map(chr, range(0x300, 0x20000)) if unicodedata.combining(unicodedata.normalize("NFD", mark)[0])
+    ]
+    return re.compile(f"[{''.join(marks)}]{{31,}}")
+
+
+def _in_order(run: str) -> str:
+    """Combining marks in canonical order, which `normalize` brings about by swapping neighbours: in quadratic time."""
+    marks = "".join([unicodedata.normalize("NFD", mark) for mark in run])
+    return "".join(sorted(marks, key=unicodedata.combining))
 
 
 def clean_text(text: str, params: CleanParams, lang: str = "") -> tuple[str, list[str]]:
