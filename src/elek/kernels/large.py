@@ -7,6 +7,8 @@ that is entered meets all its equals in that very pass, so that nothing changes 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elek.kernels import Array, kernel, part
@@ -50,7 +52,7 @@ def _load(text: Array, flags: Array, joined: Array, ends: Array) -> None:
 
 
 @part
-def _hash(joined: Array, ends: Array, gram: int, n: int, apart: bool) -> int:
+def _hash(joined: Array, ends: Array, gram: int, n: int, apart: bool) -> Any:
     begin = signed(ends[gram])
     value = hash_bytes(joined, begin, signed(ends[gram + n]))
     if apart:
