@@ -66,6 +66,8 @@ _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _UNUSUAL = re.compile("[^\t\n -~\xa1-\xac\xae-\u034e\u0350-\u061b\u061d-\u115e\u2010-\u2027\u2030-\u205e\u2070-\u2fff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Two classes: the engine scans for the first alone, fast. In our languages spaces end such runs long before.
+_PERHAPS_MARKS = re.compile("[\u0300-\U0001ffff][\u0300-\U0001ffff]{30}")
 _BLANK_LINES = re.compile("\n{4,}")
 
 
@@ -89,8 +91,8 @@ def clean_whitespace(text: str) -> str:
 
 
 def clean_unicode(text: str) -> str:
-    if not text.isascii() and (long_runs := _mark_runs()).search(text):
-        text = long_runs.sub(lambda run: _in_order(run[0]), text)
+    if not text.isascii() and _PERHAPS_MARKS.search(text):
+        text = _mark_runs().sub(lambda run: _in_order(run[0]), text)
     return unicodedata.normalize("NFC", text)  # returns the same object where the quick check is enough
 
 
