@@ -29,9 +29,9 @@ from elek.execution import map_shards
 from elek.params import ExecutionParams
 from elek.shards import TokenShards, write_shards_manifest
 from elek.vocab.params import VocabParams
+from elek.vocab.parts import TokenizeTask, tokenize_part
 from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 from elek.vocab.training import train_vocabulary
-from stages.tokenize import Task, tokenize_part
 
 PART_BYTES = 4_000_000
 
@@ -77,7 +77,8 @@ def main() -> None:
         def shards() -> None:
             out = folder / "shards"
             tasks = [
-                Task(dataset.path(index), out, index, vocab, tokenizer.sha256) for index in range(len(dataset.parts))
+                TokenizeTask(dataset.path(index), out, index, vocab, tokenizer.sha256)
+                for index in range(len(dataset.parts))
             ]
             execution = ExecutionParams(workers=options.workers)
             written = map_shards(tokenize_part, tasks, execution=execution, label="tokenize", unit="parts")
@@ -90,7 +91,7 @@ def main() -> None:
             ways[f"sentencepiece numpy, {number} threads"] = lambda n=number: processor.encode(
                 texts, return_type="numpy", num_threads=n
             )
-        tokenize_part(Task(dataset.path(0), folder / "warm", 0, vocab, tokenizer.sha256))  # compiles once
+        tokenize_part(TokenizeTask(dataset.path(0), folder / "warm", 0, vocab, tokenizer.sha256))  # compiles once
         best = dict.fromkeys(ways, float("inf"))
         for _ in range(options.rounds):
             for name, way in ways.items():

@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-ROOTS = {"elek": PROJECT / "src", "stages": PROJECT}
+LIBRARY = PROJECT / "src" if (PROJECT / "src" / "elek").is_dir() else PROJECT  # installed from a wheel
+ROOTS = {"elek": LIBRARY, "stages": PROJECT}
 
 # Modules that find others by looking into a folder: importing the first means importing all of the second.
 DISCOVERS = {"elek.filtering": "elek.filters"}
@@ -70,7 +71,7 @@ def closure(module: str) -> frozenset[Path]:
             waiting.append(name.rpartition(".")[0])
         if name in DISCOVERS:
             package = DISCOVERS[name]
-            waiting += [f"{package}.{file.stem}" for file in (PROJECT / "src" / package.replace(".", "/")).glob("*.py")]
+            waiting += [f"{package}.{file.stem}" for file in (LIBRARY / package.replace(".", "/")).glob("*.py")]
     files = {path for name in seen if (path := _file(name)) is not None}
     for folder in {file.parent for file in files if file.name == "__init__.py"}:
         files |= {file for file in folder.iterdir() if _is_data(file)}

@@ -4,7 +4,7 @@ A stage module reads:
 
     with Stage("clean", CleanParams) as stage:
         documents = Dataset(stage.data("fetch") / "train")
-        parts = stage.map(clean_part, tasks)
+        parts = stage.map_parts(clean_part, tasks, [part.sha256 for part in documents.parts], params)
         write_manifest(stage.out / "train", parts, parents={"fetch": documents.digest})
         stage.metrics = {...}
 
@@ -27,14 +27,17 @@ from typing import Any, Generic, TypeVar
 import psutil
 from pydantic import BaseModel
 
-from elek.dataset import atomic_folder, write_json
+from elek.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
+from elek.dataset import Part, atomic_folder, part_name, write_json
 from elek.errors import DataError, ElekError
 from elek.execution import map_shards
 from elek.lock import stage_lock
 from elek.params import ExecutionParams, load
+from stages._deps import PROJECT, closure
 
 P = TypeVar("P", bound=BaseModel)
 Task = TypeVar("Task")
+OnePart = TypeVar("OnePart", bound=PartTask)
 Result = TypeVar("Result")
 
 
@@ -50,6 +53,7 @@ class Stage(Generic[P]):
         """Rows of the table that is printed at the end."""
         self.timing: dict[str, Any] = {}
         """What goes to `.cache/timings/<name>.json` beside seconds and memory: speeds, which no two runs share."""
+        self._cached = ""
         self._params_class = params_class
         self._stack = ExitStack()
 
@@ -72,6 +76,35 @@ class Stage(Generic[P]):
         """`map_shards` with this project's workers."""
         return map_shards(function, tasks, execution=self.execution, label=self.name, unit=unit)
 
+    def map_parts(
+        self,
+        function: Callable[[OnePart], Part],
+        tasks: Sequence[OnePart],
+        digests: Sequence[str],
+        params: object,
+        name: Callable[[int], str] = part_name,
+    ) -> list[Part]:
+        """`map` for a function that makes one file of one part, with the shard cache (`elek.cache`).
+
+        `digests` are the SHA-256 of the parts to read, which are checked; `params` is all else that the result
+        depends on, as JSON can write it; `name` names the file of a task by its index.
+        """
+        root, limit = self.project / ".cache" / "shards", int(self.execution.cache_gigabytes * 1e9)
+        folder = root / self.name if limit else None
+        code = code_digest(closure(f"stages.{self.name}"), PROJECT)
+        jobs = [
+            CachedTask(function, task, name(task.index), digest, key(function, digest, code, params), folder, limit)
+            for task, digest in zip(tasks, digests, strict=True)
+        ]
+        outcomes = self.map(cached_part, jobs)
+        for warning in dict.fromkeys(outcome.warning for outcome in outcomes if outcome.warning):
+            sys.stderr.write(f"{self.name}: {warning}\n")
+        tidy(root, limit)
+        hits = sum(outcome.hit for outcome in outcomes)
+        self.timing |= {"parts": len(jobs), "parts_from_cache": hits}
+        self._cached = f"{hits} of {len(jobs)} parts"
+        return [outcome.part for outcome in outcomes]
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         # A written report without its data, or the other way round, must not be: the folder is renamed first,
         # and DVC takes neither unless this process ends with 0.
@@ -79,7 +112,7 @@ class Stage(Generic[P]):
         if isinstance(error, ElekError):
             _exit(self.name, error)
         if error is not None and _disk_is_full(error):
-            where, fix = str(self.data(self.name).parent), "make room and run again; nothing half-written was left"
+            where, fix = str(self.data(self.name).parent), "make room (.cache/shards can be deleted) and run again"
             _exit(self.name, DataError("the disk is full", where=where, fix=fix))
         if error is None:
             write_json(self.project / "reports" / f"{self.name}.json", self.metrics)
@@ -92,6 +125,8 @@ class Stage(Generic[P]):
             self.project / ".cache" / "timings" / f"{self.name}.json",
             {"seconds": round(seconds, 2), "peak_mib": round(_peak_memory() / 2**20), **self.timing},
         )
+        if self._cached:
+            self.summary.append(("from cache", self._cached))
         self.summary.append(("time", f"{seconds:.1f} s"))
 
     def _print_summary(self) -> None:

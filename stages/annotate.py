@@ -15,7 +15,7 @@ def main() -> None:
         tasks = [AnnotateTask(clean.path(index), stage.out, index, params) for index in range(len(clean.parts))]
         annotated = write_manifest(
             stage.out,
-            stage.map(annotate_part, tasks),
+            stage.map_parts(annotate_part, tasks, [part.sha256 for part in clean.parts], params),
             parents={"clean": clean.digest},
             extra={"minhash": params["minhash"]},  # signatures compare only with those made in the same way
         )

@@ -20,7 +20,8 @@ def main() -> None:
                 CleanTask(documents.path(index), stage.out / role, index, stage.params)
                 for index in range(len(documents.parts))
             ]
-        parts = stage.map(clean_part, tasks)
+        digests = [part.sha256 for documents in fetched.values() for part in documents.parts]
+        parts = stage.map_parts(clean_part, tasks, digests, stage.params.model_dump(mode="json"))
 
         cleaned = {}
         for role, documents in fetched.items():

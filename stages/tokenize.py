@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-
-import pyarrow as pa
-
-from elek.dataset import Dataset, Part, read_part
-from elek.shards import TokenizeParams, TokenShards, write_shard, write_shards_manifest
-from elek.vocab.memo import document_encoder
-from elek.vocab.tokenizer import TokenColumn, Tokenizer
+from elek.dataset import Dataset
+from elek.shards import TokenizeParams, TokenShards, shard_name, write_shards_manifest
+from elek.vocab.parts import TokenizeTask, tokenize_part
+from elek.vocab.tokenizer import Tokenizer
 from stages._shell import Stage
 
 SPLITS = ("train", "validation", "test", "evaluation")
-
-
-@dataclass(frozen=True)
-class Task:
-    part: Path
-    folder: Path
-    index: int
-    vocab: Path
-    sha256: str
-
-
-def tokenize_part(task: Task) -> Part:
-    task.folder.mkdir(exist_ok=True)
-    documents = read_part(task.part, ["id", "source", "lang", "text"])
-    column = _encoder(task.vocab, task.sha256)(documents["text"].combine_chunks())
-    return write_shard(task.folder, task.index, documents, column)
-
-
-@lru_cache(maxsize=1)
-def _encoder(vocab: Path, sha256: str) -> Callable[[pa.Array], TokenColumn]:
-    """One for all parts that a process works on: it learns. The digest is there to tell vocabularies apart."""
-    return document_encoder(Tokenizer.load(vocab))
 
 
 def main() -> None:
@@ -46,11 +17,14 @@ def main() -> None:
         tokenizer = Tokenizer.load(vocab)
         splits = {name: Dataset(stage.data("split") / name) for name in SPLITS}
         tasks = [
-            Task(dataset.path(index), stage.out / name, index, vocab, tokenizer.sha256)
+            TokenizeTask(dataset.path(index), stage.out / name, index, vocab, tokenizer.sha256)
             for name, dataset in splits.items()
             for index in range(len(dataset.parts))
         ]
-        written = iter(stage.map(tokenize_part, tasks))
+        digests = [part.sha256 for dataset in splits.values() for part in dataset.parts]
+        for name in splits:
+            (stage.out / name).mkdir()
+        written = iter(stage.map_parts(tokenize_part, tasks, digests, tokenizer.sha256, shard_name))
         for name, dataset in splits.items():
             shards = [next(written) for _ in dataset.parts]
             write_shards_manifest(stage.out / name, shards, tokenizer, parent=dataset.digest)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from elek.dataset import DOCUMENT, Dataset, Part, write_manifest, write_part
 from elek.errors import SourceError, WorkerError
 from elek.execution import map_shards, worker_count
 from elek.params import ExecutionParams
+from elek.text.cleaning import CleanParams, CleanTask, clean_part
+from tests.corpus import document
+
+Engine = Literal["processes", "dask"]
+ENGINES = [(1, "processes"), (2, "processes"), pytest.param(2, "dask", marks=pytest.mark.slow)]
 
 
 def square(number: int) -> int:
@@ -22,30 +33,119 @@ def fail_at_three(number: int) -> int:
     return number
 
 
+def kill_me() -> None:
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def die(number: int) -> int:
     if number == 2:
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        kill_me()
     return number
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
+def one_dies(task: CleanTask) -> Part:
+    """Clean a part; the first to come to part 2 leaves half a file, and is killed."""
+    died = task.out.parent / "died"
+    if task.index == 2 and not died.exists():
+        died.touch()
+        (task.out / ".part-00002.parquet.0badc0de.tmp").write_bytes(b"PAR1 and no more")
+        kill_me()
+    time.sleep(0.05)  # so that there is work left when it happens
+    return clean_part(task)
+
+
+def environment(number: int) -> str | None:
+    return os.environ.get("OMP_NUM_THREADS")
+
+
+def clean(folder: Path, engine: Engine, function: object = clean_part) -> dict[str, bytes]:
+    """Eight parts of documents, cleaned by two workers: the files."""
+    fetched, out = folder / "fetched", folder / "clean"
+    fetched.mkdir(parents=True)
+    out.mkdir()
+    empty = dict.fromkeys(DOCUMENT.names, "") | {"license": "MIT", "meta": "{}"}
+    tables = [
+        DOCUMENT.empty_table().from_pylist(
+            [empty | {"id": f"{part}-{n}", "text": document("tr", 10 * part + n)} for n in range(10)], schema=DOCUMENT
+        )
+        for part in range(8)
+    ]
+    dataset = write_manifest(fetched, [write_part(fetched, index, table) for index, table in enumerate(tables)])
+    tasks = [CleanTask(dataset.path(index), out, index, CleanParams()) for index in range(8)]
+    parts = map_shards(function, tasks, execution=ExecutionParams(workers=2, engine=engine), label="clean")  # type: ignore[arg-type]
+    write_manifest(out, parts)
+    assert len(Dataset(out)) == 80
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize(("workers", "engine"), ENGINES)
+def test_results_come_in_the_order_of_the_tasks(workers: int, engine: Engine) -> None:
     """Whichever worker ends first."""
     tasks = list(range(9))
-    assert map_shards(square, tasks, execution=ExecutionParams(workers=workers), label="t") == [n * n for n in tasks]
+    execution = ExecutionParams(workers=workers, engine=engine)
+    assert map_shards(square, tasks, execution=execution, label="t") == [n * n for n in tasks]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_of_a_worker_arrives_whole(workers: int) -> None:
+@pytest.mark.parametrize(("workers", "engine"), ENGINES)
+def test_an_error_of_a_worker_arrives_whole(workers: int, engine: Engine) -> None:
     """What, where and fix come through the process boundary."""
     with pytest.raises(SourceError, match=r"(?s)three.*here.*another"):
-        map_shards(fail_at_three, range(9), execution=ExecutionParams(workers=workers), label="t")
+        map_shards(fail_at_three, range(9), execution=ExecutionParams(workers=workers, engine=engine), label="t")
 
 
-def test_a_killed_worker_is_an_error() -> None:
-    """Not a hang, and not a result with a hole in it."""
+def test_a_part_that_kills_every_worker_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """Not a hang, and not a result with a hole in it: it is tried twice, which is told."""
     with pytest.raises(WorkerError, match="killed"):
         map_shards(die, range(9), execution=ExecutionParams(workers=2), label="t")
+    assert capfd.readouterr().err.count("[t] a worker process was killed") == 1
+
+
+@pytest.mark.parametrize("engine", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
+def test_a_killed_worker_changes_no_byte(tmp_path: Path, engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    """One of two workers gets SIGKILL midway, under either engine: the same files as when nobody dies, and nothing of
+    what the dead one was about."""
+    assert clean(tmp_path / "dead", engine, one_dies) == clean(tmp_path / "alive", "processes")
+    assert (tmp_path / "dead" / "died").exists()
+    assert ("tried once more" in capfd.readouterr().err) == (engine == "processes")
+
+
+@pytest.mark.parametrize("engine", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
+def test_workers_begin_alike_under_either_engine(engine: Engine) -> None:
+    """One thread a process, which parallelism over shards stands on."""
+    execution = ExecutionParams(workers=2, engine=engine)
+    assert map_shards(environment, range(4), execution=execution, label="t") == ["1"] * 4
+
+
+def test_dask_that_is_not_installed_is_told_with_the_remedy() -> None:
+    """The name of the extra, before anything is computed."""
+    program = (
+        "import sys; sys.modules['distributed'] = None\n"
+        "from elek.execution import map_shards\nfrom elek.params import ExecutionParams\n"
+        "map_shards(abs, [1], execution=ExecutionParams(engine='dask'), label='t')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "WorkerError" in done.stderr
+    assert 'pip install "elek[dask]"' in done.stderr
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the variable that named it."""
+    from elek import cluster
+
+    monkeypatch.setenv(cluster.ADDRESS, "tcp://127.0.0.1:9")
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(WorkerError, match=r"(?s)no Dask scheduler answers.*tcp://127.0.0.1:9"):
+        map_shards(square, [1], execution=ExecutionParams(engine="dask"), label="t")
+
+
+@pytest.mark.slow
+def test_a_worker_with_other_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that runs another version would make other bytes."""
+    from elek import cluster
+
+    monkeypatch.setattr(cluster, "code", lambda: "ours")
+    with pytest.raises(WorkerError, match="another version"):
+        map_shards(square, [1, 2], execution=ExecutionParams(workers=1, engine="dask"), label="t")
 
 
 def test_no_more_workers_than_tasks() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -102,10 +103,27 @@ def part_name(index: int) -> str:
     return f"part-{index:05d}.parquet"
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error.
+
+    Two processes may write the same file at once, as a cluster does that takes a slow worker for a dead one.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_part(folder: Path, index: int, table: pa.Table, counts: Mapping[str, int] | None = None) -> Part:
-    """Write one part; the same table gives the same bytes."""
+    """Write one part, with a checksum on every page; the same table gives the same bytes."""
     path = folder / part_name(index)
-    pq.write_table(table, path, compression="zstd", compression_level=3, store_schema=True)
+    with whole_file(path) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=3, store_schema=True, write_page_checksum=True
+        )
     return Part(path.name, table.num_rows, path.stat().st_size, sha256_file(path), dict(counts or {}))
 
 
@@ -135,6 +153,8 @@ def write_manifest(
     extra: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Declare `parts` a complete dataset. `parents` maps a name to the digest of what it was made from."""
+    for debris in folder.glob(".*.tmp"):  # of workers that were killed
+        debris.unlink()
     counts: dict[str, int] = {}
     for part in parts:
         for key, value in part.counts.items():
@@ -224,10 +244,14 @@ class Dataset:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """One Parquet file as a table. Raises DataError where it is no readable Parquet or lacks a column."""
+    """One Parquet file as a table.
+
+    Raises DataError where it is no readable Parquet, lacks a column, or where a page's checksum says that it was
+    altered.
+    """
     try:
         # Not pq.read_table: it imports all of pyarrow.dataset and with it pandas, a quarter of a second.
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if columns is None:
                 return file.read()
             missing = sorted(set(columns) - set(file.schema_arrow.names))

@@ -1,11 +1,17 @@
-"""Spread a pure function over shards. The engine only launches: the bytes do not depend on it."""
+"""Spread a pure function over shards. The engine only launches: the bytes do not depend on it.
+
+Two engines: processes of this machine, or a Dask cluster (`elek.cluster`). A function that is killed half-way, with
+the process that runs it, is run again: under Dask on another worker, as its scheduler sees to; in processes once, in
+a new pool of half the size, because what kills workers is most often that memory ran out. What a shard's function
+writes is whole or not there (`elek.dataset.whole_file`), so that a second try finds nothing of the first.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -30,38 +36,73 @@ def map_shards(
     label: str,
     unit: str = "parts",
 ) -> list[Result]:
-    """`[function(task) for task in tasks]` in the order of `tasks`, spread over spawned processes.
+    """`[function(task) for task in tasks]` in the order of `tasks`, spread over processes.
 
     `function` must be importable by name and pure; tasks and results are small and picklable (paths and counts,
-    not text). The first error stops the rest and is raised here. Raises WorkerError when a process dies.
+    not text). The first error stops the rest and is raised here. Raises WorkerError when processes are killed more
+    often than the engine tries again (see the module's text), and where there is no Dask to go by.
     """
     workers = worker_count(execution, len(tasks))
-    results: list[Result | None] = [None] * len(tasks)
+    results: dict[int, Result] = {}
     with Progress(label, len(tasks), unit) as progress:
-        if workers == 1:
-            for index, task in enumerate(tasks):
-                results[index] = function(task)
-                progress.advance()
-            return results  # type: ignore[return-value]
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-            futures = {pool.submit(function, task): index for index, task in enumerate(tasks)}
-            try:
-                for future in as_completed(futures):
-                    results[futures[future]] = future.result()
-                    progress.advance()
-            except BrokenProcessPool:
-                raise WorkerError(
-                    f"a worker process of `{label}` was killed",
-                    fix="most often memory ran out: lower execution.workers or fetch.part_megabytes in params.yaml",
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    return results  # type: ignore[return-value]
+        if not tasks:
+            return []
+        if execution.engine == "dask":
+            from elek.cluster import on_dask
+
+            finished = on_dask(function, tasks, workers, label)
+        elif workers == 1:
+            finished = ((index, function(task)) for index, task in enumerate(tasks))
+        else:
+            finished = _in_processes(function, tasks, workers, progress)
+        for index, result in finished:
+            results[index] = result
+            progress.advance()
+    return [results[index] for index in range(len(tasks))]
 
 
-def _begin_worker() -> None:
+def killed(label: str) -> WorkerError:
+    return WorkerError(
+        f"worker processes of `{label}` were killed again and again",
+        fix="most often memory ran out: lower execution.workers or fetch.part_megabytes in params.yaml",
+    )
+
+
+def _in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, progress: Progress
+) -> Iterator[tuple[int, Result]]:
+    waiting = dict(enumerate(tasks))
+    for last_try in (False, True):
+        try:
+            for index, result in _in_pool(function, waiting, workers):
+                del waiting[index]
+                yield index, result
+        except BrokenProcessPool:
+            # One death ends the pool: nobody knows who it was, so that all that is not finished is done again.
+            if last_try:
+                raise killed(progress.label) from None
+            workers = max(1, workers // 2)
+            progress.say(f"a worker process was killed; the rest is tried once more, with {workers} at a time")
+        else:
+            return
+
+
+def _in_pool(function: Callable[[Task], Result], tasks: dict[int, Task], workers: int) -> Iterator[tuple[int, Result]]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker) as pool:
+        futures = {pool.submit(function, task): index for index, task in tasks.items()}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def begin_worker() -> None:
+    """What every worker process does first, whoever started it."""
     # One process per core is the parallelism; threads inside each would only fight over the same cores.
     os.environ["OMP_NUM_THREADS"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()

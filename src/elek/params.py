@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -47,6 +47,14 @@ class ExecutionParams(Section):
 
     workers: int = Field(default=0, ge=0, le=61)
     """Processes of a data stage; 0 takes one per processor core."""
+
+    engine: Literal["processes", "dask"] = "processes"
+    """What runs them: processes of our own, or Dask: the cluster whose scheduler's address is in the environment
+    variable DASK_SCHEDULER_ADDRESS, or without one a cluster of `workers` processes on this machine."""
+
+    cache_gigabytes: float = Field(default=5, ge=0, le=1e6)
+    """Disk (10⁹ bytes) for the results of unchanged parts, under `.cache/shards`; the longest unused go first.
+    0 keeps none."""
 
 
 S = TypeVar("S", bound=BaseModel)

@@ -62,3 +62,12 @@ class Progress:
             self._last = now
             sys.stderr.write(f"[{self.label}] {self.done}/{self.total} {self.unit} {note}".rstrip() + "\n")
             sys.stderr.flush()
+
+    def say(self, text: str) -> None:
+        """A line of its own that stays: what somebody should know of afterwards."""
+        line = f"[{self.label}] {text}"
+        if self._bar:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.dataset import Dataset, Part, sha256_file, write_manifest
+from elek.dataset import Dataset, Part, sha256_file, whole_file, write_manifest
 from elek.errors import DataError
 from elek.params import Section
 
@@ -61,7 +61,11 @@ def write_shard(folder: Path, index: int, documents: pa.Table, column: TokenColu
     text_bytes = pc.binary_length(documents["text"]).cast(pa.int64())
     table = pa.table([documents["id"], documents["source"], documents["lang"], text_bytes, tokens], schema=schema)
     path = folder / shard_name(index)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with (
+        whole_file(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
         for batch in table.combine_chunks().to_batches():
             writer.write_batch(batch)
     counts = {"documents": table.num_rows, "tokens": len(column.ids), "text_bytes": pc.sum(text_bytes).as_py() or 0}

@@ -97,7 +97,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
 
     steps, signals = _datasets(processed, scratch, folder, settings)
     deduplicated = None if "dedup" in settings.skip else _deduplicate(steps, settings, scratch)
-    texts = text_parts(steps["clean"], steps["filter"])
+    cutters = [steps["filter"], *([] if deduplicated is None else [deduplicated])]
+    texts = text_parts(steps["clean"], *cutters)
     written = map_shards(
         write_output,
         [

@@ -40,12 +40,12 @@ LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _ in PHRASES)])
 EDIT, NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
 
 BYTES, WORDS, LONGEST, MARKS, SENTENCES = range(5)
-"""Columns of a line: its bytes with its line break, its words, the characters of its longest word, its marks, its
-sentences."""
+"""Columns of a line, or of several behind each other that have the same words, longest word and marks: bytes with line
+breaks, words of each, characters of the longest word, marks, sentences of all."""
 
 
 class Lines(NamedTuple):
-    """Every line of every document, in order, and every citation."""
+    """Every line of every document, or run of like ones, in order, and every citation."""
 
     lines: Array
     """`uint32[lines, 5]`."""
@@ -220,16 +220,29 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool, cite: boo
                     at += 3 if kelvin else 1
                 marks = _marks(copied, 0, size)
                 sentences = _sentences(copied, copied_flags, 0, size)
-            lines[count, BYTES], lines[count, WORDS], lines[count, LONGEST] = after - begin, words, longest
-            lines[count, MARKS], lines[count, SENTENCES] = marks, sentences
-            count += 1
+            # One entry for lines behind each other that no rule tells apart: a text of a million short lines would
+            # take many times its size. Lines that are counted as such stay apart.
+            before = count - 1
+            if (
+                count > line_offsets[row]
+                and lines[before, MARKS] == marks
+                and not marks & (LOREM_IPSUM | CURLY_BRACKET)
+                and lines[before, WORDS] == words
+                and lines[before, LONGEST] == longest
+            ):
+                lines[before, BYTES] += np.uint32(after - begin)
+                lines[before, SENTENCES] += np.uint32(sentences)
+            else:
+                lines[count, BYTES], lines[count, WORDS], lines[count, LONGEST] = after - begin, words, longest
+                lines[count, MARKS], lines[count, SENTENCES] = marks, sentences
+                count += 1
             begin = after
         line_offsets[row + 1], citation_offsets[row + 1] = count, cited
     return lines[:count], line_offsets, citations[:cited], citation_offsets
 
 
 def measure(text: pa.Array, *, citations: bool = True, unicode: bool = False) -> Lines:
-    """Lines as by `str.splitlines`, blank ones behind each other as one.
+    """Lines as by `str.splitlines`, such as no rule tells apart as one where they follow each other.
 
     Without `citations` none is found, and lines are looked at as they are.
     """

@@ -9,6 +9,7 @@ import pyarrow as pa
 from elek.kernels import Array, buffers, kernel
 from elek.kernels.characters import PADDING, classes, classify
 from elek.kernels.hashing import signed
+from elek.kernels.large import BITS, LARGE, repetition
 from elek.kernels.ngrams import choose, duplicated, group, load_words, top, windows
 from elek.kernels.segments import repeats, strip
 from elek.kernels.words import longest
@@ -22,16 +23,19 @@ ROWS = 14
 
 
 @kernel
-def _measure(data: Array, offsets: Array, table: Array, unicode: bool) -> npt.NDArray[np.float64]:
+def _measure(
+    data: Array, offsets: Array, table: Array, unicode: bool, large: int, bits: int
+) -> npt.NDArray[np.float64]:
     rows = len(offsets) - 1
     out = np.full((ROWS, rows), np.nan)
     # Scratch for the longest document; pages that no document needs are never touched.
     most = longest(offsets)
     flags, joined = np.empty(most + PADDING, np.uint8), np.empty(most + PADDING, np.uint8)
-    most = most // 2 + 2  # words
+    most = min(most, large) // 2 + 2  # words
     ends, characters, prefix = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.uint64)
     candidates, chosen, hashes = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.uint64)
     firsts, counts = np.empty(most, np.uint32), np.empty(most, np.uint32)
+    grams = np.empty(9, np.int64)
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         size = classify(text, table, unicode, flags)
@@ -44,6 +48,11 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool) -> npt.ND
         segments, duplicates, length = repeats(text, flags, 1, True)
         out[LINES, row], out[LINE_CHARACTERS, row] = duplicates / segments, length / size
 
+        if len(text) > large:
+            repetition(text, flags, joined, bits, grams)
+            for index in range(len(grams)):
+                out[TOP + index, row] = grams[index] / size
+            continue
         words = load_words(text, flags, joined, ends, characters, prefix)
         left = max(words - 1, 0)
         for word in range(words):
@@ -66,8 +75,11 @@ def _measure(data: Array, offsets: Array, table: Array, unicode: bool) -> npt.ND
     return out
 
 
-def measure(text: pa.Array, *, unicode: bool = False) -> npt.NDArray[np.float64]:
-    """The measures of every document, `float64[14, len(text)]`; all but the first NaN where the text is empty."""
+def measure(text: pa.Array, *, unicode: bool = False, large: int = LARGE, bits: int = BITS) -> npt.NDArray[np.float64]:
+    """The measures of every document, `float64[14, len(text)]`; all but the first NaN where the text is empty.
+
+    `large` and `bits` bound the memory (see `elek.kernels.large`) and change no figure.
+    """
     data, offsets = buffers(text)
-    result: npt.NDArray[np.float64] = _measure(data, offsets, classes(unicode), unicode)
+    result: npt.NDArray[np.float64] = _measure(data, offsets, classes(unicode), unicode, large, bits)
     return result

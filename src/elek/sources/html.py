@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -21,9 +22,36 @@ _MARKS = re.compile("[\x1d-\x1f]")
 _RUN = re.compile("(?<![ \\t])[ \\t]*+[\x1d-\x1f][ \\t\x1d-\x1f]*")
 
 
+# Parsers walk the open elements for many a tag, so that a page of nothing but `<div>` would take quadratic time.
+# Browsers put nothing deeper than 512 elements either. Counted are elements that only their own end tag closes.
+MAX_DEPTH = 512
+_NESTING = re.compile(
+    r"<(/?)(?:(div|ul|ol|dl|table|blockquote|pre|section|article|aside|main|nav|header|footer|form|fieldset|figure|"
+    r"center)|span|b|i|u|s|em|strong|small|big|font|tt|code|strike|svg|math|g|template|object|details|q|sub|sup|label|"
+    r"ruby)\b[^<>]*+>",
+    re.IGNORECASE,
+)
+
+
+def _shallow(html: str) -> str:
+    """`html` without the tags that would nest deeper than MAX_DEPTH; their text stays, and words stay apart."""
+    if sum(1 for _ in islice(_NESTING.finditer(html), MAX_DEPTH + 1)) <= MAX_DEPTH:
+        return html
+    depth = 0
+
+    def keep(tag: re.Match[str]) -> str:
+        nonlocal depth
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        if depth + bool(tag[1]) <= MAX_DEPTH:
+            return tag[0]
+        return " " if tag[2] else ""
+
+    return _NESTING.sub(keep, html)
+
+
 def html_text(html: str) -> tuple[str, str | None]:
     """Text and title of a page. Block elements end lines, paragraphs leave an empty one; `pre` keeps its own."""
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(_shallow(html))
     heading = tree.css_first("title")
     title = _SPACE.sub(" ", heading.text()).strip() if heading else ""
     pieces: list[str] = []

@@ -66,6 +66,8 @@ _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _UNUSUAL = re.compile("[^\t\n -~\xa1-\xac\xae-\u034e\u0350-\u061b\u061d-\u115e\u2010-\u2027\u2030-\u205e\u2070-\u2fff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Two classes: the engine scans for the first alone, fast. In our languages spaces end such runs long before.
+_PERHAPS_MARKS = re.compile("[\u0300-\U0001ffff][\u0300-\U0001ffff]{30}")
 _BLANK_LINES = re.compile("\n{4,}")
 
 
@@ -89,7 +91,24 @@ def clean_whitespace(text: str) -> str:
 
 
 def clean_unicode(text: str) -> str:
+    if not text.isascii() and _PERHAPS_MARKS.search(text):
+        text = _mark_runs().sub(lambda run: _in_order(run[0]), text)
     return unicodedata.normalize("NFC", text)  # returns the same object where the quick check is enough
+
+
+@cache
+def _mark_runs() -> re.Pattern[str]:
+    """Combining marks behind each other, more than any language has (30: UAX #15, Stream-Safe Text Format)."""
+    marks = [
+        mark for mark in map(chr, range(0x300, 0x20000)) if unicodedata.combining(unicodedata.normalize("NFD", mark)[0])
+    ]
+    return re.compile(f"[{''.join(marks)}]{{31,}}")
+
+
+def _in_order(run: str) -> str:
+    """Combining marks in canonical order, which `normalize` brings about by swapping neighbours: in quadratic time."""
+    marks = "".join([unicodedata.normalize("NFD", mark) for mark in run])
+    return "".join(sorted(marks, key=unicodedata.combining))
 
 
 def clean_text(text: str, params: CleanParams, lang: str = "") -> tuple[str, list[str]]:
