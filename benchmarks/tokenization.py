@@ -76,6 +76,7 @@ def main() -> None:
 
         def shards() -> None:
             out = folder / "shards"
+            out.mkdir(exist_ok=True)
             tasks = [
                 TokenizeTask(dataset.path(index), out, index, vocab, tokenizer.sha256)
                 for index in range(len(dataset.parts))
