@@ -15,14 +15,14 @@ class Row:
     step: int
     tokens: int
     """Seen since the first step."""
-    train_loss: float
-    """Nats per token, the mean since the row before."""
+    train_loss: float | None
+    """Nats per token, the mean since the row before; nothing where every step since was skipped."""
     validation_loss: float | None
     """Nats per token on the fixed sample, where this step was measured."""
     learning_rate: float
     """Of AdamW; Muon's follows the same schedule."""
-    grad_norm: float
-    """Before clipping."""
+    grad_norm: float | None
+    """Before clipping; nothing where this step was skipped."""
 
 
 def to_csv(rows: Iterable[Row]) -> str:
