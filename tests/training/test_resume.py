@@ -71,7 +71,7 @@ def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, checkpoint_every=3)
     trainer.run()
     assert steps_of(trainer) == ["step-00000006", "step-00000009"]
-    trainer.forget()
+    checkpoint.clear(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +123,7 @@ def test_only_checkpoints_are_cleared(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.run()
     assert len(list(tmp_path.iterdir())) == 3
-    trainer.forget()
+    checkpoint.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -23,7 +23,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,17 +107,15 @@ class Checkpoints:
         for old in self._found()[KEPT:]:
             shutil.rmtree(old)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and of this run, or None; what is passed over is told on stderr."""
+    def newest(self, say: Callable[[str], None]) -> Checkpoint | None:
+        """The newest checkpoint that is whole and of this run, or None; `say` is told what is passed over, and why."""
         for folder in self._found():
             try:
                 return self._read(folder)
             except DataError as error:
-                sys.stderr.write(
-                    f"train: the checkpoint {folder.name} is damaged ({error.what}); taking the one before\n"
-                )
+                say(f"the checkpoint {folder.name} is damaged ({error.what}); taking the one before")
         for told in self._others():
-            sys.stderr.write(f"train: {told}\n")
+            say(told)
         return None
 
     def _others(self) -> list[str]:
@@ -133,11 +131,6 @@ class Checkpoints:
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
             result.append(f"the checkpoints in {path.parent.name} are of another run, and not taken: {shown}")
         return result
-
-    def clear(self) -> None:
-        """Remove the checkpoints of this run and of every other one under `root`: the model stands."""
-        for run in sorted(self.root.glob(f"*/{RUN}")):
-            shutil.rmtree(run.parent)
 
     def _read(self, folder: Path) -> Checkpoint:
         try:
@@ -157,6 +150,12 @@ class Checkpoints:
     def _found(self) -> list[Path]:
         """Folders of checkpoints, the newest first."""
         return sorted(self.folder.glob("step-*"), reverse=True)
+
+
+def clear(root: Path) -> None:
+    """Remove the checkpoints of every run under `root`, and nothing that somebody else put there."""
+    for run in sorted(root.glob(f"*/{RUN}")):
+        shutil.rmtree(run.parent)
 
 
 def differences(one: object, other: object, prefix: str = "") -> list[str]:

@@ -6,6 +6,11 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elek.model.transformer import Transformer
+    from elek.training.guard import Spike
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,21 @@ class Row:
     """Of AdamW; Muon's follows the same schedule."""
     grad_norm: float | None
     """Before clipping; nothing where this step was skipped."""
+
+
+@dataclass
+class Trained:
+    """What a run leaves: the model, its history, and its speed, which alone is not reproducible."""
+
+    model: Transformer
+    history: list[Row]
+    precision: str
+    tokens_per_second: float
+    step: int
+    """Of the weights: the best measured step where training stopped early, else the last one."""
+    validation_loss: float
+    """Nats per token of those weights."""
+    spikes: list[Spike]
 
 
 def to_csv(rows: Iterable[Row]) -> str:

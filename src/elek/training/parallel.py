@@ -32,6 +32,10 @@ TIMEOUT = timedelta(minutes=5)
 _LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "timed out", "socket")
 
 
+class LostError(TrainingError):
+    """Another process is gone: an effect, whose cause that other one knows."""
+
+
 @dataclass(frozen=True)
 class World:
     """The processes of a run, seen from one of them: `rank` of `size`. Alone, every method is the identity."""
@@ -124,7 +128,7 @@ def naming_losses(world: World, where: str | None) -> Iterator[None]:
         yield
     except RuntimeError as error:
         if world.size > 1 and any(sign in str(error).lower() for sign in _LOST):
-            raise TrainingError(
+            raise LostError(
                 f"process {world.rank} of {world.size} lost the others: {str(error).splitlines()[0]}",
                 where=where,
                 fix="run it again: training goes on from the last checkpoint",

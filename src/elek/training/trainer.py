@@ -26,8 +26,8 @@ from elek.model.transformer import Transformer, initialise
 from elek.progress import Progress
 from elek.training.batches import Batches, Indices, TokenStream
 from elek.training.checkpoint import Checkpoint, Checkpoints
-from elek.training.guard import Spike, SpikeGuard
-from elek.training.history import Row
+from elek.training.guard import SpikeGuard
+from elek.training.history import Row, Trained
 from elek.training.memory import checkpoint_activations
 from elek.training.objective import Objective
 from elek.training.optimizers import make_optimizers
@@ -40,21 +40,6 @@ from elek.training.schedule import learning_rate_share
 from elek.training.signals import StopRequest, stop_requests
 from elek.training.state import collect, restore
 from elek.training.watching import live_line
-
-
-@dataclass
-class Trained:
-    """What a run leaves: the model, its history, and its speed, which alone is not reproducible."""
-
-    model: Transformer
-    history: list[Row]
-    precision: str
-    tokens_per_second: float
-    step: int
-    """Of the weights: the best measured step where training stopped early, else the last one."""
-    validation_loss: float
-    """Nats per token of those weights."""
-    spikes: list[Spike]
 
 
 @dataclass
@@ -260,11 +245,6 @@ class Trainer:
         if self.world.first:
             sys.stderr.write(f"train: {text}\n")
 
-    def forget(self) -> None:
-        """Remove the checkpoints, this run's and those of every other one: the model stands."""
-        if self.checkpoints and self.world.first:
-            self.checkpoints.clear()
-
     def _leave_if_asked(self, request: StopRequest) -> None:
         """Every process leaves after the same step, whichever of them the signal reached."""
         if not self.world.sum(float(request.signal is not None), self.runtime.device):
@@ -296,7 +276,7 @@ class Trainer:
             self.checkpoints.begin(Checkpoint(self.step, tensors, state))
 
     def _resume(self) -> None:
-        found = self.checkpoints.newest() if self.checkpoints else None
+        found = self.checkpoints.newest(self._say) if self.checkpoints else None
         if found is None:
             return
         best = restore(self.model, self.optimizers, found.tensors)
