@@ -37,6 +37,7 @@ def launch(project: Path, out: Path, processes: int, module: str = "elek.trainin
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=processes,
+        run_id="elek",
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
@@ -62,20 +63,26 @@ def launch(project: Path, out: Path, processes: int, module: str = "elek.trainin
 
 
 def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpoints: Path) -> ElekError:
-    """Of all that was said and all who died, what came first: an error of our own, else the signal that killed."""
+    """Of all that was said and all who died, what came first.
+
+    That others were lost is an effect, and so is SIGTERM, by which the launcher ends whoever is left.
+    """
     told = [message for name, message in said.items() if name.startswith("error-")]
-    for message in sorted(told, key=lambda message: bool(message["lost"])):
-        if message["lost"] and any(code < 0 for code in dead.values()):
-            continue  # the one who was killed is the cause
-        kind: type[ElekError] = getattr(errors, message["kind"])
-        return kind(message["what"], where=message["where"], fix=message["fix"])
-    rank, code = min(dead.items(), key=lambda pair: (pair[1] >= 0, pair[0]))
+    for message in told:
+        if not message["lost"]:
+            kind: type[ElekError] = getattr(errors, message["kind"])
+            return kind(message["what"], where=message["where"], fix=message["fix"])
+    effects = {-signal.SIGTERM: 2, TrainingError.exit_code: 1}
+    rank, code = min(dead.items(), key=lambda pair: (effects.get(pair[1], 0), pair[0]))
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    what = f"process {rank} of {processes} {how}, and the others were ended"
+    if effects.get(code) == 1:  # only processes that lost somebody: the first to notice says whom it missed
+        what = told[0]["what"]
     return TrainingError(
-        f"process {rank} of {processes} {how}, and the others were ended",
+        what,
         where=str(checkpoints),
         fix="run it again: training goes on from the last checkpoint there"
-        + (" (SIGKILL is most often want of memory)" if code == -9 else ""),
+        + (" (SIGKILL is most often want of memory)" if how.endswith("SIGKILL") else ""),
     )
 
 

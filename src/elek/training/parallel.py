@@ -71,9 +71,7 @@ class World:
         if self.size == 1:
             return objective
         if self.kind == "ddp":
-            return DistributedDataParallel(
-                objective, device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
-            )
+            return DistributedDataParallel(objective, device_ids=[device] if device.type == "cuda" else None)
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 

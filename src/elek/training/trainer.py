@@ -163,7 +163,7 @@ class Trainer:
         for group, highest in zip(groups, self.highest, strict=True):
             group["lr"] = highest * share
         windows = self.batches.windows(step)
-        loss, norm = self._gradient(windows)
+        loss, norm = self.gradient(windows)
         taken = self.guard.judge(step + 1, loss, norm, partial(self.batches.documents, windows))
         for optimizer in self.optimizers:
             if taken:
@@ -188,7 +188,7 @@ class Trainer:
                 self.patience.measured(self.step, row.validation_loss, self.model)
         return loss
 
-    def _gradient(self, windows: Indices) -> tuple[float, float]:
+    def gradient(self, windows: Indices) -> tuple[float, float]:
         """Leave the clipped gradient of a batch in the parameters; its loss, and its norm before clipping."""
         while True:
             loss = self.accumulate(windows)
