@@ -44,7 +44,8 @@ from elek.training.trainer import Trainer
 from elek.training.watching import matmul_speed
 
 Loss = Callable[[Tensor], Tensor]
-MODEL = {"context": 256, "layers": 6, "width": 384, "heads": 6}
+MODEL: dict[str, int] = {"context": 256, "layers": 6, "width": 384, "heads": 6}
+GPU_MODEL = {"context": 1024, "layers": 12, "width": 768, "heads": 12, "ffn": 2048}
 RATES = {"plain": (1e-3, 2e-3, 4e-3), "elek": (1.5e-3, 3e-3, 6e-3)}
 MATRIX_RATIO = 10 / 3  # of Muon's rate to AdamW's, as params.yaml ships them
 
@@ -232,7 +233,7 @@ def take_turns(contestants: list[Contestant], rounds: int, warm: int) -> None:
 def compare(options: argparse.Namespace, config: ModelConfig, peak: float) -> dict[str, float]:
     """Speed, MFU and validation loss after equal tokens. Returns seconds per step of the plain loop and of Elek."""
     common: dict[str, Any] = {
-        "model": MODEL if not options.gpu else {**MODEL, **GPU_MODEL},
+        "model": MODEL,
         "steps": options.steps,
         "batch": options.batch,
         "micro_batch": options.batch,
@@ -324,13 +325,12 @@ def checkpoint_overhead(options: argparse.Namespace, config: ModelConfig) -> Non
     print(f"  costs {extra:.2f} s each, {extra / whole:.2%} of training time")
 
 
-GPU_MODEL = {"context": 1024, "layers": 12, "width": 768, "heads": 12, "ffn": 2048}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=Path, default=Path("data/tokenize"))
     parser.add_argument("--steps", type=int, default=120, help="of each, for speed and loss after equal tokens")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--width", type=int, default=384, help="heads are 64 wide")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="let Elek compile the model (a minute to begin with)")
@@ -345,7 +345,9 @@ def main() -> None:
         raise SystemExit("there is no CUDA device here")
     torch.set_num_threads(options.threads)
     shards = TokenShards(options.tokens / "train")
-    config = ModelConfig(vocab_size=shards.vocab_size, **(GPU_MODEL if options.gpu else MODEL))
+    MODEL.update(GPU_MODEL if options.gpu else {"layers": options.layers, "width": options.width})
+    MODEL["heads"] = MODEL["width"] // 64
+    config = ModelConfig(vocab_size=shards.vocab_size, **MODEL)
     device = torch.device("cuda" if options.gpu else "cpu")
     peak = matmul_speed(device, torch.bfloat16, options.threads)
     name = torch.cuda.get_device_name() if options.gpu else platform.processor() or platform.machine()

@@ -19,18 +19,17 @@ from elek.training.runtime import Runtime
 def measured_peak(runtime: Runtime, threads: int, cache: Path) -> float:
     """Operations a second of a large square matrix product in the run's arithmetic: what MFU is a share of.
 
-    Measured once per machine, version of torch, arithmetic and number of threads, in well under a second, and kept
-    in the JSON file `cache`. Delete that file to measure again, for instance where the machine was busy.
+    The JSON file `cache` keeps the highest ever measured per machine, version of torch, arithmetic and number of
+    threads. Each run measures anew, in a fraction of a second, because a busy machine measures too little.
     """
     machine = str(runtime.device) if runtime.device.type == "cpu" else torch.cuda.get_device_name(runtime.device)
     key = f"{platform.node()} {machine} torch {torch.__version__} {runtime.precision} {threads} threads"
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not measured yet, or torn by a killed writer: then it is measured
+    except (OSError, ValueError):  # not measured yet, or torn by a killed writer
         known = {}
-    if not isinstance(known.get(key), int | float):
-        known[key] = matmul_speed(runtime.device, runtime.compute, threads)
-        write_json(cache, known)
+    known[key] = max(float(known.get(key, 0)), matmul_speed(runtime.device, runtime.compute, threads))
+    write_json(cache, known)
     return float(known[key])
 
 
