@@ -32,11 +32,11 @@ def main() -> None:
         _follow()
         return
     with Stage("train", TrainParams) as stage:
-        processes = stage.params.distributed.processes
+        processes, shards = stage.params.distributed.processes, stage.data("tokenize")
         if processes > 1 and size == 1:
-            facts = launch(stage.project, stage.out, processes)
+            facts = launch(stage.project, shards, stage.out, processes)
         else:
-            facts = train(stage.project, stage.out, stage.params)
+            facts = train(stage.project, shards, stage.out, stage.params)
         stage.metrics, stage.timing = facts["metrics"], facts["timing"]
         speed, shown = stage.timing["tokens_per_second"], stage.metrics
         stage.summary = [
@@ -56,7 +56,7 @@ def _follow() -> None:
     """Train along, write nothing."""
     project = Path.cwd()
     try:
-        train(project, project, load(project / "params.yaml", "train", TrainParams))
+        train(project, project / "data" / "tokenize", project, load(project / "params.yaml", "train", TrainParams))
     except ElekError as error:
         sys.stderr.write(f"train: {error}\n")
         raise SystemExit(error.exit_code) from None

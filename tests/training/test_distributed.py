@@ -51,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(project: Path) -> list[list[float]]:
     """The history of one process."""
-    train(project, project / "one", load(project / "params.yaml", "train", TrainParams))
+    train(project, project / "data" / "tokenize", project / "one", load(project / "params.yaml", "train", TrainParams))
     return history(project / "one")
 
 
@@ -70,7 +70,7 @@ def run(project: Path, processes: int, kind: str, module: str = "elek.training.l
     text = (project / "params.yaml").read_text(encoding="utf-8").partition("  distributed:")[0]
     text += f"  distributed: {{processes: {processes}, kind: {kind}}}\n"
     (project / "params.yaml").write_text(text, encoding="utf-8", newline="\n")
-    return launch(project, project / f"{kind}-{processes}", processes, module)
+    return launch(project, project / "data" / "tokenize", project / f"{kind}-{processes}", processes, module)
 
 
 def agree(one: list[list[float]], other: list[list[float]]) -> None:

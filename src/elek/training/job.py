@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from elek.dataset import write_text
+from elek.errors import DataError
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
@@ -25,16 +26,23 @@ PEAK, CURVE = ".cache/peak.json", ".cache/timings/train.csv"
 Facts = dict[str, Any]
 
 
-def train(project: Path, out: Path, params: TrainParams) -> Facts:
-    """Train on `project`'s data/tokenize, with the other processes of a torchrun where there are any.
+def train(project: Path, shards: Path, out: Path, params: TrainParams) -> Facts:
+    """Train on the `shards` of data/tokenize, with the other processes of a torchrun where there are any.
 
     The first process writes model.safetensors, config.json and history.csv into `out`. Returns `metrics` for
     reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
     """
     world = join(params.distributed.kind)
     try:
-        tokens = TokenShards(project / "data" / "tokenize" / "train")
-        validation = TokenShards(project / "data" / "tokenize" / "validation")
+        tokens = TokenShards(shards / "train")
+        validation = TokenShards(shards / "validation")
+        if tokens.tokenizer_sha256 != validation.tokenizer_sha256:
+            raise DataError(
+                f"training text of the vocabulary {tokens.tokenizer_sha256[:12]}…, validation text of "
+                f"{validation.tokenizer_sha256[:12]}…",
+                where="data/tokenize",
+                fix="run `dvc repro tokenize`, which makes both from one vocabulary",
+            )
         config = ModelConfig(**params.model.model_dump(), vocab_size=tokens.vocab_size)
         trainer = Trainer(params, config, tokens, validation, project / CHECKPOINTS, world)
         if world.first:

@@ -1,6 +1,6 @@
 """Several training processes on this machine, started by torchrun's own launcher, which ends them all with any one.
 
-`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT OUT MESSAGES`, trains, and
+`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT SHARDS OUT MESSAGES`, trains, and
 leaves what it has to say, facts or an error, as a JSON file in the folder MESSAGES.
 """
 
@@ -22,7 +22,7 @@ from elek.training.parallel import LostError, outer_world
 from elek.training.params import TrainParams
 
 
-def launch(project: Path, out: Path, processes: int, module: str = "elek.training.launch") -> Facts:
+def launch(project: Path, shards: Path, out: Path, processes: int, module: str = "elek.training.launch") -> Facts:
     """Train with `processes` processes and return the first one's facts (see `job.train`).
 
     Raises the ElekError that one of them met, TrainingError where one died; the others are ended within half a
@@ -47,7 +47,7 @@ def launch(project: Path, out: Path, processes: int, module: str = "elek.trainin
     dead: dict[int, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            elastic_launch(config, sys.executable)("-m", module, str(project), str(out), folder)
+            elastic_launch(config, sys.executable)("-m", module, str(project), str(shards), str(out), folder)
         except ChildFailedError as error:
             dead = {rank: failure.exitcode for rank, failure in error.failures.items()}
         except SignalException as error:
@@ -88,10 +88,10 @@ def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpo
 
 def main() -> None:
     """One process of the job."""
-    project, out, messages = (Path(argument) for argument in sys.argv[1:4])
+    project, shards, out, messages = (Path(argument) for argument in sys.argv[1:5])
     rank = outer_world()[0]
     try:
-        facts = train(project, out, load(project / "params.yaml", "train", TrainParams))
+        facts = train(project, shards, out, load(project / "params.yaml", "train", TrainParams))
     except ElekError as error:
         said = {"what": error.what, "where": error.where, "fix": error.fix}
         lost = isinstance(error, LostError)

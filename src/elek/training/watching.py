@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from elek.dataset import write_json
-from elek.training.history import Row
+from elek.training.history import SPEEDS, Row
 from elek.training.runtime import Runtime
 
 
@@ -69,7 +69,7 @@ class LiveCurve:
 
     def __init__(self, path: Path, flops_per_token: int, peak: float | None) -> None:
         self._path, self._flops, self._peak = path, flops_per_token, peak
-        self._columns = [field.name for field in fields(Row)] + ["tokens_per_second", "mfu"]
+        self._columns = [*(field.name for field in fields(Row)), *SPEEDS]
         self._rows: dict[int, dict[str, str]] = {}
         if path.is_file():
             with path.open(encoding="utf-8", newline="") as file:
