@@ -119,6 +119,7 @@ class Elek(Contestant):
             yield
 
     def loss(self, tokens: Tensor) -> Tensor:
+        tokens = tokens.to(self.trainer.runtime.device)
         return self.trainer.objective(tokens[:, :-1], tokens[:, 1:])
 
 
