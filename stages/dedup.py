@@ -55,7 +55,7 @@ def main() -> None:
             *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
             ("clusters", f"{len(clusters):,}"),
         ]
-        if extra:
+        if outcome.remove is not None:
             stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
             taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
             stage.summary.append(("taken out", taken))

@@ -1,9 +1,14 @@
-"""`train`: token shards → a model, its shape and the history of its training."""
+"""`train`: token shards → a model, its shape and the history of its training.
+
+Alone, with the processes of `train.distributed`, which it starts itself, or as one of those that an outer torchrun
+started: `torchrun --nnodes 2 --nproc-per-node 8 … -m stages.train`, where the first process alone is the stage.
+"""
 
 from __future__ import annotations
 
-import math
 import os
+import sys
+from pathlib import Path
 
 # Read by GNU's OpenMP, which torch brings on Linux, when torch is loaded: how long a thread that waits for the other
 # spins before it sleeps. By default so long that any other busy program costs training most of its speed. Measured on
@@ -12,55 +17,60 @@ import os
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-import pyarrow.compute as pc
-
-from elek.dataset import write_text
-from elek.model.config import ModelConfig
-from elek.model.files import save_model
-from elek.shards import TokenShards
-from elek.training.history import to_csv
-from elek.training.masking import Words
+from elek.errors import ElekError
+from elek.params import load
+from elek.training.job import forget, train
+from elek.training.launch import launch
+from elek.training.parallel import outer_world
 from elek.training.params import TrainParams
-from elek.training.trainer import Trainer
-from elek.vocab.tokenizer import Tokenizer
 from stages._shell import Stage
 
 
 def main() -> None:
+    rank, size = outer_world()
+    if rank > 0:
+        _follow()
+        return
     with Stage("train", TrainParams) as stage:
-        train = TokenShards(stage.data("tokenize") / "train")
-        validation = TokenShards(stage.data("tokenize") / "validation")
-        config = ModelConfig(
-            **stage.params.model.model_dump(), vocab_size=train.vocab_size, objective=stage.params.objective
-        )
-        words = Words.of(Tokenizer.load(stage.data("vocab"))) if stage.params.objective == "masked" else None
-        trainer = Trainer(stage.params, config, train, validation, stage.project / ".ckpt", words)
-        trained = trainer.run()
-        save_model(stage.out, trained.model)
-        write_text(stage.out / "history.csv", to_csv(trained.history))
-        last = trained.history[-1]
-        assert last.validation_loss is not None  # noqa: S101 - the last step is always measured
-        bytes_per_token = pc.sum(validation.documents["bytes"]).as_py() / len(validation)
-        stage.metrics = {
-            "parameters": config.parameters,
-            "precision": trained.precision,
-            "steps": last.step,
-            "tokens": last.tokens,
-            "train_loss": round(last.train_loss, 6),
-            "validation_loss": round(last.validation_loss, 6),
-            "validation_bits_per_byte": round(last.validation_loss / math.log(2) / bytes_per_token, 6),
-        }
-        stage.timing["tokens_per_second"] = round(trained.tokens_per_second)
+        processes, data = stage.params.distributed.processes, stage.project / "data"
+        if processes > 1 and size == 1:
+            facts = launch(stage.project, data, stage.out, processes)
+        else:
+            facts = train(stage.project, data, stage.out, stage.params)
+        stage.metrics, stage.timing = facts["metrics"], facts["timing"]
+        speed, shown = stage.timing["tokens_per_second"], stage.metrics
         stage.summary = [
-            ("model", f"{config.parameters:,} parameters, {config.layers} layers, {config.width} wide"),
-            ("tokens", f"{last.tokens:,} in {last.step} steps, {trained.tokens_per_second:,.0f} a second"),
-            ("loss", f"{last.train_loss:.4f} training, {last.validation_loss:.4f} validation"),
+            ("model", f"{shown['parameters']:,} parameters, {_shape(stage.params)}, {shown['precision']}"),
+            ("tokens", f"{shown['tokens']:,} in {shown['steps']} steps, {speed:,} a second{_mfu(stage.timing)}"),
+            ("loss", f"{shown['train_loss']:.4f} training, {shown['validation_loss']:.4f} validation"),
             (
-                "bits per byte" if config.causal else "pseudo-bits per byte",
-                f"{stage.metrics['validation_bits_per_byte']:.4f} validation",
+                "bits per byte" if stage.params.objective == "causal" else "pseudo-bits per byte",
+                f"{shown['validation_bits_per_byte']:.4f} validation",
             ),
         ]
-    trainer.forget()  # data/train stands: the checkpoints have served
+        if shown["skipped_steps"]:
+            stage.summary.append(("skipped", f"{shown['skipped_steps']} steps, named in reports/train.json"))
+        if "best_step" in shown:
+            stage.summary.append(("best step", f"{shown['best_step']} of {shown['steps']}"))
+    forget(stage.project)  # data/train stands: the checkpoints have served
+
+
+def _follow() -> None:
+    """Train along, write nothing."""
+    project = Path.cwd()
+    try:
+        train(project, project / "data", project, load(project / "params.yaml", "train", TrainParams))
+    except ElekError as error:
+        sys.stderr.write(f"train: {error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+def _shape(params: TrainParams) -> str:
+    return f"{params.model.layers} layers, {params.model.width} wide"
+
+
+def _mfu(timing: dict[str, float]) -> str:
+    return f", MFU {timing['mfu']:.0%}" if "mfu" in timing else ""
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def curated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     sides = pa.array(["train" if kept else None for kept in decided["kept"].to_pylist()], pa.string())
     write_part(folder / "filter", 0, decided.append_column("split", sides))
     decisions = folder / "filter/part-00000.parquet"
-    write_sides(WriteTask(TextPart(source, cleaned.rows, decisions), decisions, folder / "split", 0))
+    write_sides(WriteTask(TextPart(source, cleaned.rows, (decisions,)), decisions, folder / "split", 0))
     return {
         "fetch": table,
         "clean": read_part(source),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,9 @@ from elek.errors import TrainingError
 from elek.training import checkpoint
 from elek.training.trainer import Trainer
 from tests.conftest import ROOT
+from tests.training.options import ACCUMULATED, OPTIONS
 from tests.training.runs import make_trainer
+from tests.training.stream import chain
 from tests.training.test_trainer import same, weights
 
 
@@ -42,28 +47,59 @@ def steps_of(trainer: Trainer) -> list[str]:
     return sorted(path.name for path in trainer.checkpoints.folder.iterdir() if path.is_dir())
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize(
+    ("option", "file"), zip(OPTIONS, cycle(["tensors.safetensors", "state.json", "manifest.json"]), strict=False)
+)
 def test_a_crash_inside_a_checkpoint_costs_nothing_but_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, optimizer: str, file: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, file: str
 ) -> None:
-    """Weights, optimizer state and history of the run that went on are those of the run that was not cut."""
-    options = {"precision": precision, "optimizer": {"name": optimizer}, "batch": 5, "micro_batch": 2}
+    """Weights, optimizer and every other state of the run that went on are those of the run that was not cut."""
+    monkeypatch.setattr("elek.training.guard.LEAST_RISE", 0.0)
+    options = {**OPTIONS[option], **ACCUMULATED}
     whole = make_trainer(**options)
-    history = whole.run().history
+    trained = whole.run()
+    every = whole.params.checkpoint_every
     first = make_trainer(tmp_path, **options)
     with monkeypatch.context() as patch:
-        crash_when(patch, lambda path: path.name == file and "00000008" in path.parent.name)
+        crash_when(patch, lambda path: path.name == file and f"{2 * every:08d}" in path.parent.name)
         with pytest.raises(Crash):
             first.run()
     second = make_trainer(tmp_path, **options)
-    assert second.run().history == history
-    assert same(weights(second), weights(whole))
+    again = second.run()
+    assert again.history == trained.history
+    assert again.spikes == trained.spikes
+    assert (again.step, again.validation_loss) == (trained.step, trained.validation_loss)
+    assert same(dict(again.model.state_dict()), dict(trained.model.state_dict()))
+    assert states(second) == states(whole)
     for one, other in zip(second.optimizers, whole.optimizers, strict=True):
         for number, values in one.state_dict()["state"].items():
             for key, tensor in values.items():
                 assert torch.equal(tensor, other.state_dict()["state"][number][key])
+    if option == "skip":
+        steps = [spike.step for spike in trained.spikes]
+        assert min(steps) <= 2 * every < max(steps)
+
+
+def states(trainer: Trainer) -> list[object]:
+    """What a run knows besides its tensors."""
+    patience = trainer.patience.state() if trainer.patience else None
+    return [trainer.guard.state(), trainer.scaler.state() if trainer.scaler else None, patience]
+
+
+def test_the_loss_scale_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With overflows before the checkpoint and a doubling that is due after it."""
+    monkeypatch.setattr("elek.training.scaling.FIRST", 2.0**40)
+    monkeypatch.setattr("elek.training.scaling.PATIENCE", 7)
+    whole = make_trainer(precision="fp16")
+    whole.run()
+    assert whole.scaler is not None
+    make_trainer(tmp_path, precision="fp16").run()  # leaves the checkpoints of steps 4 and 8
+    second = make_trainer(tmp_path, precision="fp16")
+    second.run()
+    assert second.scaler is not None
+    assert second.scaler.state() == whole.scaler.state()
+    assert 2.0 < second.scaler.scale < 2.0**40
+    assert same(weights(second), weights(whole))
 
 
 def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
@@ -71,7 +107,7 @@ def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, checkpoint_every=3)
     trainer.run()
     assert steps_of(trainer) == ["step-00000006", "step-00000009"]
-    trainer.forget()
+    checkpoint.clear(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,15 +132,35 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"clip": 0.5}, {"steps": 13}, {"precision": "bf16"}, {"threads": 2}])
-def test_a_checkpoint_of_another_run_is_never_picked_up(
+def test_a_checkpoint_of_another_run_is_refused_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:
-    """Other params have a folder of their own."""
+    """Other params have a folder of their own, and what differs is told."""
     make_trainer(tmp_path).run()
     other = make_trainer(tmp_path, **change)
     other._resume()
     assert other.step == 0
-    assert "going on" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "going on" not in told
+    ((name, value),) = change.items()
+    assert f"params.{name} was " in told
+    assert f", is {json.dumps(value)}" in told
+
+
+def test_a_checkpoint_of_other_data_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even where somebody put it into this run's folder."""
+    one = make_trainer(tmp_path)
+    one.run()
+    other = Trainer(one.params, one.config, chain(3000), one.validation, tmp_path)
+    other._resume()
+    assert other.step == 0
+    assert f'train was "{one.train.digest}", is "{other.train.digest}"' in capsys.readouterr().err
+    assert one.checkpoints is not None
+    assert other.checkpoints is not None
+    shutil.copytree(one.checkpoints.folder, other.checkpoints.folder)
+    other._resume()
+    assert other.step == 0
+    assert "was put here from another run" in capsys.readouterr().err
 
 
 def test_other_data_is_another_run(tmp_path: Path) -> None:
@@ -123,7 +179,7 @@ def test_only_checkpoints_are_cleared(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.run()
     assert len(list(tmp_path.iterdir())) == 3
-    trainer.forget()
+    checkpoint.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -198,19 +254,28 @@ def start(tmp_path: Path, out: str, precision: str, death: str) -> subprocess.Co
     )
 
 
+DEATHS = ("step:7", "tensors:10", "manifest:15", "term:18", "never")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_process_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("precision", "deaths"), [("fp32", DEATHS), ("bf16", DEATHS), ("fp16", ("tensors:10", "never"))]
+)
+def test_a_process_killed_again_and_again_ends_in_the_same_bytes(
+    tmp_path: Path, precision: str, deaths: tuple[str, ...]
+) -> None:
     """kill -9 between checkpoints, in the middle of one, at its very end, and a SIGTERM: one model.safetensors."""
     assert start(tmp_path, "whole", precision, "never").returncode == 0
     goings_on = []
-    for death in ("step:7", "tensors:10", "manifest:15", "term:18", "never"):
+    for death in deaths:
         done = start(tmp_path, "cut", precision, death)
         assert (done.returncode == 0) == (death == "never"), done.stderr
         goings_on += [line for line in done.stderr.splitlines() if "going on" in line]
         if death.startswith("term") and sys.platform != "win32":
             assert done.returncode == TrainingError.exit_code
     steps = [int(line.rsplit(maxsplit=1)[-1]) for line in goings_on]
-    assert steps[:3] == [5, 5, 10]
+    # A checkpoint is written while training goes on: a kill soon after may find it unfinished, and the one before.
+    assert steps
+    assert all(step % 5 == 0 or step == 18 for step in steps)
     model = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert model[0] == model[1]

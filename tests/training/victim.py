@@ -28,7 +28,7 @@ def main() -> None:
 
     def write_and_die(path: Path, content: bytes) -> None:
         write(path, content)
-        if path.name.startswith(kind) and run.step == int(number):
+        if path.name.startswith(kind) and path.parent.name == f".step-{int(number or 0):08d}.tmp":
             psutil.Process().kill()
 
     class DyingProgress(trainer.Progress):

@@ -10,8 +10,8 @@ import pytest
 
 from elek.cli import main
 from elek.dataset import Dataset
-from elek.errors import DataError
-from elek.vocab.comparison import _BYTE_OF, ByteLevel, Comparison, MissingLibraryError, Words, compare
+from elek.errors import DataError, ElekError
+from elek.vocab.comparison import _BYTE_OF, ByteLevel, Comparison, Words, compare
 from elek.vocab.comparison_page import page
 from elek.vocab.params import VocabParams
 from tests.vocabulary import documents, prose, write_dataset, write_project
@@ -100,7 +100,7 @@ def test_a_missing_library_is_named_with_what_to_install(tmp_path: Path, monkeyp
     """The libraries beside SentencePiece are an extra."""
     monkeypatch.setitem(sys.modules, "tiktoken", None)
     dataset = write_dataset(tmp_path / "train", [prose("en", 3)])
-    with pytest.raises(MissingLibraryError, match="tiktoken") as caught:
+    with pytest.raises(ElekError, match="tiktoken") as caught:
         compare(dataset, [dataset], VocabParams(size=400))
     assert caught.value.fix == 'pip install "elek[hf]"'
 

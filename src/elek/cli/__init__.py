@@ -213,6 +213,22 @@ def explain(
 
 
 @app.command()
+def lr(
+    low: Annotated[float, typer.Option(help="The lowest rate tried, times those in params.yaml.")] = 0.01,
+    high: Annotated[float, typer.Option(help="The highest one.")] = 30.0,
+    steps: Annotated[int, typer.Option(help="Batches; each takes one training step's time.", min=10)] = 80,
+    out: Annotated[str | None, typer.Option(help="File for the picture, instead of .cache/lr.html.")] = None,
+    json: Json = False,
+) -> None:
+    """Find a learning rate: a short run in which it rises until the loss does."""
+    from pathlib import Path
+
+    from elek.cli.lr import lr
+
+    lr(low=low, high=high, steps=steps, out=Path(out) if out else None, as_json=json)
+
+
+@app.command()
 def why(
     doc_id: Annotated[str, typer.Argument(help="Id of a document, as reports and datasets name it.")],
     json: Json = False,

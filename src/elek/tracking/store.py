@@ -34,6 +34,7 @@ from elek.errors import DataError, ElekError, did_you_mean
 from elek.lineage import MODEL, Lineage
 from elek.params import read
 from elek.registry import origin_tags
+from elek.training.history import speeds
 
 BATCH = 1000  # metrics in one request, MLflow's limit
 COMPLETE = "elek_model_id"
@@ -149,7 +150,10 @@ class Store:
     def _log_metrics(self, run_id: str) -> None:
         now = int(time.time() * 1000)
         metrics = [Metric(_key(key), value, now, 0) for key, value in report_metrics(self._project / "reports").items()]
-        metrics += [Metric(key, value, now, step) for key, value, step in curves(self._project / MODEL / "history.csv")]
+        history = self._project / MODEL / "history.csv"
+        metrics += [Metric(key, value, now, step) for key, value, step in curves(history)]
+        live = self._project / ".cache" / "timings" / "train.csv"
+        metrics += [Metric(key, value, now, step) for key, value, step in speeds(live, history)]
         for start in range(0, len(metrics), BATCH):
             self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
 

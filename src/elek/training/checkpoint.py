@@ -3,24 +3,29 @@
     .ckpt/<digest of params, data and versions>/
         run.json                    what that digest stands for
         step-00000100/
-            tensors.safetensors     weights, optimizer state, random states
-            state.json              step, history
+            tensors.safetensors     weights, optimizer state, best weights, random states
+            state.json              step, history, loss scale, spikes, and the digest of the run
             manifest.json           SHA-256 of the two, written last
 
-A run of other params, other data or other versions has a folder of its own, and never sees this one. A checkpoint
-is written to a temporary folder, flushed to the disk and renamed: whatever kills the writer, what bears the name
-`step-…` is whole. Two are kept, and the older is taken where the newer was damaged later.
+A run of other params, other data, other versions or another number of processes has a folder of its own; where only
+such ones stand, what differs is told by name. A checkpoint is written to a temporary folder, flushed to the disk and
+renamed: whatever kills the writer, what bears the name `step-…` is whole. Two are kept, and the older is taken where
+the newer was damaged later.
+
+Writing happens on a thread, on copies of the tensors: training goes on meanwhile. One checkpoint is written at a time.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +55,27 @@ class Checkpoints:
     def __init__(self, root: Path, run: Mapping[str, Any]) -> None:
         self.root, self.run = root, dict(run)
         canonical = json.dumps(self.run, sort_keys=True, allow_nan=False)
-        self.folder = root / hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        self.digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        self.folder = root / self.digest
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Start to `save` a checkpoint whose tensors nobody changes any more. Raises what the one before met."""
+        self.wait()
+        still = replace(checkpoint, state=copy.deepcopy(dict(checkpoint.state)))
+        self._pending = self._writer.submit(self.save, still)
+
+    def check(self) -> None:
+        """Raise what the writing of a checkpoint met, if it has met something by now."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Until no checkpoint is being written. Raises what that met."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint and remove all but the newest two.
@@ -65,7 +90,7 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             _write(temporary / TENSORS, safetensors.torch.save(dict(checkpoint.tensors)))
-            _write(temporary / STATE, _json({"step": checkpoint.step, **checkpoint.state}))
+            _write(temporary / STATE, _json({"step": checkpoint.step, "run": self.digest, **checkpoint.state}))
             hashes = {name: sha256_file(temporary / name) for name in (TENSORS, STATE)}
             _write(temporary / MANIFEST, _json(hashes))
             if target.exists():
@@ -82,39 +107,65 @@ class Checkpoints:
         for old in self._found()[KEPT:]:
             shutil.rmtree(old)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole, or None; a damaged one is told on stderr and passed over."""
+    def newest(self, say: Callable[[str], None]) -> Checkpoint | None:
+        """The newest checkpoint that is whole and of this run, or None; `say` is told what is passed over, and why."""
         for folder in self._found():
             try:
-                return _read(folder)
+                return self._read(folder)
             except DataError as error:
-                sys.stderr.write(
-                    f"train: the checkpoint {folder.name} is damaged ({error.what}); taking the one before\n"
-                )
+                say(f"the checkpoint {folder.name} is damaged ({error.what}); taking the one before")
+        for told in self._others():
+            say(told)
         return None
 
-    def clear(self) -> None:
-        """Remove the checkpoints of this run and of every other one under `root`: the model stands."""
-        for run in sorted(self.root.glob(f"*/{RUN}")):
-            shutil.rmtree(run.parent)
+    def _others(self) -> list[str]:
+        """Why the checkpoints of other runs, if there are any, are not taken."""
+        result = []
+        for path in sorted(self.root.glob(f"*/{RUN}")):
+            if path.parent == self.folder or not any(path.parent.glob("step-*")):
+                continue
+            try:
+                names = differences(json.loads(path.read_text(encoding="utf-8")), self.run)
+            except ValueError:
+                names = ["it is not readable"]
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            result.append(f"the checkpoints in {path.parent.name} are of another run, and not taken: {shown}")
+        return result
+
+    def _read(self, folder: Path) -> Checkpoint:
+        try:
+            hashes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            for name in (TENSORS, STATE):
+                if sha256_file(folder / name) != hashes[name]:
+                    raise DataError(f"{name} does not have its SHA-256", where=str(folder))
+            state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+            if state.pop("run") != self.digest:
+                raise DataError("it was put here from another run", where=str(folder))
+            # Cloned: read from the file they lie at odd addresses, which the fastest kernels do not like.
+            tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load_file(folder / TENSORS).items()}
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise DataError(f"{type(error).__name__}: {error}", where=str(folder)) from None
+        return Checkpoint(int(state.pop("step")), tensors, state)
 
     def _found(self) -> list[Path]:
         """Folders of checkpoints, the newest first."""
         return sorted(self.folder.glob("step-*"), reverse=True)
 
 
-def _read(folder: Path) -> Checkpoint:
-    try:
-        hashes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        for name in (TENSORS, STATE):
-            if sha256_file(folder / name) != hashes[name]:
-                raise DataError(f"{name} does not have its SHA-256", where=str(folder))
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        # Cloned: read from the file they lie at odd addresses, which the fastest kernels do not like.
-        tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load_file(folder / TENSORS).items()}
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise DataError(f"{type(error).__name__}: {error}", where=str(folder)) from None
-    return Checkpoint(int(state.pop("step")), tensors, state)
+def clear(root: Path) -> None:
+    """Remove the checkpoints of every run under `root`, and nothing that somebody else put there."""
+    for run in sorted(root.glob(f"*/{RUN}")):
+        shutil.rmtree(run.parent)
+
+
+def differences(one: object, other: object, prefix: str = "") -> list[str]:
+    """Where two JSON values differ, as `params.seed was 1, is 2`, sorted."""
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
+        return [] if one == other else [f"{prefix} was {json.dumps(one)}, is {json.dumps(other)}"]
+    result = []
+    for key in sorted(one.keys() | other.keys()):
+        result += differences(one.get(key), other.get(key), f"{prefix}.{key}" if prefix else str(key))
+    return result
 
 
 def _json(value: object) -> bytes:

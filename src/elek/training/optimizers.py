@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from elek.training.parallel import shard_like, whole
 from elek.training.params import OptimizerParams
 
 
@@ -86,9 +87,12 @@ class Muon(Optimizer):
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].lerp_(gradient, 1 - group["momentum"])
             directions.append(gradient.lerp(state["momentum"], group["momentum"]))  # Nesterov's look ahead
-        for parameter, update in zip(parameters, orthogonalise(torch.stack(directions), self.compute), strict=True):
+        # Under FSDP each process holds a slice of the rows, but only a whole matrix can be made orthogonal: every
+        # process gathers all of them, computes the same, and takes its slice of the result.
+        together = torch.stack([whole(direction) for direction in directions])
+        for parameter, update in zip(parameters, orthogonalise(together, self.compute), strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(update, alpha=-group["lr"] * scale)
+            parameter.add_(shard_like(update, parameter), alpha=-group["lr"] * scale)
 
 
 def orthogonalise(matrices: Tensor, compute: torch.dtype, iterations: int = 5) -> Tensor:

@@ -54,6 +54,21 @@ class ValidationParams(Section):
     """Steps from one measurement to the next; the last step is always measured."""
     windows: int = Field(default=48, ge=1)
     """Windows of `context` tokens that are measured, spread evenly over the validation text, always the same."""
+    patience: int | None = Field(default=None, ge=1)
+    """Measurements in a row without a better loss after which training ends, with the best weights of all that were
+    measured; null goes through all steps and keeps the last weights."""
+
+
+class DistributedParams(Section):
+    """Training by several processes, which share every batch among them; see `elek.training.parallel`."""
+
+    processes: int = Field(default=1, ge=1)
+    """Processes on this machine, each with `threads` threads, or on a GPU of its own. `train.batch` stays that of all
+    of them together and must divide by their number. Under an outer `torchrun` (several machines, Slurm), the number
+    that it started counts instead."""
+    kind: Literal["ddp", "fsdp"] = "ddp"
+    """`ddp` gives each process the whole model (Li et al. 2020); `fsdp` shares out weights, gradients and optimizer
+    state too (Zhao et al. 2023; PyTorch's `fully_shard`), for models that are too large for one."""
 
 
 class MaskingParams(Section):
@@ -104,14 +119,28 @@ class TrainParams(Section):
     """Steps from one row of history.csv to the next."""
     checkpoint_every: int = Field(default=100, ge=1)
     """Steps from one checkpoint to the next; the last two are kept."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Type of the matrix products: `auto` takes bf16 where the processor has instructions for it and fp32
-    elsewhere. Weights, sums, norms and the optimizer are float32 always."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Type of the matrix products: `auto` takes bf16 where the processor has instructions for it, fp16 on a GPU that
+    has none, and fp32 elsewhere. fp16 comes with loss scaling. Weights, sums, norms and the optimizer are float32
+    always."""
+    activation_checkpointing: bool = False
+    """Keep only each block's input for the backward pass and compute the rest again (Chen et al. 2016): a third more
+    work for a fraction of the memory, and the same gradients."""
+    on_spike: Literal["stop", "skip", "ignore"] = "stop"
+    """What to do with a batch whose loss is a spike: `stop` with the ids of its documents, `skip` the batch, or
+    `ignore` it and train on. Skipped and ignored ones are named in reports/train.json. A loss or gradient that is no
+    number is a spike too, which `ignore` cannot train on: there it stops."""
+    spike_window: int = Field(default=50, ge=8)
+    """Losses, the last accepted ones, whose median and median absolute deviation (MAD) say what is usual."""
+    spike_factor: float = Field(default=20.0, gt=0)
+    """A spike is a loss above median + max(factor · 1.4826 · MAD, 0.5 nats); 1.4826 · MAD estimates the standard
+    deviation and is not moved by the spikes themselves."""
     threads: int = Field(default=2, ge=1)
     """Threads of the processor. The order in which they add changes the last bits, so that this is a number and
     never `all cores`: the same number gives the same model. Raise it to train faster on a larger machine."""
     compile: bool = False
     """Compile the model with torch.compile: pays from about ten minutes of training, and needs a C++ compiler."""
+    distributed: DistributedParams = DistributedParams()
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,8 @@ import torch
 
 import elek
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,13 @@ class Runtime:
     @property
     def compute(self) -> torch.dtype:
         """Type of the matrix products."""
-        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+        return _TYPES[self.precision]
 
     @contextlib.contextmanager
     def mixed(self) -> Iterator[None]:
         """Matrix products in `compute`; what needs range or sums stays float32."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+        mixed = self.precision != "fp32"
+        with torch.autocast(self.device.type, dtype=self.compute if mixed else torch.bfloat16, enabled=mixed):
             yield
 
     def versions(self) -> dict[str, str]:
@@ -50,11 +52,19 @@ class Runtime:
         }
 
 
-def choose_runtime(precision: Literal["auto", "fp32", "bf16"]) -> Runtime:
-    """The first CUDA device where there is one, else the processor; bf16 where that has instructions for it."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def choose_runtime(precision: Literal["auto", "fp32", "bf16", "fp16"]) -> Runtime:
+    """This process's CUDA device where there is one, else the processor; `auto` by what that has instructions for.
+
+    bf16 first, because it needs no loss scaling; fp16 on a GPU before Ampere, whose tensor cores know nothing else; on
+    a processor without bf16 float32, because fp16 is emulated there.
+    """
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
     if precision == "auto":
-        precision = "bf16" if has_bf16(device) else "fp32"
+        fallback: Precision = "fp16" if device.type == "cuda" else "fp32"
+        precision = "bf16" if has_bf16(device) else fallback
     return Runtime(device, precision)
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elek.errors import DataError, ParamsError, TrainingError
 from elek.model.config import ModelConfig
@@ -25,23 +27,21 @@ from elek.progress import Progress
 from elek.training.batches import Batches, Indices, TokenStream
 from elek.training.checkpoint import Checkpoint, Checkpoints
 from elek.training.examples import key_dropout, make_examples
-from elek.training.history import Row
+from elek.training.guard import SpikeGuard
+from elek.training.history import Row, Trained
 from elek.training.masking import Masking, Words
+from elek.training.memory import checkpoint_activations
+from elek.training.objective import Objective
 from elek.training.optimizers import make_optimizers
+from elek.training.parallel import World, naming_losses, whole
 from elek.training.params import TrainParams
+from elek.training.patience import Patience
 from elek.training.runtime import Runtime, choose_runtime, has_compiler
+from elek.training.scaling import LossScaler
 from elek.training.schedule import learning_rate_share
-from elek.training.signals import stop_requests
-
-
-@dataclass
-class Trained:
-    """What a run leaves: the model, its history, and its speed, which alone is not reproducible."""
-
-    model: Transformer
-    history: list[Row]
-    precision: str
-    tokens_per_second: float
+from elek.training.signals import StopRequest, stop_requests
+from elek.training.state import collect, restore
+from elek.training.watching import live_line
 
 
 @dataclass
@@ -49,11 +49,14 @@ class Trainer:
     """A model in training: `Trainer(…).run()`.
 
     `train` and `validation` are token streams; `root` is where checkpoints go, None for none; `words` tells which
-    pieces begin one, where whole words are to be masked.
+    pieces begin one, where whole words are to be masked. `world` are the processes that train together, of which the
+    first one alone writes. `peak`, in operations a second, is what the live line's MFU refers to, and `watch` gets
+    each row of the history with the tokens a second at that time; neither changes any result.
 
     Raises DataError where the vocabulary of a stream is not the model's or a stream is shorter than a window,
-    TrainingError where the loss stops being a number, where a checkpoint cannot be written, and when asked to
-    stop (SIGTERM, Ctrl-C), after the checkpoint from which the next run goes on.
+    ParamsError where the batch does not divide among the processes, TrainingError where a loss is a spike or no
+    number (see `TrainParams.on_spike`), where a checkpoint cannot be written, where another process was lost, and
+    when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next run goes on.
     """
 
     params: TrainParams
@@ -62,10 +65,14 @@ class Trainer:
     validation: TokenStream
     root: Path | None = None
     words: Words | None = None
+    world: World = field(default_factory=World)
+    peak: float | None = None
+    watch: Callable[[Row, float], None] | None = None
     history: list[Row] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         params, config = self.params, self.config
+        self.world.check(params.batch)
         for name, stream in (("train", self.train), ("validation", self.validation)):
             if stream.vocab_size != config.vocab_size:
                 raise DataError(
@@ -85,15 +92,24 @@ class Trainer:
         torch.set_num_threads(params.threads)
         self.runtime: Runtime = choose_runtime(params.precision)
         self.model = initialise(Transformer(config), params.seed).to(self.runtime.device)
+        if params.activation_checkpointing:
+            checkpoint_activations(self.model.blocks)
         self.compiled = params.compile and has_compiler()
         if params.compile and not self.compiled:
             sys.stderr.write("train: there is no C++ compiler here, so nothing is compiled\n")
         self.states = torch.compile(self.model.states) if self.compiled else self.model.states
-        self.optimizers = make_optimizers(self.model, params.optimizer, self.runtime.compute)
+        objective = Objective(self.model, self.states, self.runtime)
+        self.objective: nn.Module = self.world.spread(objective, self.model.blocks, self.runtime.device)
+        # Newton-Schulz squares small numbers, for which float16 has no room.
+        products = torch.float32 if self.runtime.precision == "fp16" else self.runtime.compute
+        self.optimizers = make_optimizers(self.model, params.optimizer, products)
         self.highest = [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.scaler = LossScaler() if self.runtime.precision == "fp16" else None
+        self.guard = SpikeGuard(params, self._say)
+        self.patience = Patience(params.validation.patience) if params.validation.patience else None
         self.checkpoints = Checkpoints(self.root, self.identity()) if self.root else None
         self.step = 0
-        self._losses: list[float] = []  # of the steps since the last row
+        self._losses: list[float] = []  # of the steps taken since the last row
 
     def identity(self) -> dict[str, Any]:
         """All that the result depends on."""
@@ -104,27 +120,48 @@ class Trainer:
             "validation": self.validation.digest,
             "versions": self.runtime.versions(),
             "compiled": self.compiled,
+            "processes": self.world.size,
         }
 
     def run(self) -> Trained:
         """Train to the last step, from the newest checkpoint where there is one."""
         params = self.params
         self._resume()
-        begun, start = self.step, time.perf_counter()
-        speed = 0.0
-        with stop_requests() as request, Progress("train", params.steps, "steps") as progress:
-            progress.done = begun
-            while self.step < params.steps:
+        begun, start, speed = self.step, time.perf_counter(), 0.0
+        where = str(self.checkpoints.folder) if self.checkpoints else None
+        shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
+        with stop_requests() as request, shown as progress, naming_losses(self.world, where):
+            if progress:
+                progress.done = begun
+            while self.step < params.steps and not (self.patience and self.patience.over):
+                rows = len(self.history)
                 loss = self._step()
                 elapsed = time.perf_counter() - start
                 speed = (self.step - begun) * params.batch * self.config.context / elapsed
                 left = elapsed / (self.step - begun) * (params.steps - self.step)
-                progress.advance(note=f"loss {loss:.3f}, {speed:,.0f} tokens/s, {_clock(left)} left")
-                if request.signal and self.step < params.steps:
-                    self._leave(request.signal)
-                if self.step % params.checkpoint_every == 0 and self.step < params.steps:
-                    self._save()
-        return Trained(self.model.cpu().eval(), self.history, self.runtime.precision, speed)
+                if progress:
+                    progress.advance(note=live_line(loss, speed, left, self.config.flops_per_token, self.peak))
+                if self.watch and len(self.history) > rows:
+                    self.watch(self.history[-1], speed)
+                if self.step < params.steps:
+                    self._leave_if_asked(request)
+                    if self.step % params.checkpoint_every == 0:
+                        self._save()
+                if self.checkpoints:
+                    self.checkpoints.check()
+            if self.checkpoints:
+                self.checkpoints.wait()
+            return self._trained(speed)
+
+    def _trained(self, speed: float) -> Trained:
+        loss, step = self.history[-1].validation_loss, self.step
+        if self.patience:
+            self.patience.bring_back(self.model)
+            loss, step = self.patience.loss, self.patience.step
+        assert loss is not None  # noqa: S101 - the last step is always measured
+        model = Transformer(self.config)
+        model.load_state_dict({name: whole(tensor).cpu() for name, tensor in self.model.state_dict().items()})
+        return Trained(model.eval(), self.history, self.runtime.precision, speed, step, loss, self.guard.spikes)
 
     def _step(self) -> float:
         """One update of the weights; the loss before it."""
@@ -134,42 +171,67 @@ class Trainer:
         for group, highest in zip(groups, self.highest, strict=True):
             group["lr"] = highest * share
         windows = self.batches.windows(step)
-        loss = self.accumulate(windows)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), params.clip))
-        if not math.isfinite(norm):
-            raise self._not_finite("gradient", norm, windows)
+        loss, norm = self.gradient(windows)
+        taken = self.guard.judge(step + 1, loss, norm, partial(self.batches.documents, windows))
         for optimizer in self.optimizers:
-            optimizer.step()
+            if taken:
+                optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self._losses.append(loss)
+        if taken:
+            self._losses.append(loss)
         measured = self.step % params.validation.every == 0 or self.step == params.steps
         if measured or self.step % params.history_every == 0 or self.step == 1:
-            self.history.append(
-                Row(
-                    self.step,
-                    self.step * params.batch * self.config.context,
-                    sum(self._losses) / len(self._losses),
-                    self.validation_loss() if measured else None,
-                    self.highest[0] * share,
-                    norm,
-                )
+            row = Row(
+                self.step,
+                self.step * params.batch * self.config.context,
+                sum(self._losses) / len(self._losses) if self._losses else None,
+                self.validation_loss() if measured else None,
+                self.highest[0] * share,
+                norm if taken else None,
             )
+            self.history.append(row)
             self._losses = []
+            if self.patience and row.validation_loss is not None:
+                self.patience.measured(self.step, row.validation_loss, self.model)
         return loss
 
+    def gradient(self, windows: Indices) -> tuple[float, float]:
+        """Leave the clipped gradient of a batch in the parameters; its loss, and its norm before clipping."""
+        while True:
+            loss = self.accumulate(windows)
+            if self.scaler:
+                self.scaler.unscale(p.grad for p in self.model.parameters() if p.grad is not None)
+            norm = float(whole(nn.utils.clip_grad_norm_(self.model.parameters(), self.params.clip)))
+            if self.scaler and math.isfinite(loss) and not math.isfinite(norm) and self.scaler.lower():
+                self.model.zero_grad(set_to_none=True)  # too large for float16: the same batch, scaled less
+                continue
+            if self.scaler and math.isfinite(norm):
+                self.scaler.passed()
+            return loss, norm
+
     def accumulate(self, windows: Indices) -> float:
-        """Add the gradient of the mean loss over `windows` to the parameters, a micro-batch at a time."""
+        """Add the gradient of the mean loss over `windows` to the parameters, a micro-batch at a time.
+
+        Each micro-batch, of whichever process, counts by its share of the batch's targets.
+        """
+        mine, size = self.world.share(windows), self.params.micro_batch
+        scale = self.scaler.scale if self.scaler else 1.0
+        targets = self.targets(self.batches, windows)
         total = 0.0
-        for start in range(0, len(windows), self.params.micro_batch):
-            piece = windows[start : start + self.params.micro_batch]
-            loss = self.loss(self.batches, piece)
-            value, share = float(loss.detach()), len(piece) / len(windows)
-            if not math.isfinite(value):
-                raise self._not_finite("loss", value, piece)
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            total += value * share
-        return total
+        for start in range(0, len(mine), size):
+            piece = mine[start : start + size]
+            with self.world.accumulating(self.objective, last=start + size >= len(mine)):
+                loss = self.loss(self.batches, piece)
+                share = self.targets(self.batches, piece) / targets
+                # Gradients of several processes are averaged, but these are parts of one sum.
+                (loss * (share * self.world.size * scale)).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) * share
+        return self.world.sum(total, self.runtime.device)
+
+    def targets(self, batches: Batches, windows: Indices) -> int:
+        """What some windows count, in tokens: every window alike, however many of its tokens are masked."""
+        return len(windows) * batches.context
 
     def loss(self, batches: Batches, windows: Indices) -> Tensor:
         """Mean cross-entropy, in nats, of what is asked for in some windows: each next token, or what is masked."""
@@ -179,9 +241,8 @@ class Trainer:
         if self.config.dropout:
             self.model.train(training)
             key_dropout(self.params.seed, self.step, windows)
-        with self.runtime.mixed():
-            states = self.states(given.inputs, documents=given.documents)
-        return given.loss(states, self.model.head_weight, self.runtime.compute)
+        loss: Tensor = self.objective(given)
+        return loss
 
     @torch.no_grad()
     def validation_loss(self) -> float:
@@ -190,30 +251,25 @@ class Trainer:
         total = 0.0
         for start in range(0, len(sample), self.params.micro_batch):
             piece = sample[start : start + self.params.micro_batch]
-            total += float(self.loss(self.held_out, piece)) * len(piece)
-        return total / len(sample)
+            total += float(self.loss(self.held_out, piece)) * self.targets(self.held_out, piece)
+        return total / self.targets(self.held_out, sample)
 
-    def _not_finite(self, what: str, value: float, windows: Indices) -> TrainingError:
-        documents = self.batches.documents(windows)
-        shown = ", ".join(documents[:20]) + (f" and {len(documents) - 20} more" if len(documents) > 20 else "")
-        return TrainingError(
-            f"the {what} of step {self.step + 1} is {value}",
-            where=f"documents of its batch: {shown}",
-            fix="lower train.optimizer.learning_rate and matrix_learning_rate, or look at those documents",
-        )
+    def _say(self, text: str) -> None:
+        if self.world.first:
+            sys.stderr.write(f"train: {text}\n")
 
-    def forget(self) -> None:
-        """Remove the checkpoints, this run's and those of every other one: the model stands."""
-        if self.checkpoints:
-            self.checkpoints.clear()
-
-    def _leave(self, signal: str) -> None:
+    def _leave_if_asked(self, request: StopRequest) -> None:
+        """Every process leaves after the same step, whichever of them the signal reached."""
+        if not self.world.sum(float(request.signal is not None), self.runtime.device):
+            return
         saved = ""
         if self.checkpoints:
             self._save()
+            self.checkpoints.wait()
             saved = str(self.checkpoints.folder)
         raise TrainingError(
-            f"stopped by {signal} after step {self.step} of {self.params.steps}",
+            f"stopped by {request.signal or 'a signal to another process'} after step {self.step} "
+            f"of {self.params.steps}",
             where=saved or None,
             fix="run it again: it goes on from there" if saved else None,
         )
@@ -221,47 +277,28 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoints is None:
             return
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, optimizer in enumerate(self.optimizers):
-            for number, values in optimizer.state_dict()["state"].items():
-                for key, tensor in values.items():
-                    tensors[f"optimizer.{index}.{number}.{key}"] = tensor
-        # Nothing here draws random numbers after the first weights but dropout, whose noise is keyed.
-        tensors["random.cpu"] = torch.get_rng_state()
-        if self.runtime.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.runtime.device)
-        state = {"history": [asdict(row) for row in self.history], "losses": self._losses}
-        self.checkpoints.save(Checkpoint(self.step, tensors, state))
+        tensors = collect(self.model, self.optimizers, self.patience.weights if self.patience else {})
+        state = {
+            "history": [asdict(row) for row in self.history],
+            "losses": self._losses,
+            "guard": self.guard.state(),
+            "scaler": self.scaler.state() if self.scaler else None,
+            "patience": self.patience.state() if self.patience else None,
+        }
+        if self.world.first:
+            self.checkpoints.begin(Checkpoint(self.step, tensors, state))
 
     def _resume(self) -> None:
-        found = self.checkpoints.newest() if self.checkpoints else None
+        found = self.checkpoints.newest(self._say) if self.checkpoints else None
         if found is None:
             return
-        by_owner = _nested(found.tensors)
-        self.model.load_state_dict(
-            {name.removeprefix("model."): t for name, t in found.tensors.items() if name.startswith("model.")}
-        )
-        for index, optimizer in enumerate(self.optimizers):
-            values = by_owner.get(index, {})
-            optimizer.load_state_dict({"state": values, "param_groups": optimizer.state_dict()["param_groups"]})
-        torch.set_rng_state(found.tensors["random.cpu"])
-        if self.runtime.device.type == "cuda":
-            torch.cuda.set_rng_state(found.tensors["random.cuda"], self.runtime.device)
+        best = restore(self.model, self.optimizers, found.tensors)
+        self.guard.restore(found.state["guard"])
+        if self.scaler:
+            self.scaler.restore(found.state["scaler"])
+        if self.patience:
+            self.patience.restore(found.state["patience"], best)
         self.step = found.step
         self.history = [Row(**row) for row in found.state["history"]]
         self._losses = list(found.state["losses"])
-        sys.stderr.write(f"train: going on from the checkpoint of step {self.step}\n")
-
-
-def _nested(tensors: Mapping[str, Tensor]) -> dict[int, dict[int, dict[str, Tensor]]]:
-    """`optimizer.0.7.exp_avg` → [0][7]["exp_avg"]."""
-    result: dict[int, dict[int, dict[str, Tensor]]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, number, key = name.split(".", 3)
-            result.setdefault(int(index), {}).setdefault(int(number), {})[key] = tensor
-    return result
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+        self._say(f"going on from the checkpoint of step {self.step}")

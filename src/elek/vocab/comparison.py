@@ -281,7 +281,7 @@ def compare(train: Dataset, held_out: Sequence[Dataset], params: VocabParams, pr
     """Train every vocabulary at `params.size` on `train`, of which at most `params.max_megabytes` are read, and
     measure it on the documents of `held_out`.
 
-    Raises DataError where a library is missing or there is no held-out text, ParamsError where the text is too
+    Raises ElekError where a library is missing, DataError where there is no held-out text, ParamsError where the text is too
     small for the size.
     """
     texts = list(_texts(held_out))
@@ -306,14 +306,10 @@ def compare(train: Dataset, held_out: Sequence[Dataset], params: VocabParams, pr
             if progress is not None:
                 progress.advance(note=vocabulary.name)
     except ImportError as error:
-        raise MissingLibraryError(
+        raise ElekError(
             f"`{error.name}` is not installed", where="elek vocab compare", fix='pip install "elek[hf]"'
         ) from None
     return comparison
-
-
-class MissingLibraryError(ElekError):
-    """An optional library that a command needs is not there."""
 
 
 VOCABULARIES = 6

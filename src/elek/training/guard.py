@@ -1,0 +1,112 @@
+"""Spikes: losses that no batch of this text should have, found by what the last ones were."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elek.errors import TrainingError
+from elek.training.params import TrainParams
+
+DEVIATION = 1.4826
+"""Of a normal distribution: its standard deviation over its median absolute deviation."""
+LEAST_RISE = 0.5
+"""Nats above the median below which nothing is a spike, however quiet the losses were."""
+MOST_IN_A_ROW = 10
+"""Steps skipped one after the other, after which training ends: then it is not the batches."""
+
+
+@dataclass(frozen=True)
+class Spike:
+    """A step that was out of the ordinary. None stands for a number that is not finite."""
+
+    step: int
+    loss: float | None
+    threshold: float | None
+    """None where the loss or the gradient was not a number."""
+    grad_norm: float | None
+    action: str
+    documents: list[str]
+    """Ids of the documents in the batch, sorted."""
+
+
+class SpikeGuard:
+    """`threshold()` = median + max(factor · 1.4826 · MAD, 0.5 nats) over the last `window` accepted losses.
+
+    Median and MAD (median absolute deviation), because one spike more or less does not move them. Below a full
+    window there is no threshold: at the beginning of a run the loss falls too fast for one to mean anything.
+    """
+
+    def __init__(self, params: TrainParams, say: Callable[[str], None]) -> None:
+        self._policy, self._factor, self._say = params.on_spike, params.spike_factor, say
+        self._recent: deque[float] = deque(maxlen=params.spike_window)
+        self._in_a_row = 0
+        self.spikes: list[Spike] = []
+
+    def threshold(self) -> float:
+        """The highest loss that is not a spike; infinite while there is none."""
+        if len(self._recent) < (self._recent.maxlen or 0):
+            return math.inf
+        median = statistics.median(self._recent)
+        mad = statistics.median(abs(loss - median) for loss in self._recent)
+        return median + max(self._factor * DEVIATION * mad, LEAST_RISE)
+
+    def judge(self, step: int, loss: float, norm: float, documents: Callable[[], list[str]]) -> bool:
+        """Whether to take a step (from 1) of this loss and gradient norm.
+
+        Raises TrainingError, naming the batch's documents, where it is a spike and the policy is to stop.
+        """
+        threshold = self.threshold()
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if finite and loss <= threshold:
+            return self._accept(loss)
+        action = "stop" if self._policy == "ignore" and not finite else self._policy
+        ids = documents()
+        known = [value if math.isfinite(value) else None for value in (loss, threshold if finite else math.inf, norm)]
+        self.spikes.append(Spike(step, known[0], known[1], known[2], action, ids))
+        what, value = ("gradient", norm) if math.isfinite(loss) and not finite else ("loss", loss)
+        said = f"the {what} of step {step} is {value:.6g}"
+        if finite:
+            said += f", a spike: the losses before it allow {threshold:.4g}"
+        if action == "ignore":
+            self._say(f"{said}; trained on, as train.on_spike says (documents: {_some(ids)})")
+            return self._accept(loss)
+        self._in_a_row += 1
+        if action == "skip" and self._in_a_row < MOST_IN_A_ROW:
+            self._say(f"{said}; skipped, as train.on_spike says (documents: {_some(ids)})")
+            return False
+        if action == "skip":
+            said += f", and {MOST_IN_A_ROW} steps in a row were spikes: it is not these batches"
+        raise TrainingError(
+            said,
+            where=f"documents of its batch: {_some(ids)}",
+            fix="lower train.optimizer.learning_rate and matrix_learning_rate (`elek lr` shows a range), look at those "
+            "documents, or set train.on_spike to skip",
+        )
+
+    def _accept(self, loss: float) -> bool:
+        self._recent.append(loss)
+        self._in_a_row = 0
+        return True
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were not taken so far."""
+        return sum(spike.action == "skip" for spike in self.spikes)
+
+    def state(self) -> dict[str, Any]:
+        spikes = [dict(vars(spike)) for spike in self.spikes]
+        return {"recent": list(self._recent), "in_a_row": self._in_a_row, "spikes": spikes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._recent.extend(state["recent"])
+        self._in_a_row = int(state["in_a_row"])
+        self.spikes = [Spike(**spike) for spike in state["spikes"]]
+
+
+def _some(ids: list[str]) -> str:
+    return ", ".join(ids[:20]) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")

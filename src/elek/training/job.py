@@ -1,0 +1,91 @@
+"""A training job on a project's token shards: what one process of it does, and what it leaves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from elek.dataset import write_text
+from elek.errors import DataError
+from elek.model.config import ModelConfig
+from elek.model.files import save_model
+from elek.shards import TokenShards
+from elek.training.history import Trained, to_csv
+from elek.training.masking import Words
+from elek.training.parallel import join
+from elek.training.params import TrainParams
+from elek.training.trainer import Trainer
+from elek.training.watching import LiveCurve, measured_peak
+from elek.vocab.tokenizer import Tokenizer
+
+CHECKPOINTS = ".ckpt"
+PEAK, CURVE = ".cache/peak.json", ".cache/timings/train.csv"
+
+Facts = dict[str, Any]
+
+
+def train(project: Path, data: Path, out: Path, params: TrainParams) -> Facts:
+    """Train on the shards in `data`/tokenize, with the other processes of a torchrun where there are any.
+
+    The first process writes model.safetensors, config.json and history.csv into `out`. Returns `metrics` for
+    reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
+    """
+    world = join(params.distributed.kind)
+    try:
+        tokens = TokenShards(data / "tokenize" / "train")
+        validation = TokenShards(data / "tokenize" / "validation")
+        if tokens.tokenizer_sha256 != validation.tokenizer_sha256:
+            raise DataError(
+                f"training text of the vocabulary {tokens.tokenizer_sha256[:12]}…, validation text of "
+                f"{validation.tokenizer_sha256[:12]}…",
+                where="data/tokenize",
+                fix="run `dvc repro tokenize`, which makes both from one vocabulary",
+            )
+        config = ModelConfig(**params.model.model_dump(), vocab_size=tokens.vocab_size, objective=params.objective)
+        words = Words.of(Tokenizer.load(data / "vocab")) if params.objective == "masked" else None
+        trainer = Trainer(params, config, tokens, validation, project / CHECKPOINTS, words, world)
+        if world.first:
+            trainer.peak = world.size * measured_peak(trainer.runtime, params.threads, project / PEAK)
+            trainer.watch = LiveCurve(project / CURVE, config.flops_per_token, trainer.peak).add
+        trained = trainer.run()
+        if world.first:
+            save_model(out, trained.model)
+            write_text(out / "history.csv", to_csv(trained.history))
+        timing: Facts = {"tokens_per_second": round(trained.tokens_per_second)}
+        if trainer.peak:
+            timing["mfu"] = round(trained.tokens_per_second * config.flops_per_token / trainer.peak, 4)
+            timing["peak_flops_per_second"] = round(trainer.peak)
+        return {"metrics": _metrics(trainer, trained, validation), "timing": timing}
+    finally:
+        world.leave()
+
+
+def _metrics(trainer: Trainer, trained: Trained, validation: TokenShards) -> Facts:
+    bytes_per_token = pc.sum(validation.documents["bytes"]).as_py() / len(validation)
+    last = trained.history[-1]
+    losses = [row.train_loss for row in trained.history if row.train_loss is not None]
+    metrics: Facts = {
+        "parameters": trainer.config.parameters,
+        "precision": trained.precision,
+        "steps": last.step,
+        "tokens": last.tokens,
+        "train_loss": round(losses[-1], 6),
+        "validation_loss": round(trained.validation_loss, 6),
+        "validation_bits_per_byte": round(trained.validation_loss / math.log(2) / bytes_per_token, 6),
+        "skipped_steps": sum(spike.action == "skip" for spike in trained.spikes),
+        "spikes": [asdict(spike) for spike in trained.spikes],
+    }
+    if trainer.patience:
+        metrics["best_step"] = trained.step
+    return metrics
+
+
+def forget(project: Path) -> None:
+    """Remove the checkpoints of every run: the model stands, they have served."""
+    from elek.training.checkpoint import clear
+
+    clear(project / CHECKPOINTS)

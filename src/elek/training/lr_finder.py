@@ -1,0 +1,90 @@
+"""The learning-rate range test (Smith 2017, §3.3): one short run in which the rate rises from far too low to far too
+high, and the loss tells which rates train.
+
+Both optimizers rise together, in the ratio that params.yaml gives them. Nothing is changed by it and nothing kept:
+the same params, data and machine kind give the same curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from elek.training.trainer import Trainer
+
+SMOOTHING = 0.9
+"""Share of the past in the running mean, which is corrected for its start (Kingma and Ba 2015, §3)."""
+DIVERGED = 1.0
+"""Nats above the lowest smoothed loss at which the test has seen enough."""
+AWAY_FROM_LOWEST = 3.0
+"""The suggestion is at most the rate of the lowest loss over this: the lowest is at the edge of divergence."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One step of the test."""
+
+    factor: float
+    """Of the rates in params."""
+    learning_rate: float
+    loss: float
+    """Nats per token of this batch, before its step."""
+    smoothed: float
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the test saw. The three rates are factors of those in params."""
+
+    points: list[Point]
+    steepest: float
+    """Where the smoothed loss fell fastest over the logarithm of the rate."""
+    lowest: float
+    """Where it was lowest."""
+    diverged: bool
+    """Whether the loss rose again before the highest rate."""
+
+    @property
+    def suggested(self) -> float:
+        """The steepest point's rate, kept away from the lowest one's."""
+        return min(self.steepest, self.lowest / AWAY_FROM_LOWEST)
+
+
+def sweep(trainer: Trainer, low: float, high: float, steps: int, seen: Callable[[Point], None]) -> Sweep:
+    """Train for `steps` batches while the rates rise exponentially from `low` to `high` times those of params.
+
+    `trainer` is a fresh one, and spent afterwards. `seen` gets each point as it comes.
+    """
+    points: list[Point] = []
+    mean, best, diverged = 0.0, math.inf, False
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    for step in range(steps):
+        factor = low * (high / low) ** (step / max(1, steps - 1))
+        for group, highest in zip(groups, trainer.highest, strict=True):
+            group["lr"] = highest * factor
+        loss, norm = trainer.gradient(trainer.batches.windows(step))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            diverged = True
+            break
+        for optimizer in trainer.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        smoothed = mean / (1 - SMOOTHING ** (step + 1))
+        points.append(Point(factor, trainer.highest[0] * factor, loss, smoothed))
+        seen(points[-1])
+        best = min(best, smoothed)
+        if smoothed > best + DIVERGED:
+            diverged = True
+            break
+    return Sweep(points, _steepest(points), min(points, key=lambda p: p.smoothed).factor if points else low, diverged)
+
+
+def _steepest(points: list[Point], reach: int = 3) -> float:
+    """The factor at which the smoothed loss falls fastest, over `reach` steps to either side."""
+    slopes = [
+        ((after.smoothed - before.smoothed) / math.log(after.factor / before.factor), at.factor)
+        for before, at, after in zip(points, points[reach:], points[2 * reach :], strict=False)
+    ]
+    return min(slopes)[1] if slopes else points[0].factor if points else math.nan

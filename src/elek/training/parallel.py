@@ -1,0 +1,146 @@
+"""Several processes that train one model: DDP (Li et al. 2020) or FSDP2 (Zhao et al. 2023) under `torchrun`.
+
+The batch of a step is the same for any number of processes: each takes an equal, consecutive share of its windows,
+and every loss is weighted by its share of the whole batch's tokens. So losses agree to rounding, whoever many compute
+them; the last bits do not, which is why the number of processes is part of what a run *is*, and a checkpoint is taken
+up by as many processes as wrote it.
+
+A process that dies takes the job with it: its neighbours' next collective fails, `torchrun` ends whoever is left,
+and the last checkpoint stands. A process that hangs does so after `TIMEOUT`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from elek.errors import ParamsError, TrainingError
+
+TIMEOUT = timedelta(minutes=5)
+"""The longest that a process waits for the others in one collective."""
+
+_LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "timed out", "socket")
+
+
+class LostError(TrainingError):
+    """Another process is gone: an effect, whose cause that other one knows."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run, seen from one of them: `rank` of `size`. Alone, every method is the identity."""
+
+    rank: int = 0
+    size: int = 1
+    kind: Literal["ddp", "fsdp"] = "ddp"
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def share(self, windows: Any) -> Any:
+        """This process's part of a batch's windows."""
+        length = len(windows) // self.size
+        return windows[self.rank * length : (self.rank + 1) * length]
+
+    def check(self, batch: int) -> None:
+        """Raises ParamsError where the batch cannot be shared evenly."""
+        if batch % self.size:
+            raise ParamsError(
+                f"a batch of {batch} windows does not divide among {self.size} processes",
+                where="train.batch",
+                fix=f"take {(batch // self.size + 1) * self.size}, or another number of processes",
+            )
+
+    def spread(self, objective: nn.Module, blocks: nn.ModuleList, device: torch.device) -> nn.Module:
+        """`objective`, whose call gives a loss, made parallel; its parameters are sharded in place under FSDP.
+
+        `blocks` are gathered one at a time, so that no process ever holds all weights at once.
+        """
+        if self.size == 1:
+            return objective
+        if self.kind == "ddp":
+            return DistributedDataParallel(objective, device_ids=[device] if device.type == "cuda" else None)
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(device.type, (self.size,))
+        for block in blocks:
+            fully_shard(block, mesh=mesh)
+        return cast(nn.Module, fully_shard(objective, mesh=mesh))
+
+    @contextlib.contextmanager
+    def accumulating(self, objective: nn.Module, last: bool) -> Iterator[None]:
+        """Exchange gradients after the last micro-batch of a step alone."""
+        if self.size == 1:
+            yield
+        elif isinstance(objective, DistributedDataParallel):
+            with contextlib.nullcontext() if last else objective.no_sync():
+                yield
+        else:
+            cast(Any, objective).set_requires_gradient_sync(last)
+            yield
+
+    def sum(self, value: float, device: torch.device) -> float:
+        """The sum over all processes, the same number in each."""
+        if self.size == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=device)
+        dist.all_reduce(total)
+        return float(total)
+
+    def leave(self) -> None:
+        """End the processes' connection."""
+        if self.size > 1:
+            dist.destroy_process_group()
+
+
+def outer_world() -> tuple[int, int]:
+    """Rank and number of processes as `torchrun` (or srun with the same variables) tells them; 0 of 1 otherwise."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join(kind: Literal["ddp", "fsdp"]) -> World:
+    """Meet the other processes of an outer `torchrun`, or be alone."""
+    rank, size = outer_world()
+    if size > 1:
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
+    return World(rank, size, kind)
+
+
+@contextlib.contextmanager
+def naming_losses(world: World, where: str | None) -> Iterator[None]:
+    """Turn a collective's failure, which is how a process learns of another one's death, into words."""
+    try:
+        yield
+    except RuntimeError as error:
+        if world.size > 1 and any(sign in str(error).lower() for sign in _LOST):
+            raise LostError(
+                f"process {world.rank} of {world.size} lost the others: {str(error).splitlines()[0]}",
+                where=where,
+                fix="run it again: training goes on from the last checkpoint",
+            ) from None
+        raise
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The full tensor of a shard (every process must ask); any other tensor as it is."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """This process's shard of a full tensor, cut as `like` is; the tensor itself where `like` is whole."""
+    if not isinstance(like, DTensor) or isinstance(tensor, DTensor):
+        return tensor
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)

@@ -1,0 +1,123 @@
+"""Training by several processes: the losses of one, the death of one, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elek.errors import ParamsError, TrainingError
+from elek.params import load
+from elek.training.job import Facts, train
+from elek.training.launch import launch
+from elek.training.parallel import World
+from elek.training.params import TrainParams
+from stages import tokenize, vocab
+from tests.conftest import ROOT
+from tests.training.runs import make_trainer
+from tests.vocabulary import write_project
+
+TRAIN = """\
+train:
+  steps: 8
+  batch: 8
+  micro_batch: 1
+  threads: 1
+  precision: fp32
+  model: {context: 16, layers: 4, width: 64, heads: 2}
+  validation: {every: 4, windows: 8}
+  history_every: 1
+  checkpoint_every: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose text is tokenized."""
+    folder = tmp_path_factory.mktemp("distributed")
+    write_project(folder)
+    with (folder / "params.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(TRAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        vocab.main()
+        tokenize.main()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(project: Path) -> list[list[float]]:
+    """The history of one process."""
+    train(project, project / "data" / "tokenize", project / "one", load(project / "params.yaml", "train", TrainParams))
+    return history(project / "one")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes must find this package and the tests, wherever they start."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT), *sys.path]))
+
+
+def history(folder: Path) -> list[list[float]]:
+    lines = (folder / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return [[float(cell) for cell in line.split(",") if cell] for line in lines]
+
+
+def run(project: Path, processes: int, kind: str, module: str = "elek.training.launch") -> Facts:
+    text = (project / "params.yaml").read_text(encoding="utf-8").partition("  distributed:")[0]
+    text += f"  distributed: {{processes: {processes}, kind: {kind}}}\n"
+    (project / "params.yaml").write_text(text, encoding="utf-8", newline="\n")
+    return launch(project, project / "data", project / f"{kind}-{processes}", processes, module)
+
+
+def agree(one: list[list[float]], other: list[list[float]]) -> None:
+    """Six digits are written; products of other shapes and sums of other orders may move the fifth."""
+    assert len(one) == len(other)
+    for row, wanted in zip(one, other, strict=True):
+        assert row == pytest.approx(wanted, rel=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="PyTorch's launcher needs libuv there, which its wheels lack")
+def test_the_death_of_a_process_ends_the_job_and_the_next_one_goes_on(
+    project: Path, alone: list[list[float]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """kill -9 of one of two is told by rank and signal. Resumed, with weights, AdamW's and Muon's state shared out
+    again, they end with the losses of one process: which holds for two processes that nobody killed all the more."""
+    with pytest.raises(TrainingError, match="process 1 of 2 was killed by SIGKILL") as caught:
+        run(project, 2, "fsdp", "tests.training.rank_victim")
+    assert "goes on from the last checkpoint" in str(caught.value)
+    assert not (project / "fsdp-2").exists()
+    capfd.readouterr()
+    facts = run(project, 2, "fsdp", "tests.training.rank_victim")
+    assert capfd.readouterr().err.count("train: going on from the checkpoint of step 4") == 1
+    assert facts["metrics"]["steps"] == 8
+    agree(history(project / "fsdp-2"), alone)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="PyTorch's launcher needs libuv there, which its wheels lack")
+def test_four_processes_take_the_same_steps(project: Path, alone: list[list[float]]) -> None:
+    """Losses, validation losses and gradient norms agree to rounding, with micro-batches and Muon; the first writes."""
+    run(project, 4, "ddp")
+    agree(history(project / "ddp-4"), alone)
+    written = sorted(path.name for path in (project / "ddp-4").iterdir())
+    assert written == ["config.json", "history.csv", "model.safetensors"]
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    """By name, with a number that would do."""
+    with pytest.raises(ParamsError, match="a batch of 6 windows does not divide among 4 processes") as caught:
+        World(0, 4).check(6)
+    assert "take 8" in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_shares_of_all_processes_are_the_batch(size: int) -> None:
+    """Each window once, in order."""
+    windows = make_trainer(batch=8).batches.windows(3)
+    shares: list[Any] = [World(rank, size).share(windows).tolist() for rank in range(size)]
+    assert [window for share in shares for window in share] == windows.tolist()
