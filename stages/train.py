@@ -32,11 +32,11 @@ def main() -> None:
         _follow()
         return
     with Stage("train", TrainParams) as stage:
-        processes, data = stage.params.distributed.processes, stage.project / "data"
+        processes, shards, vocab = stage.params.distributed.processes, stage.data("tokenize"), stage.data("vocab")
         if processes > 1 and size == 1:
-            facts = launch(stage.project, data, stage.out, processes)
+            facts = launch(stage.project, shards, vocab, stage.out, processes)
         else:
-            facts = train(stage.project, data, stage.out, stage.params)
+            facts = train(stage.project, shards, vocab, stage.out, stage.params)
         stage.metrics, stage.timing = facts["metrics"], facts["timing"]
         speed, shown = stage.timing["tokens_per_second"], stage.metrics
         stage.summary = [
@@ -59,7 +59,8 @@ def _follow() -> None:
     """Train along, write nothing."""
     project = Path.cwd()
     try:
-        train(project, project / "data", project, load(project / "params.yaml", "train", TrainParams))
+        params = load(project / "params.yaml", "train", TrainParams)
+        train(project, project / "data" / "tokenize", project / "data" / "vocab", project, params)
     except ElekError as error:
         sys.stderr.write(f"train: {error}\n")
         raise SystemExit(error.exit_code) from None

@@ -19,7 +19,10 @@ from tests.conftest import ROOT
 from tests.kernels.strategies import texts
 
 FILTERS = discover()
-SHIPPED = {"c4", "fineweb", "gopher_quality", "gopher_repetition", "language", "licence", "toxicity"}
+SHIPPED = {"c4", "fineweb", "gopher_quality", "gopher_repetition", "language", "licence"} | {
+    "quality_model",
+    "toxicity",
+}
 ENGLISH = "It was the best of times and it was the worst of times, that we have to be told of with care. " * 6
 TURKISH = "Bu bir cümledir ve daha çok kelime için yazılmıştır, her gün gibi o da bir gündür. " * 6
 TEXTS = ["", " ", ENGLISH, TURKISH, "# ... •\n- x…", "\x00", "😀 😀", "SPDX-License-Identifier: MIT", "salak aptal!"]

@@ -70,7 +70,14 @@ def run(project: Path, processes: int, kind: str, module: str = "elek.training.l
     text = (project / "params.yaml").read_text(encoding="utf-8").partition("  distributed:")[0]
     text += f"  distributed: {{processes: {processes}, kind: {kind}}}\n"
     (project / "params.yaml").write_text(text, encoding="utf-8", newline="\n")
-    return launch(project, project / "data", project / f"{kind}-{processes}", processes, module)
+    return launch(
+        project,
+        project / "data" / "tokenize",
+        project / "data" / "vocab",
+        project / f"{kind}-{processes}",
+        processes,
+        module,
+    )
 
 
 def agree(one: list[list[float]], other: list[list[float]]) -> None:

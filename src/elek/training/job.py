@@ -28,16 +28,16 @@ PEAK, CURVE = ".cache/peak.json", ".cache/timings/train.csv"
 Facts = dict[str, Any]
 
 
-def train(project: Path, data: Path, out: Path, params: TrainParams) -> Facts:
-    """Train on the shards in `data`/tokenize, with the other processes of a torchrun where there are any.
+def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainParams) -> Facts:
+    """Train on the `shards` of data/tokenize, with the other processes of a torchrun where there are any.
 
     The first process writes model.safetensors, config.json and history.csv into `out`. Returns `metrics` for
     reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
     """
     world = join(params.distributed.kind)
     try:
-        tokens = TokenShards(data / "tokenize" / "train")
-        validation = TokenShards(data / "tokenize" / "validation")
+        tokens = TokenShards(shards / "train")
+        validation = TokenShards(shards / "validation")
         if tokens.tokenizer_sha256 != validation.tokenizer_sha256:
             raise DataError(
                 f"training text of the vocabulary {tokens.tokenizer_sha256[:12]}…, validation text of "
@@ -46,7 +46,7 @@ def train(project: Path, data: Path, out: Path, params: TrainParams) -> Facts:
                 fix="run `dvc repro tokenize`, which makes both from one vocabulary",
             )
         config = ModelConfig(**params.model.model_dump(), vocab_size=tokens.vocab_size, objective=params.objective)
-        words = Words.of(Tokenizer.load(data / "vocab")) if params.objective == "masked" else None
+        words = Words.of(Tokenizer.load(vocab)) if params.objective == "masked" else None
         trainer = Trainer(params, config, tokens, validation, project / CHECKPOINTS, words, world)
         if world.first:
             trainer.peak = world.size * measured_peak(trainer.runtime, params.threads, project / PEAK)

@@ -1,6 +1,6 @@
 """Several training processes on this machine, started by torchrun's own launcher, which ends them all with any one.
 
-`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT DATA OUT MESSAGES`, trains,
+`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT SHARDS VOCAB OUT MESSAGES`, trains,
 and leaves what it has to say, facts or an error, as a JSON file in the folder MESSAGES.
 """
 
@@ -22,7 +22,9 @@ from elek.training.parallel import LostError, outer_world
 from elek.training.params import TrainParams
 
 
-def launch(project: Path, data: Path, out: Path, processes: int, module: str = "elek.training.launch") -> Facts:
+def launch(
+    project: Path, shards: Path, vocab: Path, out: Path, processes: int, module: str = "elek.training.launch"
+) -> Facts:
     """Train with `processes` processes and return the first one's facts (see `job.train`).
 
     Raises the ElekError that one of them met, TrainingError where one died; the others are ended within half a
@@ -47,7 +49,9 @@ def launch(project: Path, data: Path, out: Path, processes: int, module: str = "
     dead: dict[int, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            elastic_launch(config, sys.executable)("-m", module, str(project), str(data), str(out), folder)
+            elastic_launch(config, sys.executable)(
+                "-m", module, str(project), str(shards), str(vocab), str(out), folder
+            )
         except ChildFailedError as error:
             dead = {rank: failure.exitcode for rank, failure in error.failures.items()}
         except SignalException as error:
@@ -88,10 +92,10 @@ def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpo
 
 def main() -> None:
     """One process of the job."""
-    project, data, out, messages = (Path(argument) for argument in sys.argv[1:5])
+    project, shards, vocab, out, messages = (Path(argument) for argument in sys.argv[1:6])
     rank = outer_world()[0]
     try:
-        facts = train(project, data, out, load(project / "params.yaml", "train", TrainParams))
+        facts = train(project, shards, vocab, out, load(project / "params.yaml", "train", TrainParams))
     except ElekError as error:
         said = {"what": error.what, "where": error.where, "fix": error.fix}
         lost = isinstance(error, LostError)

@@ -281,8 +281,8 @@ def compare(train: Dataset, held_out: Sequence[Dataset], params: VocabParams, pr
     """Train every vocabulary at `params.size` on `train`, of which at most `params.max_megabytes` are read, and
     measure it on the documents of `held_out`.
 
-    Raises ElekError where a library is missing, DataError where there is no held-out text, ParamsError where the text is too
-    small for the size.
+    Raises ElekError where a library is missing, DataError where there is no held-out text, ParamsError where the
+    text is too small for the size.
     """
     texts = list(_texts(held_out))
     if not texts:
