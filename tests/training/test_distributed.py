@@ -48,10 +48,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def inputs(project: Path) -> tuple[Path, Path]:
+    """The shards and the vocabulary."""
+    return project / "data" / "tokenize", project / "data" / "vocab"
+
+
 @pytest.fixture(scope="module")
 def alone(project: Path) -> list[list[float]]:
     """The history of one process."""
-    train(project, project / "data" / "tokenize", project / "one", load(project / "params.yaml", "train", TrainParams))
+    train(project, *inputs(project), project / "one", load(project / "params.yaml", "train", TrainParams))
     return history(project / "one")
 
 

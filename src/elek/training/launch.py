@@ -1,7 +1,7 @@
 """Several training processes on this machine, started by torchrun's own launcher, which ends them all with any one.
 
-`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT SHARDS VOCAB OUT MESSAGES`, trains,
-and leaves what it has to say, facts or an error, as a JSON file in the folder MESSAGES.
+`launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT SHARDS VOCAB OUT MESSAGES`,
+trains, and leaves what it has to say, facts or an error, as a JSON file in the folder MESSAGES.
 """
 
 from __future__ import annotations
