@@ -11,8 +11,9 @@ import pytest
 from elek.cli import main
 from elek.dataset import Dataset
 from elek.errors import DataError, ElekError
-from elek.vocab.comparison import _BYTE_OF, ByteLevel, Comparison, Words, compare
+from elek.vocab.comparison import Comparison, compare
 from elek.vocab.comparison_page import page
+from elek.vocab.contenders import _BYTE_OF, ByteLevel, Words
 from elek.vocab.params import VocabParams
 from tests.vocabulary import documents, prose, write_dataset, write_project
 
