@@ -1,4 +1,4 @@
-"""What the documentation tells people to type, edit and follow: commands parse, params are valid, links lead somewhere."""
+"""What the documentation shows: commands parse, params are valid, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "README.tr.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+COMMAND: Any = typer.main.get_command(app)
+PARAMS: Any = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 FENCE = re.compile(r"^(?P<fence>```+)(?P<kind>\w*)[^\n]*\n(?P<body>.*?)^(?P=fence)[ ]*$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -59,8 +62,7 @@ def named(text: str) -> Iterator[list[str]]:
 
 def parse(words: Sequence[str]) -> None:
     """Parse as the command line does, run nothing; whatever it raises is what a reader would be told."""
-    command: Any = typer.main.get_command(app)
-    context: Any = None
+    command, context = COMMAND, None
     name, rest = "elek", list(words)
     with suppress(typer.Exit):  # --help and --version leave
         while hasattr(command, "resolve_command"):
@@ -108,8 +110,7 @@ def test_params_in_blocks_are_valid(name: str) -> None:
             continue
         shown = YAML(typ="safe").load(block["body"])
         if isinstance(shown, dict) and set(shown) <= set(SECTIONS):
-            whole = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-            validate({**whole, **shown})
+            validate({**PARAMS, **shown})
 
 
 def slug(heading: str) -> str:
