@@ -25,7 +25,7 @@ except ModuleNotFoundError:
     raise WorkerError(
         "execution.engine is `dask`, which is not installed",
         where="params.yaml",
-        fix='`pip install "elek[dask]"`, or set execution.engine to `processes`',
+        fix='`pip install -e ".[dask]"`, or set execution.engine to `processes`',
     ) from None
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
