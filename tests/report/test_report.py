@@ -227,6 +227,8 @@ def with_signals(folder: Path) -> tuple[Path, Path]:
         columns: dict[str, pa.Array] = {
             "language.rules": pa.array(["tr"] * rows),
             "toxicity.score": score,
+            "toxicity.lexicon": score,
+            "toxicity.context": pa.array([None] * rows, pa.float32()),
             "toxicity.severity": pa.array([1] * rows, pa.int8()),
             "toxicity.category": pa.array(["insult"] * rows),
             "toxicity.matches": pa.array([1] * rows, pa.int32()),

@@ -51,10 +51,18 @@ class Facts:
     """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
     history: dict[str, list[float]]
     """Columns of the training history; NaN where a step has no such figure."""
+    samples_written: list[dict[str, Any]]
+    """What the model made of fixed prompts."""
     generations: list[dict[str, Any]]
+    """What it made of the beginnings of documents, with what stands there; none of a masked model."""
     model: dict[str, Any]
     digests: dict[str, str]
     """SHA-256 of every dataset on the way from source to model."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether the model fills masks instead of writing on."""
+        return bool(self.model.get("objective", "causal") == "masked")
 
 
 def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
@@ -71,7 +79,8 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         held=fates.held(data, table),
         own_licences=fates.licences_of_their_own(data, table),
         history=_history(data / "train" / "history.csv"),
-        generations=_json(data / "evaluate" / "samples.json"),
+        samples_written=_json(data / "evaluate" / "samples.json"),
+        generations=_json(data / "evaluate" / "generations.json") if "generations" in metrics["evaluate"] else [],
         model=_json(data / "train" / "config.json"),
         digests={name: Dataset(data / name).digest for name in DATASETS} | _file_digests(data),
     )
