@@ -181,8 +181,8 @@ def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
         "evaluate.generations.by_lang.tr.chrf": 12.0,
         "evaluate.generations.by_lang.tr.toxic": 0.0,
         "evaluate.generations.by_lang.tr.pii": 0.0,
-        "evaluate.generations.by_lang.tr.distinct.2": 0.75,
-        "evaluate.generations.by_lang.tr.repetition.4": 0.0,
+        "evaluate.generations.by_lang.tr.written.distinct.2": 0.75,
+        "evaluate.generations.by_lang.tr.written.repetition.4": 0.0,
         "evaluate.generations.memorisation.train.longest_overlap": 9,
         "evaluate.generations.memorisation.train.copies": 0.0,
     }

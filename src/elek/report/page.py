@@ -104,6 +104,7 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
         "held": facts.held[:SHOWN_HELD],
         "duties": DUTIES,
+        "coverage": facts.coverage,
         "funnel_documents": _funnel(facts.flows, "documents"),
         "funnel_bytes": _funnel(facts.flows, "bytes"),
         "curves": _curves(facts.history),

@@ -70,8 +70,8 @@ def evaluation(report: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         prefix = f"generations.by_lang.{lang}"
         yield from _chosen(figures, prefix, ("chrf", "toxic", "pii"))
         for kind, n in (("distinct", "2"), ("repetition", "4")):
-            yield from _chosen(figures["written"][kind], f"{prefix}.{kind}", (n,))
-        yield from _chosen(figures["written"], prefix, ("self_bleu",))
+            yield from _chosen(figures["written"][kind], f"{prefix}.written.{kind}", (n,))
+        yield from _chosen(figures["written"], f"{prefix}.written", ("self_bleu",))
     for group, figures in written.get("memorisation", {}).items():
         yield from _chosen(figures, f"generations.memorisation.{group}", ("longest_overlap", "copies"))
 
