@@ -25,18 +25,21 @@ BINS = [
 ]
 
 
+def around(value: float, spread: float | None) -> list[float] | None:
+    return None if spread is None else [value - spread, value + spread]
+
+
 def figures(bits: float, spread: float | None = 0.25) -> dict[str, Any]:
     loss = 2 * bits
-    around = lambda value: None if spread is None else [value - spread, value + spread]  # noqa: E731
     return {
         "documents": 3,
         "tokens": 100,
         "bytes": 300,
         "loss": loss,
-        "loss_interval": around(loss),
+        "loss_interval": around(loss, spread),
         "perplexity": math.exp(loss),
         "bits_per_byte": bits,
-        "bits_per_byte_interval": around(bits),
+        "bits_per_byte_interval": around(bits, spread),
         "bits_per_character": bits * 1.25,
         "accuracy": 0.25,
         "accuracy_top5": 0.5,
@@ -53,9 +56,22 @@ def split(bits: float, *, causal: bool = True) -> dict[str, Any]:
 
 def record(group: str, name: str, overlap: int, **more: Any) -> dict[str, Any]:
     origin = {"id": f"book/{name}", "source": "book", "license": "MIT"} if overlap else None
-    text = {"prompt": f"Bir <i>{name}</i>", "text": " yazdı <script>alert(2)</script>" + "!" * 2000, "reference": " gerçek"}
+    text = {
+        "prompt": f"Bir <i>{name}</i>",
+        "text": " yazdı <script>alert(2)</script>" + "!" * 2000,
+        "reference": " gerçek",
+    }
     more = {"toxic": False, "pii": 0, **more}
-    return {"group": group, "id": name, "lang": "tr", "tokens": 64, "overlap": overlap, "copied_from": origin, **text, **more}
+    return {
+        "group": group,
+        "id": name,
+        "lang": "tr",
+        "tokens": 64,
+        "overlap": overlap,
+        "copied_from": origin,
+        **text,
+        **more,
+    }
 
 
 VARIETY = {"distinct": dict.fromkeys("1234", 0.5), "repetition": dict.fromkeys("1234", None), "self_bleu": None}
@@ -74,9 +90,19 @@ def measured_project(folder: Path, *, network: float = 2.0, ngram: float = 1.5, 
         fills = [{"lang": "tr", "prompt": "Bir [MASK]", "text": " → gün 50.0%", "filled": "Bir gün"}]
         write_json(data / "evaluate" / "samples.json", fills)
     else:
-        told = {"generations": 2, "longest_overlap": 60, "longest_from": record("", "x", 1)["copied_from"]}
+        told: dict[str, Any] = {
+            "generations": 2,
+            "longest_overlap": 60,
+            "longest_from": record("", "x", 1)["copied_from"],
+        }
         copying = {**told, "copies": 0.5, "copied_sources": {"book (MIT)": 1}}
-        nothing = {"generations": 1, "longest_overlap": 0, "longest_from": None, "copies": 0.0, "copied_sources": {}}
+        nothing: dict[str, Any] = {
+            "generations": 1,
+            "longest_overlap": 0,
+            "longest_from": None,
+            "copies": 0.0,
+            "copied_sources": {},
+        }
         written = {"generations": 2, "chrf": 12.5, "written": VARIETY, "true": VARIETY, "toxic": 0.0, "pii": 0.5}
         evaluate["generations"] = {
             "by_lang": {"tr": written},
@@ -155,7 +181,9 @@ def test_a_masked_model_is_told_as_one(tmp_path: Path) -> None:
 def test_speed_is_drawn_where_the_history_has_it(tmp_path: Path) -> None:
     """A history with tokens per second has a curve of them."""
     data, reports = build(tmp_path)
-    text = "step,tokens,train_loss,validation_loss,learning_rate,grad_norm,tokens_per_second\n1,10,9.0,9.1,0.1,1.5,900\n"
+    text = (
+        "step,tokens,train_loss,validation_loss,learning_rate,grad_norm,tokens_per_second\n1,10,9.0,9.1,0.1,1.5,900\n"
+    )
     write_text(data / "train" / "history.csv", text)
     (tmp_path / "out").mkdir()
     write(tmp_path / "out", gather(data, reports, ReportParams()), ReportParams())

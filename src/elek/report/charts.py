@@ -232,7 +232,9 @@ def reliability(series: Sequence[Reliability], label: str) -> str:
         body.append(_text(x, height - bottom + 17, f"{tick:.0%}", "axis", "middle"))
     (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
     body.append(f'<line class="even" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
-    body.append(_text((left + width - right) / 2, height - 6, "how sure it is of its likeliest token", "axis", "middle"))
+    body.append(
+        _text((left + width - right) / 2, height - 6, "how sure it is of its likeliest token", "axis", "middle")
+    )
     for model in series:
         marks = []
         for confidence, accuracy, count in model.points:

@@ -56,9 +56,7 @@ def years(train: Dataset) -> dict[str, dict[str, int]]:
             named = next((str(told[key]) for key in TIME_KEYS if told.get(key) not in (None, "")), "")
             if year := _YEAR.search(named):
                 found.setdefault(source, []).append(int(year[0]))
-    return {
-        name: {"from": min(own), "to": max(own), "documents": len(own)} for name, own in sorted(found.items())
-    }
+    return {name: {"from": min(own), "to": max(own), "documents": len(own)} for name, own in sorted(found.items())}
 
 
 def _measured(annotate: Dataset, table: pa.Table) -> dict[str, Any]:

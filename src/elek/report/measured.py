@@ -72,8 +72,8 @@ def verdict(name: str, figures: dict[str, Any]) -> dict[str, Any] | None:
     own, other = figures.get("bits_per_byte"), figures.get("ngram", {}).get("bits_per_byte")
     if not own or not other:
         return None
-    spans = figures.get("bits_per_byte_interval"), figures["ngram"].get("bits_per_byte_interval")
-    sure = None not in spans and (spans[0][1] < spans[1][0] or spans[1][1] < spans[0][0])
+    a, b = (one.get("bits_per_byte_interval") for one in (figures, figures["ngram"]))
+    sure = bool(a and b and (a[1] < b[0] or b[1] < a[0]))
     gain = 1 - own / other
     return {"set": name, "network": own, "ngram": other, "better": gain > 0, "share": abs(gain), "sure": sure}
 
@@ -210,9 +210,7 @@ def _texts(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         chosen += [record for record in held_out if record["lang"] == lang][:SHOWN_TEXTS]
     train = [record for record in records if record["group"] == "train"]
     chosen += sorted(train, key=lambda record: (-record["overlap"], record["id"]))[:SHOWN_TEXTS]
-    return [
-        {**record, **{key: _clipped(record[key]) for key in ("prompt", "text", "reference")}} for record in chosen
-    ]
+    return [{**record, **{key: _clipped(record[key]) for key in ("prompt", "text", "reference")}} for record in chosen]
 
 
 def _clipped(text: str) -> str:

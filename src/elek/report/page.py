@@ -60,7 +60,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "g": _plain, "pc": _percent, "share": _share, "cell": _cell}
+    made.filters |= {
+        "n": _count,
+        "mb": _megabytes,
+        "f": _figure,
+        "g": _plain,
+        "pc": _percent,
+        "share": _share,
+        "cell": _cell,
+    }
     return made
 
 

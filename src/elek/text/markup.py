@@ -71,7 +71,9 @@ def strip_markup(text: str) -> str:
 
 
 _META = re.compile(r"<meta\s([^<>]{1,500})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""\b(name|content)\s{0,4}=\s{0,4}(?:"([^"<>]*+)"|'([^'<>]*+)'|([^\s"'<>]++))""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""\b(name|content)\s{0,4}=\s{0,4}(?:"([^"<>]*+)"|'([^'<>]*+)'|([^\s"'<>]++))""", re.IGNORECASE
+)
 _HEAD_END = re.compile(r"</head\b|<body\b", re.IGNORECASE)
 MAX_HEAD = 200_000
 """Characters in which a page's head is looked for."""
