@@ -81,7 +81,9 @@ def _megabytes(value: float) -> str:
 
 
 def _figure(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{digits}f}" if abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _percent(value: float | None) -> str:
