@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from elek.errors import DataError, ElekError
 from elek.registry import register
-from elek.tracking.store import curves, flatten, open_store, report_metrics
+from elek.tracking.figures import curves, flatten, report_metrics
+from elek.tracking.store import open_store
 from tests.registered import make_trained_project
 
 GREEDY = {"max_new_tokens": 5, "temperature": 0.0}
@@ -142,10 +144,48 @@ def test_flatten_keeps_every_leaf(tree: dict[str, object]) -> None:
 
 
 def test_report_metrics_leave_tables_out(tmp_path: Path) -> None:
-    """Counts of data stages are metrics, their tables by source and rule are not; every figure of evaluate is one."""
+    """Counts of data stages are metrics, their tables by source and rule are not; a source's loss is one."""
     (tmp_path / "filter.json").write_text('{"in": 3, "kept": 1, "reasons": {"r": 2}, "ok": true}', encoding="utf-8")
     (tmp_path / "evaluate.json").write_text('{"test": {"by_source": {"s": {"loss": 1.5}}}}', encoding="utf-8")
     assert report_metrics(tmp_path) == {"filter.in": 3, "filter.kept": 1, "evaluate.test.by_source.s.loss": 1.5}
+
+
+def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
+    """By set and language the headlines, the baseline's bits per byte, calibration, variety and copying; what is only
+    looked at (bins, runs, lengths, intervals) stays in the JSON; a figure of nothing is no metric."""
+    own = {"loss": 1.5, "bits_per_byte": 2.0, "accuracy": 0.25, "loss_interval": [1.0, 2.0], "documents": 3}
+    tables = {"by_lang": {"tr": own}, "by_source": {"a.b": own}, "by_length": {"below 1 kB": own}}
+    curve = {"expected_error": 0.1, "bins": [{"upto": 1.0, "predictions": 4}]}
+    split = {**own, **tables, "calibration": curve, "ngram_errors": {"1": 0.5}, "documents_in_split": 4}
+    variety = {"distinct": {"1": 0.5, "2": 0.75}, "repetition": {"4": 0.0}, "self_bleu": None}
+    report = {
+        "test": {**split, "ngram": {**split, "order": 5}},
+        "generations": {
+            "by_lang": {"tr": {"chrf": 12.0, "toxic": 0.0, "pii": 0.0, "written": variety, "true": variety}},
+            "memorisation": {"train": {"longest_overlap": 9, "copies": 0.0, "copied_sources": {"s (MIT)": 1}}},
+        },
+    }
+    (tmp_path / "evaluate.json").write_text(json.dumps(report), encoding="utf-8")
+    assert report_metrics(tmp_path) == {
+        "evaluate.test.loss": 1.5,
+        "evaluate.test.bits_per_byte": 2.0,
+        "evaluate.test.accuracy": 0.25,
+        "evaluate.test.calibration.expected_error": 0.1,
+        "evaluate.test.by_lang.tr.loss": 1.5,
+        "evaluate.test.by_lang.tr.bits_per_byte": 2.0,
+        "evaluate.test.by_lang.tr.accuracy": 0.25,
+        "evaluate.test.by_source.a.b.loss": 1.5,
+        "evaluate.test.by_source.a.b.bits_per_byte": 2.0,
+        "evaluate.test.ngram.bits_per_byte": 2.0,
+        "evaluate.test.ngram.by_lang.tr.bits_per_byte": 2.0,
+        "evaluate.generations.by_lang.tr.chrf": 12.0,
+        "evaluate.generations.by_lang.tr.toxic": 0.0,
+        "evaluate.generations.by_lang.tr.pii": 0.0,
+        "evaluate.generations.by_lang.tr.written.distinct.2": 0.75,
+        "evaluate.generations.by_lang.tr.written.repetition.4": 0.0,
+        "evaluate.generations.memorisation.train.longest_overlap": 9,
+        "evaluate.generations.memorisation.train.copies": 0.0,
+    }
 
 
 def test_curves_of_no_history(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def _measure(documents: pa.Table, params: AnnotateParams, filters: dict[str, Fil
     order = sorted(filters, key=lambda name: (name != LANGUAGE, name))
     lang, measured = declared, {}
     for name in order:
-        batch = Batch(column["id"], text, lang, declared, column["license"], column["source"], words=params.words)
+        said = (column["license"], column["source"], params.words, column["meta"])
+        batch = Batch(column["id"], text, lang, declared, *said)
         measured[name] = filters[name].measure(batch)
         if name == LANGUAGE:
             lang = measured[name]["rules"]

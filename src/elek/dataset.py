@@ -41,6 +41,9 @@ DOCUMENT = pa.schema(
 )
 """What travels from `fetch` on. `id` is the same on every run and machine."""
 
+OPT_OUT = "opt_out"
+"""The key of `meta` for reservations against text and data mining that stood in a page's markup: a list of strings."""
+
 DECISION = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

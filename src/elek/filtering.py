@@ -69,6 +69,8 @@ class Batch:
     source: pa.Array
     words: WordKind = "whitespace"
     """What the rules count as words; see `elek.kernels.words`."""
+    meta: pa.Array | None = None
+    """What the source tells of each document beside its text, as a JSON object; None where there is nothing."""
 
     def __len__(self) -> int:
         return len(self.id)

@@ -30,6 +30,12 @@ def samples(project: Path) -> list[dict[str, str]]:
     return found if isinstance(found, list) else []
 
 
+def masked(project: Path) -> bool:
+    """Whether the trained model fills masks: what is measured of it are pseudo-figures."""
+    found = _json(project / "data" / "train" / "config.json")
+    return isinstance(found, dict) and found.get("objective") == "masked"
+
+
 def funnel(project: Path) -> list[dict[str, Any]]:
     """Documents on their way: a row per deciding stage, most frequent reasons first; empty before `filter` ran."""
     rows = []

@@ -145,6 +145,32 @@ def test_summary_tells_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     json.dumps(summary.collect(tmp_path))
 
 
+def test_summary_says_whether_the_baseline_is_reached(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The n-gram model is told in one line, better or beaten; the longest copy with its licence; of a masked model
+    the figures are pseudo."""
+    source = {"id": "book/1", "source": "book", "license": "MIT"}
+    copies = {"held_out": {"longest_overlap": 7, "longest_from": source}}
+    copies["train"] = {"longest_overlap": 0, "longest_from": None}
+
+    def screen(bits: float, other: float | None) -> str:
+        own = {"loss": 3.0, "bits_per_byte": bits, "bits_per_byte_interval": [bits - 0.125, bits + 0.125]}
+        beside = {} if other is None else {"ngram": {"order": 5, "bits_per_byte": other}}
+        report = {"validation": {**own, **beside}, "generations": {"memorisation": copies}}
+        write_json(tmp_path / "reports" / "evaluate.json", report)
+        summary.show(tmp_path)
+        return capsys.readouterr().out
+
+    behind = screen(2.0, 1.84)
+    assert "5-gram model: 1.8400 bits per byte; the network has not reached it yet" in behind
+    assert "2.0000 bits per byte (95 %: 1.88 to 2.12)" in behind
+    assert "7 tokens of training text, from book (MIT)" in behind
+    assert "5-gram model: 2.5000 bits per byte; beaten by 20.0 %" in screen(2.0, 2.5)
+    write_json(tmp_path / "data" / "train" / "config.json", {"objective": "masked"})
+    masked = screen(2.0, None)
+    assert "pseudo-loss 3.0000, 2.0000 pseudo-bits per byte" in masked
+    assert "gram model" not in masked
+
+
 def test_summary_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A project without our reports has no screen."""
     summary.show(tmp_path)

@@ -118,3 +118,19 @@ def test_wrong_params_are_explained(section: dict[str, object], hint: str) -> No
     """A typo in policy, allow or deny is told before anything runs."""
     with pytest.raises(ParamsError, match=hint):
         parse("filter.licence", section, LicenceParams)
+
+
+def test_a_reservation_that_stood_in_the_page_s_head_counts() -> None:
+    """What `fetch` and `clean` keep of it under `opt_out` of `meta` drops the document, and the evidence says where it
+    stood; a key of the same name that is no list of marks says nothing."""
+    word = pa.array(["en"] * 4)
+    text = pa.array(["plain"] * 4, pa.large_string())
+    meta = pa.array(["{}", '{"opt_out": ["tdm-reservation: 1"]}', '{"opt_out": []}', '{"opt_out": "no"}'])
+    batch = Batch(word, text, word, word, pa.array(["MIT"] * 4), word, meta=meta)
+    measured = LicenceFilter().measure(batch)
+    assert measured["opt_out"].to_pylist() == [False, True, False, False]
+    verdicts = LicenceFilter().decide(pa.table(measured), LicenceParams(), word)
+    (verdict,) = [verdict for verdict in verdicts if verdict.rule == "licence.opt_out"]
+    assert verdict.failed.tolist() == [False, True, False, False]
+    assert verdict.evidence is not None
+    assert "no text and data mining (opt-out in the page's head" in verdict.evidence[1].as_py()

@@ -63,6 +63,18 @@ def test_html_becomes_text() -> None:
     assert text == "Menu\n\nFirst bold text ç.\n\ntail\n\none\ntwo\n\na\n  b\n\nx y\n\nend\nline\n\nnew"
 
 
+def test_a_reservation_in_the_head_goes_into_the_metadata(tmp_path: Path) -> None:
+    """The text of a page does not show what its head reserves, so that it is kept beside it."""
+    head = '<html><head><meta name="robots" content="noai"></head>'
+    (marked,), (plain,) = (
+        read(put(tmp_path, name, page))[0]
+        for name, page in (("a.html", f"{head}<body>Text</body>"), ("b.html", "<html><body>Text</body>"))
+    )
+    assert marked.text == plain.text == "Text"
+    assert marked.meta["opt_out"] == ["robots: noai"]
+    assert "opt_out" not in plain.meta
+
+
 def test_deep_html_is_no_matter() -> None:
     """Thousands of nested elements neither overflow the stack nor take long."""
     text, _ = html_text("<div>" * 20_000 + "deep" + "</div>" * 20_000)

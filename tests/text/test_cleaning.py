@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -150,6 +151,19 @@ def test_personal_data_in_the_metadata_is_masked_too() -> None:
     expected = '{"by": ["Ali <[EMAIL]>", {"tel": "[PHONE]"}], "n": 10000000146}'
     assert mask_meta(meta, PII_TYPES) == expected
     assert mask_meta('{"b":1,  "a":2}', PII_TYPES) == '{"b":1,  "a":2}'
+
+
+def test_a_reservation_in_a_page_s_head_outlives_its_markup() -> None:
+    """What `clean` strips of a page it keeps as a mark in `meta`, beside what stands there; a text about the mark, and
+    a project that strips nothing, keep their text and get no mark."""
+    page = '<html><head><meta name="tdm-reservation" content="1"></head><body><p>Metin.</p></body></html>'
+    about = 'Put <meta name="robots" content="noai"> into the head of your pages.'
+    cleaned, _ = clean_table(documents(page, about), CleanParams())
+    assert cleaned["text"][0].as_py() == "Metin."
+    assert json.loads(cleaned["meta"][0].as_py())["opt_out"] == ["tdm-reservation: 1"]
+    assert "opt_out" not in cleaned["meta"][1].as_py()
+    as_it_is, _ = clean_table(documents(page), CleanParams(markup=False))
+    assert "opt_out" not in as_it_is["meta"][0].as_py()
 
 
 def test_a_part_is_the_same_bytes_every_time(tmp_path: Path) -> None:

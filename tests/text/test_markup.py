@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.text.markup import is_markup, strip_markup
+from elek.text.markup import is_markup, reservations, strip_markup
 
 PAGE = """<!DOCTYPE html><html><head><title>Bahçe</title><style>p { color: red }</style>
 <script>if (a < b && "<p>") { document.write("x"); }</script></head>
@@ -65,3 +65,28 @@ def test_broken_markup_takes_time_in_proportion(unit: str) -> None:
 def test_no_input_breaks_it(text: str) -> None:
     """Any mixture of brackets and quotes gives text, and no tag is left in a page."""
     assert "<p>" not in strip_markup("<html>" + text)
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ('<html><head><meta name="robots" content="noindex, NoAI"></head>x', ["robots: noai"]),
+        ("<html><meta content='1' name='tdm-reservation'/><body>x", ["tdm-reservation: 1"]),
+        ("<head><META NAME=robots CONTENT=noimageai></head>", ["robots: noimageai"]),
+        ('<meta name="tdm-reservation" content="0"><meta name="robots" content="index">', []),
+        ('<meta name="description" content="what noai means">', []),
+        ('<head><!-- <meta name="robots" content="noai"> --></head>', []),
+        ('<html><head></head><body><meta name="robots" content="noai"></body>', []),
+        ("", []),
+    ],
+)
+def test_reservations_of_the_head_alone(page: str, found: list[str]) -> None:
+    """Marks against text and data mining count as elements of the head; what is commented out, in the body or in a
+    description reserves nothing."""
+    assert reservations(page) == found
+
+
+def test_reservations_are_found_in_linear_time() -> None:
+    """A page of nothing but openings comes to an end."""
+    for unit in ("<meta ", "<!--", "<meta name='", "<script>"):
+        assert reservations(unit * 200_000) == []

@@ -34,6 +34,8 @@ def collect(project: Path) -> dict[str, Any]:
         "parameters": report["train"].get("parameters"),
         "tokens_per_second": results.timing(project, "train").get("tokens_per_second"),
         "validation": report["evaluate"].get("validation"),
+        "masked": results.masked(project),
+        "memorisation": report["evaluate"].get("generations", {}).get("memorisation"),
         "samples": _one_per_language(results.samples(project)),
         "registered": None if outcome is None else json.loads(json.dumps(vars(outcome))),
         "report": str(page) if page.is_file() else None,
@@ -84,13 +86,40 @@ def _rows(project: Path, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found["parameters"] is not None:
         rows.append(("model", f"{found['parameters']:,} parameters, {_number(found['tokens_per_second'])} tokens/s"))
     if found["validation"]:
-        loss, bits = found["validation"].get("loss"), found["validation"].get("bits_per_byte")
-        rows.append(("validation", f"loss {_score(loss)}, {_score(bits)} bits per byte"))
+        rows += _quality(found["validation"], "pseudo-" if found["masked"] else "")
+    if found["memorisation"]:
+        rows.append(("longest copy", _longest_copy(found["memorisation"])))
     for sample in found["samples"]:
         rows.append((f"sample ({sample['lang']})", _clip(sample)))
     if rows or found["registered"]:
         rows += _where_next(project, found)
     return rows
+
+
+def _quality(figures: dict[str, Any], pseudo: str) -> list[tuple[str, str]]:
+    """Loss and bits per byte with their interval, and the n-gram model's where one stands beside."""
+    loss, bits, interval = (figures.get(key) for key in ("loss", "bits_per_byte", "bits_per_byte_interval"))
+    said = f"{pseudo}loss {_score(loss)}, {_score(bits)} {pseudo}bits per byte"
+    if interval:
+        said += f" (95 %: {interval[0]:.2f} to {interval[1]:.2f})"
+    rows = [("validation", said)]
+    baseline = figures.get("ngram", {})
+    if bits and baseline.get("bits_per_byte"):
+        other = baseline["bits_per_byte"]
+        gain = 1 - bits / other
+        outcome = f"beaten by {100 * gain:.1f} %" if gain > 0 else "the network has not reached it yet"
+        name = f"{baseline['order']}-gram model" if "order" in baseline else "n-gram model"
+        rows.append(("baseline", f"{name}: {other:.4f} bits per byte; {outcome}"))
+    return rows
+
+
+def _longest_copy(memorisation: dict[str, Any]) -> str:
+    """The longest run of the training text in anything that was generated, and where it stands."""
+    longest = max(memorisation.values(), key=lambda group: int(group["longest_overlap"]))
+    origin = longest["longest_from"]
+    if not origin:
+        return "none: no run of the training text was found in what it writes"
+    return f"{longest['longest_overlap']} tokens of training text, from {origin['source']} ({origin['license']})"
 
 
 def _where_next(project: Path, found: dict[str, Any]) -> list[tuple[str, str]]:

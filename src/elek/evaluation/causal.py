@@ -58,7 +58,8 @@ def evaluate_causal(
             pq.write_table(scored, out / f"{name}.parquet", compression="zstd")
             metrics[name] = {**measured(predictions, shards), "documents_in_split": len(shards.documents)}
             if ngram:
-                metrics[name]["ngram"] = measured(ngram.score(shards, plans[name], **how), shards)
+                baseline = measured(ngram.score(shards, plans[name], **how), shards)
+                metrics[name]["ngram"] = {"order": params.ngram.order, **baseline}
         records = write_generations(model, tokenizer, prompts, tokens, documents, params, progress)
     write_json(out / "generations.json", records)
     write_json(out / "samples.json", write_samples(model, tokenizer, params))

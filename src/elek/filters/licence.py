@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import CONVINCING, contradicts, find, opted_out, summary
+from elek.licences.evidence import CONVINCING, contradicts, find, opted_out, reserved, summary
 from elek.licences.policy import Judgement, PolicyName, judge, single_licences
 from elek.licences.spdx import NOASSERTION, check, normalise
 from elek.params import Section
@@ -74,6 +74,8 @@ class LicenceFilter(Filter):
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
         declared = [str(value) if check(str(value)) else normalise(str(value)) for value in batch.license.to_pylist()]
         findings = find(batch.text)
+        for row, mark in ({} if batch.meta is None else reserved(batch.meta)).items():
+            findings[row].insert(0, mark)
         return {
             "declared": pa.array(declared, pa.string()),
             "category": pa.array(["unknown" if check(value) else category(value) for value in declared], pa.string()),
@@ -121,9 +123,13 @@ def _in_words(evidence: str) -> str:
     own = [item for item in json.loads(evidence) if item["own"] and item["confidence"] >= CONVINCING]
     return "; ".join(
         f"says of itself: {'no text and data mining' if item['kind'] == 'opt-out' else item['licence']} "
-        f"({item['kind']} at characters {item['span'][0]:,} to {item['span'][1]:,}, confidence {item['confidence']})"
+        f"({item['kind']} {_where(item['span'])}, confidence {item['confidence']})"
         for item in own
     )
+
+
+def _where(span: list[int]) -> str:
+    return f"at characters {span[0]:,} to {span[1]:,}" if span[1] else "in the page's head"
 
 
 def _said_of_itself(evidence: str) -> list[str]:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from elek.dataset import OPT_OUT
 from elek.licences.categories import RANK, category, licences_in
 from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family
 from elek.licences.links import creative_commons, opt_outs, tags
@@ -47,6 +48,17 @@ def find(texts: pa.Array) -> list[list[Finding]]:
     for row in pc.indices_nonzero(candidate.fill_null(False)).to_pylist():
         findings[row] = find_in(texts[row].as_py())
     return findings
+
+
+def reserved(meta: pa.Array) -> dict[int, Finding]:
+    """Rows whose `meta` (JSON objects) keeps a reservation from the page's head, under `opt_out`: the page's own word,
+    of which the text shows nothing, so that the finding has no span."""
+    found = {}
+    for row in pc.indices_nonzero(pc.match_substring(meta, f'"{OPT_OUT}"').fill_null(False)).to_pylist():
+        marks = json.loads(meta[row].as_py()).get(OPT_OUT)
+        if isinstance(marks, list) and marks:
+            found[row] = Finding("NOASSERTION", "opt-out", 0, 0, 0.99, own=True)
+    return found
 
 
 def find_in(text: str) -> list[Finding]:

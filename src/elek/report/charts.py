@@ -149,3 +149,121 @@ def lines(series: Sequence[Line], x_label: str, label: str) -> str:
         body.append(_text(at + 15, 17, line.name, "axis"))
         at += 30 + 7.0 * len(line.name)
     return _svg(width, height, label, body)
+
+
+@dataclass(frozen=True)
+class Dots:
+    """One row of a dot plot: by series a value and, where there is one, its interval."""
+
+    name: str
+    values: Sequence[tuple[float | None, Sequence[float] | None]]
+    indent: bool = False
+
+
+def dots(rows: Sequence[Dots], series: Sequence[tuple[str, str]], x_label: str, label: str) -> str:
+    """A dot plot with intervals, a row for each of `rows` and in it a line for each of `series` (name, colour)."""
+    width, right, top, thick, apart = 520.0, 16.0, 30.0, 13.0, 9.0
+    names = [_shortened(row.name) for row in rows]
+    left = 16 + 6.6 * max(map(len, names), default=0)
+    shown = [v for row in rows for value, span in row.values if _finite(value) for v in (value, *(span or ()))]
+    known = [float(value) for value in shown if value is not None]
+    if not known:
+        return _svg(width, 40, label, [_text(14, 24, "no figures", "axis")])
+    low, high = min(known), max(known)
+    pad = 0.04 * (high - low) or 0.5
+    low, high = (0.0 if 0 <= low < pad else low - pad), high + pad
+    each = thick * len(series) + apart
+    bottom = top + each * len(rows)
+
+    def place(value: float) -> float:
+        return left + (value - low) / (high - low) * (width - left - right)
+
+    body = []
+    for tick in _ticks(low, high):
+        x = place(tick)
+        body.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:g}" y2="{bottom:.1f}" class="grid"/>')
+        body.append(_text(x, bottom + 16, f"{tick:.4g}", "axis", "middle"))
+    body.append(_text((left + width - right) / 2, bottom + 34, x_label, "axis", "middle"))
+    for at, (row, name) in enumerate(zip(rows, names, strict=True)):
+        y = top + at * each + apart / 2
+        body.append(_text(left - 8, y + thick * len(series) / 2 + 4, name, "axis" if row.indent else "", "end"))
+        for (value, span), (what, colour) in zip(row.values, series, strict=False):
+            y += thick
+            if value is None or not math.isfinite(value):
+                continue
+            middle, told = y - thick / 2, f"{row.name}, {what}: {value:.4g}"
+            if span is not None:
+                told += f" ({span[0]:.4g} to {span[1]:.4g})"
+                body.append(
+                    f'<line class="span" style="stroke:var({colour})" x1="{place(span[0]):.1f}" '
+                    f'x2="{place(span[1]):.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
+                )
+            body.append(
+                f'<circle cx="{place(value):.1f}" cy="{middle:.1f}" r="4.5" style="fill:var({colour})">'
+                f"<title>{escape(told)}</title></circle>"
+            )
+    return _svg(width, bottom + 42, label, [*body, *_legend(14, series)])
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram's points of one model: confidence, accuracy, number of predictions."""
+
+    name: str
+    colour: str
+    points: Sequence[tuple[float, float, int]]
+
+
+def reliability(series: Sequence[Reliability], label: str) -> str:
+    """Accuracy over confidence; a point on the diagonal is as right as it is sure, a larger one stands for more.
+
+    The area of a point grows with the logarithm of its predictions: most stand at low confidence.
+    """
+    width, height, left, right, top, bottom = 520.0, 380.0, 54.0, 16.0, 30.0, 42.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + x * (width - left - right), height - bottom - y * (height - top - bottom)
+
+    body = []
+    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        x, y = place(tick, tick)
+        body.append(f'<line x1="{left:g}" x2="{width - right:g}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        body.append(_text(left - 6, y + 4, f"{tick:.0%}", "axis", "end"))
+        body.append(_text(x, height - bottom + 17, f"{tick:.0%}", "axis", "middle"))
+    (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
+    body.append(f'<line class="even" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
+    body.append(
+        _text((left + width - right) / 2, height - 6, "how sure it is of its likeliest token", "axis", "middle")
+    )
+    for model in series:
+        marks = []
+        for confidence, accuracy, count in model.points:
+            x, y = place(confidence, accuracy)
+            radius = 2 + math.sqrt(math.log10(max(count, 1)) * 6)
+            told = f"{model.name}: sure to {confidence:.1%}, right {accuracy:.1%}, of {count:,}"
+            marks.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="mark" style="fill:var({model.colour})">'
+                f"<title>{escape(told)}</title></circle>"
+            )
+        path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y, _ in model.points)
+        body.append(f'<polyline class="line thin" style="stroke:var({model.colour})" points="{path}"/>')
+        body += marks
+    body.append(_text(left + 6, top + 14, "how often that is right", "axis"))
+    return _svg(width, height, label, [*body, *_legend(left, [(model.name, model.colour) for model in series])])
+
+
+def _legend(left: float, series: Sequence[tuple[str, str]]) -> list[str]:
+    body, at = [], left
+    for name, colour in series:
+        body.append(f'<rect x="{at:g}" y="6" width="10" height="10" style="fill:var({colour})"/>')
+        body.append(_text(at + 15, 15, name, "axis"))
+        at += 32 + 7.0 * len(name)
+    return body
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _shortened(name: str, characters: int = 24) -> str:
+    return name if len(name) <= characters else name[: characters - 1] + "…"

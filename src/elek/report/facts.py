@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.report import fates
+from elek.report import coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
 
@@ -49,29 +49,42 @@ class Facts:
     """Documents that wait for a person to look at them; see `fates.held`."""
     own_licences: list[dict[str, Any]]
     """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
+    coverage: dict[str, Any]
+    """Times, languages, reservations and decontamination for the data card; see `coverage.gather`."""
     history: dict[str, list[float]]
     """Columns of the training history; NaN where a step has no such figure."""
+    samples_written: list[dict[str, Any]]
+    """What the model made of fixed prompts."""
     generations: list[dict[str, Any]]
+    """What it made of the beginnings of documents, with what stands there; none of a masked model."""
     model: dict[str, Any]
     digests: dict[str, str]
     """SHA-256 of every dataset on the way from source to model."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether the model fills masks instead of writing on."""
+        return bool(self.model.get("objective", "causal") == "masked")
 
 
 def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     """Read what the stages wrote. Raises DataError where counts contradict each other."""
     metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
     table = fates.fates(data)
+    sources = _json(data / "fetch" / "sources.json")
     facts = Facts(
         metrics=metrics,
-        sources=_json(data / "fetch" / "sources.json"),
+        sources=sources,
         table=table,
         flows=fates.flows(table),
         samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
         near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
         held=fates.held(data, table),
         own_licences=fates.licences_of_their_own(data, table),
+        coverage=coverage.gather(data, table, sources),
         history=_history(data / "train" / "history.csv"),
-        generations=_json(data / "evaluate" / "samples.json"),
+        samples_written=_json(data / "evaluate" / "samples.json"),
+        generations=_json(data / "evaluate" / "generations.json") if "generations" in metrics["evaluate"] else [],
         model=_json(data / "train" / "config.json"),
         digests={name: Dataset(data / name).digest for name in DATASETS} | _file_digests(data),
     )

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from elek.dataset import write_text
 from elek.licences.categories import category, licences_in, obligations
-from elek.report import charts
+from elek.report import charts, measured
 from elek.report.facts import Facts
 from elek.report.fates import HELD, KEPT, Flow
 from elek.report.nearest import by_rule
@@ -60,7 +60,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"n": _count, "mb": _megabytes, "f": _figure, "g": _plain, "share": _share, "cell": _cell}
+    made.filters |= {
+        "n": _count,
+        "mb": _megabytes,
+        "f": _figure,
+        "g": _plain,
+        "pc": _percent,
+        "share": _share,
+        "cell": _cell,
+    }
     return made
 
 
@@ -73,7 +81,13 @@ def _megabytes(value: float) -> str:
 
 
 def _figure(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{digits}f}" if abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _plain(value: float) -> str:
@@ -100,10 +114,11 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
         "held": facts.held[:SHOWN_HELD],
         "duties": DUTIES,
+        "coverage": facts.coverage,
         "funnel_documents": _funnel(facts.flows, "documents"),
         "funnel_bytes": _funnel(facts.flows, "bytes"),
         "curves": _curves(facts.history),
-        "evaluations": _evaluations(facts.metrics["evaluate"]),
+        "seen": measured.view(facts.metrics["evaluate"], facts.generations, masked=facts.masked),
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
         "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
         "all_bytes": sum(flow.bytes for flow in facts.flows),
@@ -230,22 +245,16 @@ def _curves(history: dict[str, list[float]]) -> list[tuple[str, str]]:
         for name, column, colour in (("training", "train_loss", "--c0"), ("validation", "validation_loss", "--c1"))
     ]
     found = [("Loss, nats per token", charts.lines(loss, "step", "Training and validation loss by step"))]
-    for title, column in (("Learning rate", "learning_rate"), ("Gradient norm", "grad_norm")):
+    for title, column in (
+        ("Learning rate", "learning_rate"),
+        ("Gradient norm", "grad_norm"),
+        ("Tokens per second", "tokens_per_second"),
+    ):
+        if column not in history:  # a history without times has no speed
+            continue
         line = charts.Line(title.lower(), step, history[column], "--c0")
         found.append((title, charts.lines([line], "step", f"{title} by step")))
     return found
-
-
-def _evaluations(evaluate: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the table: each held-out set as a whole, then by language, then by source."""
-    rows = []
-    for name in ("validation", "test", "evaluation"):
-        if name not in evaluate:
-            continue
-        rows.append({"set": name, "part": "all", **evaluate[name]})
-        for kind in ("by_lang", "by_source"):
-            rows += [{"set": name, "part": part, **figures} for part, figures in sorted(evaluate[name][kind].items())]
-    return rows
 
 
 def _licenses(facts: Facts) -> list[dict[str, Any]]:

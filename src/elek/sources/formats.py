@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from elek.dataset import OPT_OUT
 from elek.errors import ParamsError, SourceError
 from elek.sources.decoding import (
     MAX_TEXT,
@@ -34,6 +35,7 @@ from elek.sources.files import File
 from elek.sources.html import html_text
 from elek.sources.params import WHOLE_FILE, FileOptions
 from elek.sources.records import Record, Skip, check_columns, encoding_meta, from_columns, grouped, valid_unicode
+from elek.text.markup import reservations
 
 Events = Iterator[Record | Skip]
 
@@ -110,7 +112,9 @@ def _text(file: File, source: FileOptions) -> Events:
 def _html(file: File, source: FileOptions) -> Events:
     page, encoding = decode(read_all(file), source.encodings, html=True)
     text, title = html_text(page)
-    yield Record(file.name, text, title=title, meta=encoding_meta(encoding))
+    reserved = reservations(page)
+    meta = encoding_meta(encoding) | ({OPT_OUT: reserved} if reserved else {})
+    yield Record(file.name, text, title=title, meta=meta)
 
 
 def _decoded(file: File, source: FileOptions) -> Iterator[tuple[int, str, str] | Skip]:

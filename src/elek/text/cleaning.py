@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from elek.dataset import DOCUMENT, Part, read_part, write_part
+from elek.dataset import DOCUMENT, OPT_OUT, Part, read_part, write_part
 from elek.params import Section
 from elek.pii import PII_TYPES, PiiType, find, mask
+from elek.text.markup import reservations
 
 SCHEMA = pa.schema([*DOCUMENT, *(pa.field(f"pii.{kind}", pa.int32(), nullable=False) for kind in PII_TYPES)])
 """Documents, and how many placeholders of each kind stand in each."""
@@ -140,6 +141,16 @@ def _steps(lang: str) -> Mapping[str, Callable[[str], str]]:
     }
 
 
+def add_opt_out(meta: str, reserved: Collection[str]) -> str:
+    """A JSON object that keeps the reservations of a page's head (`elek.text.markup`), which stripping would lose."""
+    if not reserved:
+        return meta
+    found = json.loads(meta)
+    before = found.get(OPT_OUT, [])
+    found[OPT_OUT] = sorted({*reserved, *(before if isinstance(before, list) else [])})
+    return json.dumps(found, ensure_ascii=False, sort_keys=True)
+
+
 def mask_meta(meta: str, kinds: Collection[PiiType]) -> str:
     """A JSON object with personal data in its strings masked; numbers stay, for they could not hold a placeholder."""
     if not find(meta, kinds):
@@ -180,6 +191,7 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
     counts = dict.fromkeys(["documents", "bytes_in", "bytes_out", "changed"], 0)
     counts |= {f"changed.{name}": 0 for name in (*STEPS, "pii")} | {f"pii.{kind}": 0 for kind in PII_TYPES}
     texts: list[str] = []
+    metas = documents["meta"].to_pylist()
     masked = {kind: np.zeros(documents.num_rows, dtype=np.int32) for kind in PII_TYPES}
     langs = documents["lang"].to_pylist()
     for chunk in documents["text"].chunks:
@@ -188,6 +200,8 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
             raw = value.as_py()
             row = len(texts)
             text, changes = clean_text(raw.decode("utf-8", "replace"), params, langs[row])
+            if "markup" in changes and b"<meta" in raw.lower():
+                metas[row] = add_opt_out(metas[row], reservations(raw.decode("utf-8", "replace")))
             text, found = mask(text, params.pii) if params.pii else (text, {})
             for kind, number in found.items():
                 masked[kind][row] = number
@@ -202,6 +216,7 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
     counts["documents"] = len(texts)
     columns = {name: documents[name] for name in DOCUMENT.names} | {"text": pa.array(texts, pa.large_string())}
     if params.pii:
-        columns["meta"] = pa.array([mask_meta(meta, params.pii) for meta in documents["meta"].to_pylist()], pa.string())
+        metas = [mask_meta(meta, params.pii) for meta in metas]
+    columns["meta"] = pa.array(metas, pa.string())
     columns |= {f"pii.{kind}": pa.array(masked[kind]) for kind in PII_TYPES}
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA), counts

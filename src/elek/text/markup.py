@@ -70,6 +70,34 @@ def strip_markup(text: str) -> str:
     return text
 
 
+_META = re.compile(r"<meta\s([^<>]{1,500})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""\b(name|content)\s{0,4}=\s{0,4}(?:"([^"<>]*+)"|'([^'<>]*+)'|([^\s"'<>]++))""", re.IGNORECASE
+)
+_HEAD_END = re.compile(r"</head\b|<body\b", re.IGNORECASE)
+MAX_HEAD = 200_000
+"""Characters in which a page's head is looked for."""
+
+
+def reservations(page: str) -> list[str]:
+    """Reservations against text and data mining in a page's head, which its text does not show: `tdm-reservation: 1`
+    (TDM Reservation Protocol, W3C community group report 2024) and robots directives (`robots: noai`)."""
+    head = page[:MAX_HEAD]
+    end = _HEAD_END.search(head)
+    head = head[: end.start()] if end else head
+    for opening, closing in _UNREAD:
+        head = _without(head, opening, closing)
+    found = set()
+    for element in _META.finditer(head):
+        given = {match[1].lower(): match[2] or match[3] or match[4] or "" for match in _ATTRIBUTE.finditer(element[1])}
+        name, content = given.get("name", "").strip().lower(), given.get("content", "").strip().lower()
+        if name == "tdm-reservation" and content == "1":
+            found.add(f"{name}: {content}")
+        elif "bot" in name:  # `robots` means all of them
+            found |= {f"{name}: {word}" for word in re.split(r"[\s,]+", content) if word in ("noai", "noimageai")}
+    return sorted(found)
+
+
 def _replacement(tag: re.Match[str]) -> str:
     return "\n" if tag[1].lower() in _BLOCK_NAMES else ""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import math
 import os
 import re
 import tempfile
@@ -34,6 +32,7 @@ from elek.errors import DataError, ElekError, did_you_mean
 from elek.lineage import MODEL, Lineage
 from elek.params import read
 from elek.registry import origin_tags
+from elek.tracking.figures import curves, flatten, report_metrics
 from elek.training.history import speeds
 
 BATCH = 1000  # metrics in one request, MLflow's limit
@@ -283,40 +282,6 @@ def _describe(tags: Mapping[str, str]) -> str:
     scores = {key.partition(".")[2]: float(tag) for key, tag in tags.items() if key.startswith("bits_per_byte.")}
     measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores.items()) or "not measured"
     return f"Bits per byte: {measured}. Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
-
-
-def flatten(value: object, prefix: str = "") -> dict[str, Any]:
-    """Leaves of nested mappings under dotted keys; a list is a leaf."""
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value} if prefix else {}
-    flat: dict[str, Any] = {}
-    for key, child in value.items():
-        flat |= flatten(child, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
-def report_metrics(folder: Path) -> dict[str, float]:
-    """Every number in reports/*.json as `<stage>.<key>…`; of the data stages without the tables by source and rule."""
-    metrics = {}
-    for path in sorted(folder.glob("*.json")):
-        for key, value in flatten(json.loads(path.read_text(encoding="utf-8")), path.stem).items():
-            tables = {"by_source", "reasons", "failures", "sources"} if path.stem != "evaluate" else set()
-            if isinstance(value, bool) or not isinstance(value, int | float) or tables & set(key.split(".")):
-                continue
-            metrics[key] = float(value)
-    return metrics
-
-
-def curves(history: Path) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of every figure in a training history; empty cells are left out."""
-    if not history.is_file():
-        return
-    with history.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            step = int(row.pop("step"))
-            for name, cell in row.items():
-                if cell and math.isfinite(float(cell)):
-                    yield name, float(cell), step
 
 
 def _key(name: str) -> str:

@@ -1,0 +1,92 @@
+"""Which figures of a run become metrics in MLflow: those that one compares between runs.
+
+`evaluate` measures hundreds, most of which are looked at in the report; all of them are in reports/*.json, which goes
+along as an artifact. Names do not change between versions of Elek: only new ones come.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HEADLINES = ("loss", "perplexity", "bits_per_byte", "tokens", "bytes")
+"""Of each held-out set, language and source."""
+FURTHER = ("bits_per_character", "accuracy", "accuracy_top5")
+"""Of each held-out set and language."""
+TABLES = {"by_source", "reasons", "failures", "sources"}
+"""What the data stages tell by source and by rule: no metrics."""
+
+
+def flatten(value: object, prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings under dotted keys; a list is a leaf."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    flat: dict[str, Any] = {}
+    for key, child in value.items():
+        flat |= flatten(child, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def report_metrics(folder: Path) -> dict[str, float]:
+    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
+    metrics = {}
+    for path in sorted(folder.glob("*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if path.stem == "evaluate":
+            leaves = {f"evaluate.{key}": value for key, value in evaluation(report)}
+        else:
+            found = flatten(report, path.stem)
+            leaves = {key: value for key, value in found.items() if not TABLES & set(key.split("."))}
+        for key, value in leaves.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                metrics[key] = float(value)
+    return metrics
+
+
+def evaluation(report: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is logged of `reports/evaluate.json`; figures that were not measured are left out.
+
+    By held-out set and language the headlines, by source their beginnings; the baseline's bits per byte; the expected
+    calibration error; of generations how varied, how near to the truth, how harmful and how much copied.
+    """
+    for name, split in report.items():
+        if name == "generations" or not isinstance(split, Mapping):
+            continue
+        yield from _chosen(split, name, (*HEADLINES, *FURTHER))
+        yield from _chosen(split.get("calibration", {}), f"{name}.calibration", ("expected_error",))
+        for kind, keys in (("by_lang", (*HEADLINES, *FURTHER)), ("by_source", HEADLINES)):
+            for part, figures in split.get(kind, {}).items():
+                yield from _chosen(figures, f"{name}.{kind}.{part}", keys)
+        baseline = split.get("ngram", {})
+        yield from _chosen(baseline, f"{name}.ngram", ("bits_per_byte",))
+        for part, figures in baseline.get("by_lang", {}).items():
+            yield from _chosen(figures, f"{name}.ngram.by_lang.{part}", ("bits_per_byte",))
+    written = report.get("generations", {})
+    for lang, figures in written.get("by_lang", {}).items():
+        prefix = f"generations.by_lang.{lang}"
+        yield from _chosen(figures, prefix, ("chrf", "toxic", "pii"))
+        for kind, n in (("distinct", "2"), ("repetition", "4")):
+            yield from _chosen(figures["written"][kind], f"{prefix}.written.{kind}", (n,))
+        yield from _chosen(figures["written"], f"{prefix}.written", ("self_bleu",))
+    for group, figures in written.get("memorisation", {}).items():
+        yield from _chosen(figures, f"generations.memorisation.{group}", ("longest_overlap", "copies"))
+
+
+def _chosen(figures: Mapping[str, Any], prefix: str, keys: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    return ((f"{prefix}.{key}", figures[key]) for key in keys if key in figures)
+
+
+def curves(history: Path) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of every figure in a training history; empty cells are left out."""
+    if not history.is_file():
+        return
+    with history.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            for name, cell in row.items():
+                if cell and math.isfinite(float(cell)):
+                    yield name, float(cell), step
