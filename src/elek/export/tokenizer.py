@@ -68,7 +68,7 @@ def tokenizer_json(tokenizer: Tokenizer, objective: Objective = "causal") -> dic
     """The content of tokenizer.json. Raises ParamsError for a vocabulary that is not BPE."""
     check_vocabulary(tokenizer.kind)
     first, last = ({"SpecialToken": {"id": SPECIAL_PIECES[index], "type_id": 0}} for index in (BOS, EOS))
-    one, other = ({"Sequence": {"id": name, "type_id": number}} for number, name in enumerate("AB"))
+    one, other = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     ends = [] if objective == "causal" else [last]
     return {
         "version": "1.0",
