@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import torch
@@ -34,10 +35,10 @@ def make_trained_project(folder: Path) -> Path:
     return folder
 
 
-def train(folder: Path, *, seed: int, bits_per_byte: float) -> None:
+def train(folder: Path, *, seed: int, bits_per_byte: float, objective: Literal["causal", "masked"] = "causal") -> None:
     """Another model, better or worse on the validation split, and dvc.lock to match."""
     torch.manual_seed(seed)
-    config = ModelConfig(vocab_size=tokenizer().size, context=32, layers=1, width=16, heads=2)
+    config = ModelConfig(vocab_size=tokenizer().size, context=32, layers=1, width=16, heads=2, objective=objective)
     save_model(folder / "data" / "train", Transformer(config))
     (folder / "data" / "train" / "history.csv").write_text(
         "step,tokens,train_loss,validation_loss,learning_rate,grad_norm\n1,64,5.5,,0.001,1.5\n2,128,5.25,5.3,0.0005,1.25\n",

@@ -12,7 +12,7 @@ from elek import registry
 from elek.errors import DataError, ParamsError
 from elek.params import parse
 from elek.registry import Outcome, RegisterParams, register
-from elek.tracking.store import open_store
+from elek.tracking.store import Version, open_store
 from tests.project import git, run
 from tests.registered import commit, held_out, make_trained_project, relock, set_params, train
 
@@ -76,6 +76,29 @@ def test_other_validation_text_does_not_compare(project: Path) -> None:
     assert "another validation text" in outcome.reasons[0]
     assert "--promote" in outcome.reasons[0]
     assert register(project, promote=True).aliases == ("champion",)
+
+
+@pytest.mark.slow
+def test_masked_and_causal_models_do_not_compare(project: Path) -> None:
+    """Who sees both sides of a token needs fewer bits for it: no merit, in either direction; `promote` decides."""
+    register(project)
+    train(project, seed=2, bits_per_byte=0.5, objective="masked")
+    outcome = register(project)
+    assert (outcome.aliases, outcome.promoted) == (("challenger",), False)
+    assert "it is a masked model and champion version 1 a causal one" in outcome.reasons[0]
+    assert register(project, promote=True).promoted
+    train(project, seed=3, bits_per_byte=0.4)
+    assert "it is a causal model and champion version 2 a masked one" in register(project).reasons[0]
+
+
+def test_versions_of_before_are_causal() -> None:
+    """A champion that an earlier release registered has no such tag, and compares with causal models alone."""
+    tags = {"git_dirty": "false", "text.test": "a"}
+    old = Version(1, {**tags, "bits_per_byte.test": "2.0"})
+    new = Version(2, {**tags, "bits_per_byte.test": "1.0", "objective": "causal"})
+    masked = Version(3, {**new.tags, "objective": "masked"})
+    assert registry._not_promoted("test", new, old, promote=False) is None
+    assert "masked" in str(registry._not_promoted("test", masked, old, promote=False))
 
 
 @pytest.mark.slow

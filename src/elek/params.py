@@ -35,6 +35,9 @@ SECTIONS: Mapping[str, str] = {
     "register": "elek.registry:RegisterParams",
 }
 
+# What holds between sections: functions of them and the file's name that raise ParamsError. Imported like those.
+CHECKS = ("elek.export.early:check",)
+
 
 class Section(BaseModel):
     """Base of every params class: immutable, and no key passes unknown."""
@@ -84,17 +87,25 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def section_class(name: str) -> type[BaseModel]:
-    module, _, attribute = SECTIONS[name].partition(":")
-    cls: type[BaseModel] = getattr(importlib.import_module(module), attribute)
+    cls: type[BaseModel] = _named(SECTIONS[name])
     return cls
 
 
+def _named(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def validate(raw: Mapping[str, Any], where: str = "params.yaml") -> dict[str, BaseModel]:
-    """Every section, typed. Raises ParamsError that names each wrong key and the nearest valid one."""
+    """Every section, typed. Raises ParamsError that names each wrong key and the nearest valid one, and what one
+    section asks of another in vain."""
     for name in raw:
         if name not in SECTIONS:
             raise ParamsError(f"unknown section `{name}`", where=where, fix=did_you_mean(str(name), SECTIONS))
-    return {name: parse(name, raw.get(name), section_class(name), where) for name in SECTIONS}
+    sections = {name: parse(name, raw.get(name), section_class(name), where) for name in SECTIONS}
+    for check in CHECKS:
+        _named(check)(sections, where)
+    return sections
 
 
 def load(path: Path, section: str, cls: type[S]) -> S:

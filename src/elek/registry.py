@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HeldOut = Literal["validation", "test", "evaluation"]
 CHAMPION, CHALLENGER = "champion", "challenger"
+OBJECTIVE, CAUSAL = "objective", "causal"  # a version without the tag is causal: there was nothing else
 
 
 class Gates(Section):
@@ -157,12 +158,22 @@ def _refusals(gates: Gates, scores: dict[str, float]) -> list[str]:
 def _tags(project: Path, origin: Lineage, scores: dict[str, float], flow_run_id: str | None) -> dict[str, str]:
     """Tags of a version: what decides about it, and who made it. All digests are on its run."""
     tags = {key: tag for key, tag in origin_tags(origin, flow_run_id).items() if not key.startswith("dvc.")}
+    tags[OBJECTIVE] = _objective(project)
     for name, score in scores.items():
         tags[f"bits_per_byte.{name}"] = repr(score)
         folder = project / "data" / "split" / name
         if folder.is_dir():
             tags[f"text.{name}"] = Dataset(folder).digest
     return tags
+
+
+def _objective(project: Path) -> str:
+    """What the model was trained for, `causal` or `masked`, as its config.json says."""
+    path = project / MODEL / "config.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get(OBJECTIVE, CAUSAL))
+    except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
+        raise DataError(f"no model's shape: {error}", where=str(path), fix="run `dvc repro train`") from None
 
 
 def origin_tags(origin: Lineage, flow_run_id: str | None) -> dict[str, str]:
@@ -207,6 +218,10 @@ def _not_promoted(by: HeldOut, version: Version, champion: Version | None, promo
         return None
     other, text, score = f"champion version {champion.number}", f"text.{by}", f"bits_per_byte.{by}"
     by_hand = "`elek register --promote` makes this one champion all the same"
+    mine_is, theirs_is = (one.tags.get(OBJECTIVE, CAUSAL) for one in (version, champion))
+    if mine_is != theirs_is:
+        # A masked model's bits are pseudo: it has seen both sides of each token that it predicts.
+        return f"it is a {mine_is} model and {other} a {theirs_is} one, so that bits per byte do not compare; {by_hand}"
     if score not in version.tags or score not in champion.tags:
         return f"{by} bits per byte are not known of both it and {other}; {by_hand}"
     if version.tags.get(text) != champion.tags.get(text):

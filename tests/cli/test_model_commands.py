@@ -78,6 +78,8 @@ def test_fill_shows_the_likeliest(masked: Path, monkeypatch: pytest.MonkeyPatch)
 def test_explain_tells_costs_and_what_was_derived(masked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parameters are the trained model's own; time is told only where a peak was measured."""
     monkeypatch.chdir(masked)
+    timings = masked / ".cache" / "timings" / "train.json"
+    timings.unlink()
     found = json.loads(run("explain", "--json"))
     config = load_config(masked / "data" / "train")
     assert sum(found["parameters"].values()) == config.parameters
@@ -87,7 +89,6 @@ def test_explain_tells_costs_and_what_was_derived(masked: Path, monkeypatch: pyt
     assert (found["tokens"], found["precision"], found["time"]) == (6 * 4 * 16, "fp32", None)
     assert found["epochs"] > 0
     assert "no training has measured" in run("explain")
-    timings = masked / ".cache" / "timings" / "train.json"
     timings.write_text('{"peak_flops_per_second": 1e9, "mfu": 0.5}', encoding="utf-8")
     time = json.loads(run("explain", "--json"))["time"]
     assert time["seconds"] == 2 * time["seconds_at_peak"] == pytest.approx(found["flops"] / 5e8)

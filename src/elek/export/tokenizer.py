@@ -9,19 +9,27 @@ text does not lead to is never made at all.
 
 Pieces are written with real spaces instead of SentencePiece's U+2581, which leaves U+2581 a character like any
 other: without a piece, hence spelled in bytes, as `elek.vocab.tokenizer` does.
+
+A causal model's tokenizer has `split_special_tokens`: the name of a special piece in a text is text, as in training,
+and no user of a service can write one. A masked model's has not, for the fill-mask pipeline writes `<mask>` into the
+text; so the other special names are no text there either. As for `elek fill`, a text becomes bos, pieces, eos, and
+`<mask>` takes in the space before it (all white space, where there is more).
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from elek.dataset import write_json
-from elek.errors import DataError, ParamsError
+from elek.errors import DataError
+from elek.export.classes import BOS, EOS, MASK, check_vocabulary
 from elek.model.config import ModelConfig
 from elek.vocab.params import SPECIAL_PIECES
 from elek.vocab.tokenizer import Tokenizer
+
+Objective = Literal["causal", "masked"]
 
 
 def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) -> None:
@@ -29,6 +37,7 @@ def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) ->
 
     Raises ParamsError for a vocabulary that is not BPE, DataError for one that is not of the model's size.
     """
+    content = tokenizer_json(tokenizer, config.objective)
     if tokenizer.size != config.vocab_size:
         raise DataError(
             f"the model knows {config.vocab_size} tokens, the vocabulary {tokenizer.size}",
@@ -36,7 +45,7 @@ def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) ->
             fix="run `dvc repro`",
         )
     (folder / "tokenizer.model").write_bytes(tokenizer.model)
-    write_json(folder / "tokenizer.json", tokenizer_json(tokenizer))
+    write_json(folder / "tokenizer.json", content)
     special = dict(zip(("unk_token", "bos_token", "eos_token", "pad_token", "mask_token"), SPECIAL_PIECES, strict=True))
     write_json(folder / "special_tokens_map.json", special)
     write_json(
@@ -45,31 +54,27 @@ def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) ->
             **special,
             # The class that takes tokenizer.json as it is; LlamaTokenizer would put its own rules in its place.
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "added_tokens_decoder": {str(token.pop("id")): token for token in _added_tokens(tokenizer)},
+            "added_tokens_decoder": {str(token.pop("id")): token for token in content["added_tokens"]},
             "model_max_length": config.context,
             "clean_up_tokenization_spaces": False,
-            "split_special_tokens": True,  # the name of a special token in a text is text
+            "split_special_tokens": config.causal,
             "model_input_names": ["input_ids", "attention_mask"],
-            "padding_side": "left",
+            "padding_side": "left" if config.causal else "right",
         },
     )
 
 
-def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
+def tokenizer_json(tokenizer: Tokenizer, objective: Objective = "causal") -> dict[str, Any]:
     """The content of tokenizer.json. Raises ParamsError for a vocabulary that is not BPE."""
-    if tokenizer.kind != "bpe":
-        raise ParamsError(
-            f"a {tokenizer.kind} vocabulary is not exported: readers of tokenizer.model outside SentencePiece take "
-            "every vocabulary as BPE and would cut text in other places",
-            where="vocab.kind",
-            fix="set vocab.kind to bpe",
-        )
-    bos = {"SpecialToken": {"id": SPECIAL_PIECES[Tokenizer.bos], "type_id": 0}}
+    check_vocabulary(tokenizer.kind)
+    first, last = ({"SpecialToken": {"id": SPECIAL_PIECES[index], "type_id": 0}} for index in (BOS, EOS))
+    one, other = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    ends = [] if objective == "causal" else [last]
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": _added_tokens(tokenizer),
+        "added_tokens": _added_tokens(tokenizer, objective),
         "normalizer": None,
         # No piece has a space after another character, so that merges never cross these borders: for speed only.
         "pre_tokenizer": {
@@ -80,14 +85,15 @@ def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
         },
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": [bos, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": [bos, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "single": [first, one, *ends],
+            "pair": [first, one, *ends, other, *ends],
             "special_tokens": {
-                SPECIAL_PIECES[Tokenizer.bos]: {
-                    "id": SPECIAL_PIECES[Tokenizer.bos],
-                    "ids": [Tokenizer.bos],
-                    "tokens": [SPECIAL_PIECES[Tokenizer.bos]],
+                SPECIAL_PIECES[index]: {
+                    "id": SPECIAL_PIECES[index],
+                    "ids": [index],
+                    "tokens": [SPECIAL_PIECES[index]],
                 }
+                for index in ((BOS, EOS) if ends else (BOS,))
             },
         },
         "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
@@ -129,11 +135,17 @@ def _spaced(piece: str) -> str:
     return piece.replace("\u2581", " ")
 
 
-def _added_tokens(tokenizer: Tokenizer) -> list[dict[str, Any]]:
+def _added_tokens(tokenizer: Tokenizer, objective: Objective) -> list[dict[str, Any]]:
     """Control pieces, which are `special` and, with `split_special_tokens`, never found in a text; and user-defined
     ones, which always are."""
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    flags = {"single_word": False, "rstrip": False, "normalized": False}
     return [
-        {"id": index, "content": tokenizer.piece(index), **flags, "special": index < tokenizer.controls}
+        {
+            "id": index,
+            "content": tokenizer.piece(index),
+            **flags,
+            "lstrip": objective == "masked" and index == MASK,
+            "special": index < tokenizer.controls,
+        }
         for index in range(tokenizer.user_defined.stop)
     ]

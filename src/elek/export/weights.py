@@ -1,129 +1,136 @@
-"""Our Transformer as transformers' `LlamaForCausalLM`: the same numbers under other names."""
+"""Our Transformer as a class of transformers: the same numbers under other names.
+
+Most classes differ in names alone, for both sides turn rotary pairs (i, i + D/2). GPT-2's has the query, key and value
+matrices as one, every matrix transposed, and a table of positions whatever ours are.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from elek.dataset import write_json
 from elek.errors import ParamsError
-from elek.model.config import ModelConfig
+from elek.export.classes import BOS, EOS, PAD, HubClass, Zeros, hub_class
 from elek.model.transformer import Transformer
-from elek.vocab.tokenizer import Tokenizer
-
-_SIZES = (
-    "context",
-    "layers",
-    "width",
-    "heads",
-    "kv_heads",
-    "ffn",
-    "rope_theta",
-    "norm_eps",
-    "tie_embeddings",
-    "vocab_size",
-)
-_TRAINING = ("depth", "document_masking", "dropout")  # of no consequence for a finished model
-_EXPRESSED = frozenset((*_SIZES, *_TRAINING))
-"""Fields of ModelConfig whose every value LlamaForCausalLM can express."""
-
-_ONLY = {
-    "objective": "causal",
-    "norm": "rmsnorm",
-    "positions": "rope",
-    "mlp": "swiglu",
-    "bias": False,
-    "qk_norm": False,
-}
-"""And fields with the one value that is expressed here; `elek.model.config` says which class has the others."""
 
 _NAMES = {
-    r"embedding\.weight": "model.embed_tokens.weight",
-    r"norm\.weight": "model.norm.weight",
-    r"head\.weight": "lm_head.weight",
-    r"blocks\.(\d+)\.attention_norm\.weight": r"model.layers.\1.input_layernorm.weight",
-    r"blocks\.(\d+)\.attention\.query\.weight": r"model.layers.\1.self_attn.q_proj.weight",
-    r"blocks\.(\d+)\.attention\.key\.weight": r"model.layers.\1.self_attn.k_proj.weight",
-    r"blocks\.(\d+)\.attention\.value\.weight": r"model.layers.\1.self_attn.v_proj.weight",
-    r"blocks\.(\d+)\.attention\.output\.weight": r"model.layers.\1.self_attn.o_proj.weight",
-    r"blocks\.(\d+)\.feed_forward_norm\.weight": r"model.layers.\1.post_attention_layernorm.weight",
-    r"blocks\.(\d+)\.feed_forward\.gate\.weight": r"model.layers.\1.mlp.gate_proj.weight",
-    r"blocks\.(\d+)\.feed_forward\.up\.weight": r"model.layers.\1.mlp.up_proj.weight",
-    r"blocks\.(\d+)\.feed_forward\.down\.weight": r"model.layers.\1.mlp.down_proj.weight",
+    "embedding": "model.embed_tokens",
+    "norm": "model.norm",
+    "head": "lm_head",
+    "attention_norm": "input_layernorm",
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.query_norm": "self_attn.q_norm",
+    "attention.key_norm": "self_attn.k_norm",
+    "attention.output": "self_attn.o_proj",
+    "feed_forward_norm": "post_attention_layernorm",
+    "feed_forward.gate": "mlp.gate_proj",
+    "feed_forward.up": "mlp.up_proj",
+    "feed_forward.down": "mlp.down_proj",
 }
-# Our name → theirs. Both turn rotary pairs (i, i + D/2), so that no row is permuted.
+"""Our name → theirs, for what stands in each layer and outside of the layers."""
+
+_OTHER_NAMES = {
+    "Starcoder2ForCausalLM": {"feed_forward.up": "mlp.c_fc", "feed_forward.down": "mlp.c_proj"},
+    "GPT2LMHeadModel": {
+        "embedding": "transformer.wte",
+        "positions": "transformer.wpe",
+        "norm": "transformer.ln_f",
+        "attention_norm": "ln_1",
+        "attention.fused": "attn.c_attn",
+        "attention.output": "attn.c_proj",
+        "feed_forward_norm": "ln_2",
+        "feed_forward.up": "mlp.c_fc",
+        "feed_forward.down": "mlp.c_proj",
+    },
+}
+"""And where a class has its own."""
+
+State = dict[str, Tensor]
+_FUSED = ("query", "key", "value")
 
 
-def export_model(folder: Path, model: Transformer) -> None:
-    """Write config.json, generation_config.json and model.safetensors.
+def export_model(folder: Path, model: Transformer) -> HubClass:
+    """Write config.json, model.safetensors and, for a model that writes text, generation_config.json.
 
-    Raises ParamsError that names what LlamaForCausalLM cannot express.
+    Returns the class of transformers that the folder is for. Raises ParamsError that names what no class has.
     """
-    config = llama_config(model.config)
-    save_file(llama_state(model), folder / "model.safetensors", metadata={"format": "pt"})
-    write_json(folder / "config.json", config)
-    write_json(
-        folder / "generation_config.json",
-        {"bos_token_id": Tokenizer.bos, "eos_token_id": Tokenizer.eos, "pad_token_id": Tokenizer.pad},
-    )
+    hub = hub_class(model.config)
+    save_file(hub_state(model, hub), folder / "model.safetensors", metadata={"format": "pt"})
+    write_json(folder / "config.json", hub.config_json(model.config))
+    if model.config.causal:
+        ids = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
+        write_json(folder / "generation_config.json", ids)
+    return hub
 
 
-def llama_config(config: ModelConfig) -> dict[str, Any]:
-    """config.json. Readers of two generations find the base of the rotary positions under their own key."""
-    unknown = sorted(
-        name
-        for name in set(ModelConfig.model_fields) - _EXPRESSED
-        if name not in _ONLY or getattr(config, name) != _ONLY[name]
-    )
-    if unknown:
-        name, value = unknown[0], getattr(config, unknown[0])
-        key = "train.objective" if name == "objective" else f"train.model.{name}"
-        raise ParamsError(
-            f"transformers' LlamaForCausalLM cannot express `{key}: {value}`",
-            where="export",
-            fix=f"the export knows {', '.join(f'{name}: {value}' for name, value in sorted(_ONLY.items()))}",
-        )
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": config.vocab_size,
-        "max_position_embeddings": config.context,
-        "num_hidden_layers": config.layers,
-        "hidden_size": config.width,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_dim,
-        "intermediate_size": config.ffn,
-        "hidden_act": "silu",
-        "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "attention_bias": False,
-        "mlp_bias": False,
-        "attention_dropout": 0.0,
-        "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": Tokenizer.bos,
-        "eos_token_id": Tokenizer.eos,
-        "pad_token_id": Tokenizer.pad,
-        "dtype": "float32",
-        "torch_dtype": "float32",
-        "use_cache": True,
-    }
+def hub_state(model: Transformer, hub: HubClass) -> State:
+    """Every tensor in float32 under its name in `hub`; a tied head is not written twice."""
+    state = plain_state(model, hub.zeros)
+    if hub.name == "GPT2LMHeadModel":
+        state = _fused(state, model)
+    if hub.name == "EuroBertForMaskedLM" and model.config.bias:
+        state["head.bias"] = torch.zeros(model.config.vocab_size)
+    names = {**_NAMES, **_OTHER_NAMES.get(hub.name, {})}
+    layers = "transformer.h" if hub.name == "GPT2LMHeadModel" else "model.layers"
+    return {renamed(name, names, layers, hub.name): tensor.contiguous() for name, tensor in state.items()}
 
 
-def llama_state(model: Transformer) -> dict[str, Tensor]:
-    """Every tensor in float32 under its name in LlamaForCausalLM; a tied head is not written twice."""
-    return {
-        _llama_name(name): tensor.detach().float().cpu().contiguous() for name, tensor in model.state_dict().items()
-    }
+def plain_state(model: Transformer, zeros: Zeros) -> State:
+    """Our tensors in float32 under our names, with zeros for the biases that only the reader has."""
+    state = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
+    for name, weight in list(state.items()):
+        stem, _, kind = name.rpartition(".")
+        norm = stem.endswith("norm")
+        matrix = stem.startswith("blocks.") and not norm
+        missing = kind == "weight" and f"{stem}.bias" not in state
+        if missing and ((norm and zeros != "none") or (matrix and zeros == "all")):
+            state[f"{stem}.bias"] = torch.zeros(len(weight))
+    return state
 
 
-def _llama_name(name: str) -> str:
-    for pattern, replacement in _NAMES.items():
-        if match := re.fullmatch(pattern, name):
-            return match.expand(replacement)
-    raise ParamsError(f"LlamaForCausalLM has no place for the weights `{name}`", where="export")
+def fuse(state: State, layers: int) -> State:
+    """With query, key and value of each layer as one, `attention.fused`, in this order."""
+    state = dict(state)
+    for layer in range(layers):
+        stem = f"blocks.{layer}.attention"
+        for kind in ("weight", "bias"):
+            state[f"{stem}.fused.{kind}"] = torch.cat([state.pop(f"{stem}.{name}.{kind}") for name in _FUSED])
+    return state
+
+
+def position_table(model: Transformer) -> Tensor:
+    """What is added to the embedding at each place, [context, C]: zeros where the model adds nothing."""
+    config = model.config
+    if config.positions == "learned":
+        return model.positions.weight.detach().float().cpu()
+    if config.positions == "sinusoidal":
+        return model.get_buffer("sinusoids").float().cpu()
+    return torch.zeros(config.context, config.width)
+
+
+def _fused(state: State, model: Transformer) -> State:
+    """As GPT2LMHeadModel has them: query, key and value as one, matrices [in, out], a table of positions."""
+    state = {**fuse(state, model.config.layers), "positions.weight": position_table(model)}
+    turned = re.compile(r"blocks\.\d+\.(attention|feed_forward)\.\w+\.weight")
+    return {name: tensor.T if turned.fullmatch(name) else tensor for name, tensor in state.items()}
+
+
+def renamed(name: str, names: dict[str, str], layers: str, reader: str) -> str:
+    """`blocks.3.feed_forward.up.weight` → `model.layers.3.mlp.up_proj.weight`.
+
+    Raises ParamsError for weights that `reader` has no place for.
+    """
+    stem, _, kind = name.rpartition(".")
+    prefix = ""
+    if block := re.fullmatch(r"blocks\.(\d+)\.(.+)", stem):
+        prefix, stem = f"{layers}.{block[1]}.", block[2]
+    if stem not in names:
+        raise ParamsError(f"{reader} has no place for the weights `{name}`", where="export")
+    return f"{prefix}{names[stem]}.{kind}"

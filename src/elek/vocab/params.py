@@ -18,7 +18,7 @@ class VocabParams(Section):
 
     kind: Literal["bpe", "unigram"] = "bpe"
     """Byte-pair encoding (Sennrich et al. 2016), or a unigram language model (Kudo 2018): slower to train, and
-    not exported, for readers of `tokenizer.model` outside SentencePiece take every vocabulary as BPE."""
+    not for transformers or llama.cpp (`export.huggingface: false`), which would cut some texts in other places."""
     size: int = Field(default=8000, ge=300, le=1_000_000)
     """Pieces in all: 5 special ones, 256 bytes, every common character, and what is learned."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1.0)
