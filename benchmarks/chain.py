@@ -97,18 +97,20 @@ def measure(table: pa.Table, show: Callable[[str, float], None]) -> None:
 
 
 def workers(table: pa.Table) -> None:
-    """Print wall time and the largest process of the command with one worker and with two."""
+    """Print wall time, processor time and the largest process of the command with one worker and with two."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         corpus = Path(name) / "corpus.jsonl"
         write_jsonl(table, corpus)
         took = {}
         for number in (1, 2):
-            start = time.perf_counter()
+            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             command = [sys.executable, "-m", "elek.cli", "curate", str(corpus), "--workers", str(number)]
             subprocess.run([*command, "--out", str(Path(name) / "out")], check=True, capture_output=True)
             took[number] = time.perf_counter() - start
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            peak = after.ru_maxrss / 1024
             size = corpus.stat().st_size / 1e6
-            speed = f"{took[number]:.1f} s wall, {size / took[number]:.1f} MB/s"
+            speed = f"{spent:.1f} s of processor time, {took[number]:.1f} s wall, {size / took[number]:.1f} MB/s"
             print(f"elek curate --workers {number}: {speed}; {peak:.0f} MiB in the largest process")
         print(f"two workers are {took[1] / took[2]:.2f}x one (of a machine that does nothing else)")

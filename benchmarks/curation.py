@@ -1,6 +1,6 @@
 """How fast curation is, on any corpus, on one core: rules beside datatrove, and the whole chain step by step.
 
-    python benchmarks/curation.py corpus.jsonl.zst [--limit 5000] [--words unicode] [--part rules,chain,workers]
+    python benchmarks/curation.py corpus.jsonl.zst [--limit 5000] [--words unicode] [--part rules,chain,workers,memory]
     python benchmarks/curation.py data/clean/train          # the sample corpus of a project, after `elek run`
 
 Takes .jsonl, .jsonl.zst, .parquet or a folder of .parquet with a column `text` and, where there is one, `lang`.
@@ -12,7 +12,8 @@ count of sentences there, so that datatrove's figure leaves out the cost of coun
 the words of spaCy, is measured on SAMPLE documents and given as a speed (its words being others, its decisions are
 not compared); it needs `pip install spacy==3.8.*`.
 *chain*: `elek curate` with a clock around each part (`benchmarks/chain.py`).
-*workers*: the command itself with one worker and two, in wall time.
+*workers*: the command itself with one worker and two, in wall time and in processor time.
+*memory*: the largest processes for the corpus as it is and twelve times over with salt (`benchmarks/memory.py`).
 
 Seconds are of processor time elsewhere, MB are 10⁶ bytes of UTF-8 text.
 """
@@ -41,6 +42,7 @@ from elek.removal import column, cut
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import chain
 import corpora
+import memory
 
 SAMPLE = 300
 """Documents, evenly spread, by which datatrove as shipped is measured."""
@@ -234,7 +236,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--limit", type=int, help="documents to take")
     parser.add_argument("--words", choices=["whitespace", "unicode"], default="whitespace")
-    parser.add_argument("--part", default="rules,chain", help="rules, chain, workers; several with commas")
+    parser.add_argument("--part", default="rules,chain", help="rules, chain, workers, memory; several with commas")
     arguments = parser.parse_args()
     parts = arguments.part.split(",")
     table = corpora.read(arguments.corpus, arguments.limit)
@@ -252,6 +254,8 @@ def main() -> None:
         chain.measure(table, show)
     if "workers" in parts:
         chain.workers(table)
+    if "memory" in parts:
+        memory.measure(table)
     sys.exit(1 if different else 0)
 
 

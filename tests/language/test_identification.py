@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from elek.errors import DataError
 from elek.filtering import UNDETERMINED
-from elek.language import PREFIX, identification, identify
+from elek.language import PREFIX, fast, identify
 from tests.corpus import document
 
 SENTENCES = {
@@ -91,10 +91,10 @@ def test_only_a_prefix_is_read() -> None:
 
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    identification._fasttext.cache_clear()
+    fast.load.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     yield
-    identification._fasttext.cache_clear()
+    fast.load.cache_clear()
 
 
 @pytest.mark.usefixtures("no_model")

@@ -11,6 +11,7 @@ from elek.cli import console
 from elek.curation.running import curate as run_curation
 from elek.curation.settings import Settings, settings
 from elek.params import ExecutionParams
+from elek.spared import settle
 
 SHOWN_REASONS = 10
 
@@ -30,6 +31,7 @@ def curate(
 ) -> None:
     """Run, and say what came of it."""
     asked = settings(preset=preset, params=params, words=words, skip=skip, license=license, lang=lang)
+    settle()
     start = time.monotonic()
     manifest = run_curation(files, out, asked, ExecutionParams(workers=workers))
     if as_json:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.abc import MetaPathFinder
-from typing import Any
 
 from elek.cli import console
 from elek.errors import ParamsError
+from elek.spared import spared
 from elek.whatif import GROUPS, Example, WhatIf
 from elek.whatif import whatif as ask
 
@@ -16,28 +14,13 @@ SHOWN = 12
 """Rows of a table."""
 
 
-class _Spared(MetaPathFinder):
-    """Refuses what others import where it is installed and do without where it is not, a third of a second in all:
-
-    Arrow looks whether an array is one of pandas', and numba whether SciPy has a BLAS for matrix products.
-    """
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname in ("pandas", "scipy.linalg"):
-            raise ModuleNotFoundError("not for a question that is answered in a second", name=fullname)
-
-
 def whatif(settings: Sequence[str], removed: Sequence[str], examples: int, *, as_json: bool) -> None:
     """Print the comparison, for people or for programs."""
     if not settings and not removed:
         fix = "elek whatif --set filter.gopher_quality.min_words=30"
         raise ParamsError("nothing to ask about", where="elek whatif", fix=fix)
-    finder = _Spared()
-    sys.meta_path.insert(0, finder)
-    try:
+    with spared():
         result = ask(console.project(), settings, removed, examples)
-    finally:
-        sys.meta_path.remove(finder)
     if as_json:
         console.print_json(result.as_dict())
     else:

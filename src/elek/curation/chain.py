@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from elek.dataset import Part, write_part
 from elek.filtering import decide
 from elek.pii import PII_TYPES, PiiType, find
 from elek.sources.records import Skip
+from elek.spared import settle
 from elek.text.cleaning import SCHEMA, clean_table
 
 STEPS = ("clean", "annotate", "filter")
@@ -46,7 +48,9 @@ class Processed(NamedTuple):
 
 def process_shard(task: ShardTask) -> Processed:
     """Pure but for the parts that it writes. Memory: the shard's text some four times over."""
-    settings = Settings.of(task.settings)
+    settings = Settings.of(task.settings)  # and with it all filters are imported
+    if parent_process() is not None:
+        settle()
     read = read_shard(task.shard, settings.license, settings.lang)
     if "clean" in settings.skip:
         documents, counts = _as_it_came(read.documents)

