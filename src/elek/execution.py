@@ -8,12 +8,14 @@ writes is whole or not there (`elek.dataset.whole_file`), so that a second try f
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from elek.errors import WorkerError
@@ -61,6 +63,41 @@ def map_shards(
     return [results[index] for index in range(len(tasks))]
 
 
+_standing: list[ProcessPoolExecutor] = []
+"""The workers of the innermost `standing_workers`, and nothing once one of them was killed."""
+
+
+@contextmanager
+def standing_workers(execution: ExecutionParams, module: str) -> Iterator[None]:
+    """Workers that start now, import `module`, and serve every `map_shards` in the block.
+
+    A new process takes more than a second before it can work: here it starts while the caller still imports and
+    reads, and once for several maps in a row. One worker, or another engine, is as without the block.
+    """
+    workers = execution.workers or os.cpu_count() or 1
+    if workers == 1 or execution.engine != "processes":
+        yield
+        return
+    with _pool(workers) as pool:
+        for _ in range(workers):
+            pool.submit(importlib.import_module, module)
+        _standing.append(pool)
+        try:
+            yield
+        finally:
+            _standing.clear()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def standing() -> bool:
+    """Whether workers stand ready, so that even small work is worth sharing."""
+    return bool(_standing)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker)
+
+
 def killed(label: str) -> WorkerError:
     return WorkerError(
         f"worker processes of `{label}` were killed again and again",
@@ -88,13 +125,13 @@ def _in_processes(
 
 
 def _in_pool(function: Callable[[Task], Result], tasks: dict[int, Task], workers: int) -> Iterator[tuple[int, Result]]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker) as pool:
+    with nullcontext(_standing[0]) if _standing else _pool(workers) as pool:
         futures = {pool.submit(function, task): index for index, task in tasks.items()}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool:
+            _standing.clear()
             raise
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

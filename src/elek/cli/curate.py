@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
-from elek.curation.running import curate as run_curation
-from elek.curation.settings import Settings, settings
+from elek.execution import standing_workers
 from elek.params import ExecutionParams
 from elek.spared import settle
 
+if TYPE_CHECKING:
+    from elek.curation.settings import Settings
+
 SHOWN_REASONS = 10
+LARGE = 20_000_000
+"""Bytes of input from which on workers are started at once: before our own imports, which take as long as theirs."""
 
 
 def curate(
@@ -30,10 +35,16 @@ def curate(
     as_json: bool,
 ) -> None:
     """Run, and say what came of it."""
-    asked = settings(preset=preset, params=params, words=words, skip=skip, license=license, lang=lang)
-    settle()
     start = time.monotonic()
-    manifest = run_curation(files, out, asked, ExecutionParams(workers=workers))
+    execution = ExecutionParams(workers=workers)
+    size = sum(path.stat().st_size for path in map(Path, files) if path.is_file())
+    with standing_workers(execution, "elek.curation.chain") if size >= LARGE else nullcontext():
+        from elek.curation.running import curate as run
+        from elek.curation.settings import settings
+
+        asked = settings(preset=preset, params=params, words=words, skip=skip, license=license, lang=lang)
+        settle()
+        manifest = run(files, out, asked, execution)
     if as_json:
         console.print_json({name: value for name, value in manifest.items() if name != "packages"})
     else:

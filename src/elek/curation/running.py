@@ -23,7 +23,7 @@ from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
 from elek.dedup.decisions import deduplicate
 from elek.errors import DataError, SourceError
-from elek.execution import map_shards
+from elek.execution import map_shards, standing
 from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
@@ -114,7 +114,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
             for index, text in enumerate(texts)
         ],
         # Some 20 ms a part: fewer than these are written before a second set of workers would have started.
-        execution=execution if len(texts) > 100 else ExecutionParams(workers=1),
+        execution=execution if standing() or len(texts) > 100 else ExecutionParams(workers=1),
         label="write",
     )
     documents = write_manifest(folder / "documents", [each.documents for each in written])

@@ -49,6 +49,14 @@ def fold(char: str, digits: bool) -> str:
     return "".join(out)
 
 
+def _stays(char: str) -> bool:
+    """Whether nothing has to be asked: ideographs and letters of scripts without case, unassigned and private code
+    points, surrogates. Four of five are such, and the table is made in every process that starts."""
+    if unicodedata.category(char) not in ("Lo", "Cn", "Co", "Cs"):
+        return False
+    return not ("\uac00" <= char <= "\ud7a3" or unicodedata.decomposition(char))  # Hangul's are not listed
+
+
 class _Table(NamedTuple):
     one: U32
     """Code point → code point, DROP, or EXPANDS | index into `more`."""
@@ -63,9 +71,9 @@ def _table(digits: bool) -> _Table:
     more: list[int] = []
     growth = 1.0
     for code in range(LIMIT):
-        if 0xD800 <= code < 0xE000:
-            continue
         char = chr(code)
+        if _stays(char):
+            continue
         folded = fold(char, digits)
         if folded == char:
             continue
