@@ -125,7 +125,7 @@ def test_dask_that_is_not_installed_is_told_with_the_remedy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "WorkerError" in done.stderr
-    assert 'pip install "elek[dask]"' in done.stderr
+    assert 'pip install -e ".[dask]"' in done.stderr
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
