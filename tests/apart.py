@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
 if _FORKS:
-    _CONTEXT.set_forkserver_preload(["pytest", "tests.options"])
+    _CONTEXT.set_forkserver_preload(["pytest", "tests.options", "tests.training.victim"])
 
 
-def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """A process that does `function(*arguments)`. Both must be picklable."""
+def run_apart(function: Callable[..., None], *arguments: Any) -> int:
+    """The exit code of a process that does `function(*arguments)`, which must be picklable; −9 after SIGKILL."""
     process = _CONTEXT.Process(target=function, args=arguments)
     process.start()
-    return process
+    process.join()
+    code = process.exitcode
+    assert code is not None
+    return code

@@ -39,7 +39,7 @@ BASE: Override = {
     "vocab": {"size": 400},
     "train": {
         "model": {"context": 32, "layers": 1, "width": 32, "heads": 2},
-        "steps": 48,
+        "steps": 32,
         "batch": 12,
         "micro_batch": 5,  # three to a step, and the last one smaller
         "threads": 1,
@@ -55,7 +55,7 @@ MASKED: Override = {
     "objective": "masked",
     "masking": {"share": 0.4},
     "steps": 64,
-    "optimizer": {"learning_rate": 3e-2, "matrix_learning_rate": 5e-2},
+    "optimizer": {"learning_rate": 5e-2, "matrix_learning_rate": 5e-2},
 }
 """Changes of `train` with which as few steps are enough for the harder objective."""
 
@@ -90,19 +90,25 @@ def _rows() -> dict[str, Override]:
         "auto": {"precision": "auto"},
         "activation-checkpointing": {"activation_checkpointing": True, "model": {"layers": 2, "dropout": 0.1}},
         "patience": {"validation": {"every": 4, "patience": 3}, "schedule": {"kind": "constant"}},
-        "skip": {"on_spike": "skip", "spike_window": 8, "spike_factor": 0.5, "checkpoint_every": 16},
-        "ignore": {"on_spike": "ignore", "spike_window": 8, "spike_factor": 0.5, "checkpoint_every": 16},
-        "compile": {"compile": True},
+        "skip": {"on_spike": "skip", "spike_window": 8, "spike_factor": 0.2, "checkpoint_every": 12},
+        "ignore": {"on_spike": "ignore", "spike_window": 8, "spike_factor": 0.2, "checkpoint_every": 12},
+        "compile": {"compile": True, "micro_batch": 6},  # one shape to compile for
     }
     # Every optimizer with every schedule, and with every precision.
     precisions = cycle(("fp32", "bf16", "fp16"))
     for optimizer in ("adamw", "muon"):
         for schedule in ("cosine", "linear", "constant", "wsd"):
             precision = next(precisions)
-            values = {"optimizer": {"name": optimizer}, "schedule": {"kind": schedule}, "precision": precision}
+            values: Override = {
+                "optimizer": {"name": optimizer},
+                "schedule": {"kind": schedule},
+                "precision": precision,
+            }
+            if optimizer == "adamw":  # slower
+                values |= {"optimizer": {"name": optimizer, "learning_rate": 1e-2}, "steps": 80}
             train[f"{optimizer}-{schedule}-{precision}"] = values
     rows |= {name: {"train": changes} for name, changes in train.items()}
-    rows["unigram"] = {"vocab": {"kind": "unigram"}}
+    rows["unigram"] = {"vocab": {"kind": "unigram", "split_digits": False}}
     rows["pieces"] = {"vocab": {"control": ["<|user|>"], "user_defined": ["print()"]}}
     return rows
 
@@ -145,7 +151,9 @@ def train(name: str, project: Path, out: Path, root: Path | None = None) -> Trai
     save_model(out, trained.model)
     best = trainer.patience.weights if trainer.patience else {}
     tensors = collect(trainer.model, trainer.optimizers, best)
-    save_file({key: tensor for key, tensor in tensors.items() if not key.startswith("random.")}, out / "state.safetensors")
+    save_file(
+        {key: tensor for key, tensor in tensors.items() if not key.startswith("random.")}, out / "state.safetensors"
+    )
     state = {
         "step": [trainer.step, trained.step],
         "validation_loss": trained.validation_loss,
@@ -159,7 +167,7 @@ def train(name: str, project: Path, out: Path, root: Path | None = None) -> Trai
 
 
 def train_apart(name: str, project: Path, out: Path, root: Path, log: Path, fatal: str) -> None:
-    """`train` as the whole of a process, which SIGKILL ends in the middle of the file `fatal`, where it is not empty."""
+    """`train` as the whole of a process, which SIGKILL ends in the middle of the file `fatal`, if it is not ""."""
     write, second = checkpoint._write, 2 * params_of(name)[1].checkpoint_every
 
     def write_half_and_die(path: Path, content: bytes) -> None:
@@ -168,7 +176,8 @@ def train_apart(name: str, project: Path, out: Path, root: Path, log: Path, fata
             psutil.Process().kill()
         write(path, content)
 
-    with log.open("w", encoding="utf-8", buffering=1) as sys.stderr, mock.patch.object(
-        checkpoint, "_write", write_half_and_die
+    with (
+        log.open("w", encoding="utf-8", buffering=1) as sys.stderr,
+        mock.patch.object(checkpoint, "_write", write_half_and_die),
     ):
         train(name, project, out, root)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from itertools import cycle
+from operator import eq, is_, is_not
 from pathlib import Path
 from pydoc_data.topics import topics
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -21,18 +22,17 @@ from pydantic import BaseModel
 from elek.errors import ParamsError
 from elek.export.tokenizer import export_tokenizer
 from elek.export.weights import export_model
-from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer
 from elek.shards import TokenShards, write_shard, write_shards_manifest
 from elek.training.params import TrainParams
 from elek.training.runtime import has_compiler
-from elek.vocab.memo import document_encoder
 from elek.vocab.params import VocabParams
 from elek.vocab.tokenizer import SPECIAL_PIECES, Tokenizer
 from elek.vocab.training import train_vocabulary
-from tests.apart import start
-from tests.options import BASE, FILES, ROWS, laid_over, params_of, train, train_apart
+from tests.apart import run_apart
+from tests.options import FILES, ROWS, Override, params_of, train, train_apart
 from tests.vocabulary import documents, write_dataset
+
 
 def text() -> list[str]:
     """Python's own documentation of its language, as it ships inside of Python, paragraph by paragraph."""
@@ -50,7 +50,9 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Any:
         paragraphs = text()
         parts = {"train": paragraphs[:-200], "validation": paragraphs[-200:]}
         datasets = {name: write_dataset(folder / "split" / name, [documents(part)]) for name, part in parts.items()}
-        (folder / "tokenizer.model").write_bytes(train_vocabulary(datasets["train"], VocabParams.model_validate_json(asked))[0])
+        (folder / "tokenizer.model").write_bytes(
+            train_vocabulary(datasets["train"], VocabParams.model_validate_json(asked))[0]
+        )
         tokenizer = Tokenizer.load(folder)
         for name, dataset in datasets.items():
             (folder / name).mkdir()
@@ -85,38 +87,37 @@ def test_every_option(name: str, fatal: str, projects: Any, tmp_path: Path) -> N
     assert params.micro_batch < params.batch
     project, whole, cut, log = projects(vocab), tmp_path / "whole", tmp_path / "cut", tmp_path / "log"
 
-    victim = start(train_apart, name, project, cut, tmp_path / "ckpt", log, fatal)
     trained = train(name, project, whole)
     assert trained.validation_loss < unigram_entropy(project, params.objective)
 
-    victim.join()
-    assert victim.exitcode == -signal.SIGKILL if sys.platform != "win32" else victim.exitcode != 0
+    victim = run_apart(train_apart, name, project, cut, tmp_path / "ckpt", log, fatal)
+    assert victim == -signal.SIGKILL if sys.platform != "win32" else victim != 0
     assert not cut.exists()
-    second = start(train_apart, name, project, cut, tmp_path / "ckpt", log, "")
-    exported = export(project, trained.model, tmp_path / "export", ROWS[name])
-    second.join()
-    assert second.exitcode == 0, log.read_text(encoding="utf-8")
-    assert f"going on from the checkpoint of step {params.checkpoint_every}\n" in log.read_text(encoding="utf-8")
+    second = run_apart(train_apart, name, project, cut, tmp_path / "ckpt", log, "")
+    told = log.read_text(encoding="utf-8")
+    assert second == 0, told
+    assert f"going on from the checkpoint of step {params.checkpoint_every}\n" in told
     for file in ("model.safetensors", "state.json", "state.safetensors"):
         assert (whole / file).read_bytes() == (cut / file).read_bytes(), file
     if params.on_spike != "stop":
         steps = [spike.step for spike in trained.spikes]
         assert min(steps) <= params.checkpoint_every < max(steps)
-    if exported:
+
+    if export(project, trained.model, tmp_path / "export", ROWS[name]):
         check_export(project, trained.model, tmp_path / "export")
 
 
-def export(project: Path, model: Transformer, folder: Path, row: dict[str, Any]) -> bool:
+def export(project: Path, model: Transformer, folder: Path, row: Override) -> bool:
     """Whether the model and its vocabulary are written; where not, the error names what this row asks for."""
     folder.mkdir()
     try:
         export_tokenizer(folder, Tokenizer.load(project), model.config)
         export_model(folder, model)
     except ParamsError as error:
-        asked = {"vocab.kind": row.get("vocab", {}).get("kind"), "train.objective": row.get("train", {}).get("objective")}
-        asked |= {f"train.model.{key}": value for key, value in row.get("train", {}).get("model", {}).items()}
-        named = [key for key, value in asked.items() if value and key in str(error) and str(value).lower() in str(error).lower()]
-        assert named, error
+        told, train = str(error), row.get("train", {})
+        asked = {f"train.model.{key}": value for key, value in train.get("model", {}).items()}
+        asked |= {"train.objective": train.get("objective"), "vocab.kind": row.get("vocab", {}).get("kind")}
+        assert any(key in told and value and str(value).lower() in told.lower() for key, value in asked.items()), told
         return False
     return True
 
@@ -133,3 +134,67 @@ def check_export(project: Path, model: Transformer, folder: Path) -> None:
     tokenizer, passage = Tokenizer.load(project), "\n\n".join(text()[-3:])
     cut = transformers.AutoTokenizer.from_pretrained(folder)
     assert cut(passage, add_special_tokens=False).input_ids == tokenizer.encode(passage)
+
+
+ELSEWHERE = {
+    "train.distributed.kind": "tests/training/test_distributed.py, which starts several processes",
+    "train.seed": "no seed means off",
+}
+"""Options whose values need no row, and why."""
+
+
+def required(cls: type[BaseModel], prefix: str) -> Iterator[tuple[str, object, Callable[[Any], bool]]]:
+    """Option, value, and whether a value is that one, for all that rows must try.
+
+    Of an option of a few values, each; of one that may be null, null and another; of a number or a list that by default
+    is 0 or empty and so means off, one that is on. Other numbers are tried by the tests of what they are for.
+    """
+    for name, field in cls.model_fields.items():
+        key, kind = prefix + name, field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from required(kind, f"{key}.")
+        elif kind is bool or get_origin(kind) is Literal:
+            for value in get_args(kind) or (False, True):
+                yield key, value, partial(eq, value)
+        elif type(None) in get_args(kind):
+            yield key, None, partial(is_, None)
+            yield key, "not null", partial(is_not, None)
+        elif field.default == 0 or field.default_factory is list:
+            yield key, "on", bool
+
+
+def options_of(section: BaseModel, prefix: str) -> dict[str, Any]:
+    """Every option's value by its full name."""
+    found: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        found |= options_of(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else {prefix + name: value}
+    return found
+
+
+def test_every_value_has_a_row() -> None:
+    """An option, or a value of one, that is added to params must be added to the rows."""
+    params = [params_of(name) for name in ROWS]
+    rows = [options_of(vocab, "vocab.") | options_of(train, "train.") for vocab, train in params]
+    needed = [*required(VocabParams, "vocab."), *required(TrainParams, "train.")]
+    assert len(needed) > 40
+    missing = [
+        f"{key}: {value}"
+        for key, value, is_it in needed
+        if key not in ELSEWHERE and not any(is_it(row[key]) for row in rows)
+    ]
+    assert missing == [], "add rows to tests/options.py"
+    assert any(train.model.kv_heads < train.model.heads for _, train in params)
+
+
+def test_a_new_option_is_missed() -> None:
+    """What `required` finds in a section that has one more."""
+
+    class Wider(TrainParams):
+        flavour: Literal["plain", "odd"] = "plain"
+        smoothing: float = 0.0
+
+    new = {(key, value) for key, value, _ in required(Wider, "")} - {
+        (key, value) for key, value, _ in required(TrainParams, "")
+    }
+    assert new == {("flavour", "plain"), ("flavour", "odd"), ("smoothing", "on")}
