@@ -6,10 +6,13 @@ import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
+_MODULES = ["pytest", "tests.options", "tests.training.victim", "torch._dynamo", "torch.distributed.fsdp", "pandas"]
+"""What such functions use. The last three come with an optimizer's first step and with Arrow: a second of work."""
+
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
 if _FORKS:
-    _CONTEXT.set_forkserver_preload(["pytest", "tests.options", "tests.training.victim"])
+    _CONTEXT.set_forkserver_preload(_MODULES)
 
 
 def run_apart(function: Callable[..., None], *arguments: Any) -> int:

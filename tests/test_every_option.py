@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 import pytest
 import torch
-import transformers
 from pydantic import BaseModel
 
 from elek.errors import ParamsError
@@ -32,6 +31,8 @@ from elek.vocab.training import train_vocabulary
 from tests.apart import run_apart
 from tests.options import FILES, ROWS, Override, params_of, train, train_apart
 from tests.vocabulary import documents, write_dataset
+
+transformers = pytest.importorskip("transformers")
 
 
 def text() -> list[str]:
@@ -92,6 +93,7 @@ def test_every_option(name: str, fatal: str, projects: Any, tmp_path: Path) -> N
 
     victim = run_apart(train_apart, name, project, cut, tmp_path / "ckpt", log, fatal)
     assert victim == -signal.SIGKILL if sys.platform != "win32" else victim != 0
+    assert list((tmp_path / "ckpt").glob(f"*/.step-*.tmp/{fatal}")), "it died elsewhere"
     assert not cut.exists()
     second = run_apart(train_apart, name, project, cut, tmp_path / "ckpt", log, "")
     told = log.read_text(encoding="utf-8")

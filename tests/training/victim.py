@@ -40,8 +40,8 @@ def run(root: Path, out: Path, log: Path, death: str, changes: dict[str, Any]) -
 
     checkpoint._write = write_and_die
     trainer.Progress = DyingProgress  # type: ignore[misc]
-    with log.open("w", encoding="utf-8", buffering=1) as sys.stderr:
-        try:
-            save_model(out, run.run().model)
-        except ElekError as error:
-            raise SystemExit(error.exit_code) from None
+    sys.stderr = log.open("w", encoding="utf-8", buffering=1)
+    try:
+        save_model(out, run.run().model)
+    except ElekError as error:
+        raise SystemExit(error.exit_code) from None
