@@ -15,37 +15,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from elek.errors import ParamsError
 from elek.model import attention, memory
-from elek.model.config import OPTIONS, ModelConfig, ModelShape
+from elek.model.config import ModelConfig, ModelShape
 from elek.model.explain import explain, forward_flops
 from elek.model.files import load_model, save_model
 from elek.model.transformer import Transformer, initialise
 from elek.params import parse
 from elek.training.params import TrainParams
 from elek.training.trainer import Trainer
-from tests.model.text import VOCAB, characters, unigram_entropy
+from tests.model.text import VOCAB, characters
+from tests.options import SHAPES
 
 SIZES: dict[str, Any] = {"context": 32, "layers": 1, "width": 32, "heads": 2}
-CHOICES: dict[str, dict[str, Any]] = {
-    "llama": {},
-    "grouped": {"heads": 4, "kv_heads": 2},
-    "layernorm": {"norm": "layernorm"},
-    "bias": {"bias": True},
-    "gelu": {"mlp": "gelu"},
-    "learned": {"positions": "learned"},
-    "sinusoidal": {"positions": "sinusoidal"},
-    "no positions": {"positions": "none"},
-    "qk_norm": {"qk_norm": True},
-    "untied": {"tie_embeddings": False},
-    "document masking": {"document_masking": True},
-    "documents, learned": {"document_masking": True, "positions": "learned"},
-    "dropout": {"dropout": 0.1},
-    "gpt2": {"norm": "layernorm", "positions": "learned", "mlp": "gelu", "bias": True},
-}
 CASES = [
     pytest.param(objective, choice, id=f"{objective}-{name}")
     for objective in ("causal", "masked")
-    for name, choice in CHOICES.items()
-    if (objective, name) != ("masked", "no positions")
+    for name, choice in SHAPES.items()
+    if (objective, name) != ("masked", "no-positions")
 ]
 every_option = pytest.mark.parametrize(("objective", "choice"), CASES)
 
@@ -85,15 +70,6 @@ def make_trainer(params: TrainParams, root: Path | None = None) -> Trainer:
     return Trainer(params, config, characters(0, 40_000), characters(40_000, 46_000), root)
 
 
-def test_every_value_is_in_the_list() -> None:
-    """An option that is added must be added to the tests."""
-    tested = {(name, value) for choice in CHOICES.values() for name, value in choice.items()}
-    for name, field in ModelShape.model_fields.items():
-        values = getattr(field.annotation, "__args__", (True, False) if field.annotation is bool else ())
-        for value in values if name in OPTIONS and name != "depth" else ():
-            assert value == field.default or (name, value) in tested, f"{name}: {value}"
-
-
 @every_option
 def test_forward_backward_and_file(objective: str, choice: dict[str, Any], tmp_path: Path) -> None:
     """Logits of the promised shape, a gradient for every weight, the promised count of them; saved and loaded whole."""
@@ -113,10 +89,10 @@ def test_forward_backward_and_file(objective: str, choice: dict[str, Any], tmp_p
     assert torch.equal(loaded(tokens), model(tokens))
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_a_cache_changes_no_logits(name: str) -> None:
     """One by one or in pieces as all at once; beyond the context nothing is made up."""
-    model, tokens = build("causal", CHOICES[name]), tokens_of(2, 12)
+    model, tokens = build("causal", SHAPES[name]), tokens_of(2, 12)
     cache = model.new_cache(batch=2)
     found = torch.cat([model(piece, cache) for piece in tokens.split([5, 1, 1, 4, 1], dim=1)], dim=1)
     assert (found - model(tokens)).abs().max() < 1e-5
@@ -167,41 +143,6 @@ def test_plain_products_equal_pytorchs_kernel(causal: bool, documents: bool, len
         assert torch.allclose(one, other, atol=1e-5)
 
 
-@every_option
-def test_it_learns_from_real_text(objective: str, choice: dict[str, Any]) -> None:
-    """On text that it has not seen, better than who knows only how often each character comes in that very text."""
-    trained = make_trainer(make_params(objective, choice, steps=50 if objective == "causal" else 80)).run()
-    loss = trained.history[-1].validation_loss
-    assert loss is not None
-    assert loss < unigram_entropy(characters(40_000, 46_000))
-
-
-@pytest.mark.parametrize("choice", [{}, {"dropout": 0.3, "document_masking": True, "positions": "learned"}])
-@pytest.mark.parametrize("objective", ["causal", "masked"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_run_that_goes_on_ends_in_the_same_bits(
-    objective: str, choice: dict[str, Any], precision: str, tmp_path: Path
-) -> None:
-    """Also with masks and with dropout, whose draws are keyed, with gradients added up; and so does a second run."""
-    params = make_params(
-        objective, choice, steps=6, batch=6, micro_batch=4, checkpoint_every=2, history_every=1, precision=precision
-    )
-    whole, again, cut = make_trainer(params), make_trainer(params), make_trainer(params, tmp_path)
-    losses = [trainer.run().history[-1] for trainer in (whole, again)]
-    assert losses[0] == losses[1]
-    for _ in range(4):
-        cut._step()
-    cut._save()
-    torch.rand(7)
-    resumed = make_trainer(params, tmp_path)
-    assert resumed.run().history[-1] == losses[0]
-    for one, other, third in zip(
-        *(trainer.model.state_dict().values() for trainer in (whole, again, resumed)), strict=True
-    ):
-        assert torch.equal(one, other)
-        assert torch.equal(one, third)
-
-
 def test_dropout_touches_no_measurement() -> None:
     """Validation sees the whole model, and as often as one likes."""
     trainer = make_trainer(make_params("causal", {"dropout": 0.5}))
@@ -226,7 +167,7 @@ def test_operations_are_those_that_torch_counts(objective: str, choice: dict[str
 
 MEMORY = [
     ("causal", {}, {}),
-    ("causal", CHOICES["gpt2"], {"precision": "bf16"}),
+    ("causal", SHAPES["gpt2"], {"precision": "bf16"}),
     ("causal", {"kv_heads": 1}, {"micro_batch": 2, "precision": "bf16"}),
     ("causal", {"document_masking": True}, {"batch": 1, "micro_batch": 1}),
     ("masked", {}, {"optimizer": {"name": "adamw"}}),

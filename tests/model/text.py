@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from pydoc_data.topics import topics
 
@@ -21,9 +20,3 @@ def characters(first: int, last: int) -> ArrayStream:
     tokens = np.frombuffer(text, dtype=np.uint8).astype(np.uint16) + SPECIALS
     tokens[::200] = 1  # <s>
     return ArrayStream(tokens, length=200, vocab_size=VOCAB)
-
-
-def unigram_entropy(stream: ArrayStream) -> float:
-    """Nats per token of who knows how often each comes in this very text, and nothing else."""
-    shares = np.bincount(stream.tokens) / len(stream.tokens)
-    return -sum(share * math.log(share) for share in shares if share)

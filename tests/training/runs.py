@@ -26,5 +26,5 @@ def make_trainer(root: Path | None = None, **changes: Any) -> Trainer:
         "checkpoint_every": 4,
     }
     params = TrainParams.model_validate({**values, **changes})
-    config = ModelConfig(vocab_size=VOCAB, **params.model.model_dump())
+    config = ModelConfig(vocab_size=VOCAB, objective=params.objective, **params.model.model_dump())
     return Trainer(params, config, chain(4000), chain(800, seed=1), root)

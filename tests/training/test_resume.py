@@ -6,84 +6,25 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from itertools import cycle
 from pathlib import Path
 
 import pytest
-import torch
 
 from elek.errors import TrainingError
 from elek.training import checkpoint
 from elek.training.trainer import Trainer
-from tests.conftest import ROOT
-from tests.training.options import ACCUMULATED, OPTIONS
+from tests.apart import run_apart
+from tests.training import victim
 from tests.training.runs import make_trainer
 from tests.training.stream import chain
 from tests.training.test_trainer import same, weights
 
 
-class Crash(BaseException):
-    """Stands for the end of the process."""
-
-
-def crash_when(monkeypatch: pytest.MonkeyPatch, where: Callable[[Path], bool]) -> None:
-    """End the run when a checkpoint has written the first file for which `where` holds."""
-    write = checkpoint._write
-
-    def write_and_crash(path: Path, content: bytes) -> None:
-        write(path, content)
-        if where(path):
-            raise Crash
-
-    monkeypatch.setattr(checkpoint, "_write", write_and_crash)
-
-
 def steps_of(trainer: Trainer) -> list[str]:
     assert trainer.checkpoints is not None
     return sorted(path.name for path in trainer.checkpoints.folder.iterdir() if path.is_dir())
-
-
-@pytest.mark.parametrize(
-    ("option", "file"), zip(OPTIONS, cycle(["tensors.safetensors", "state.json", "manifest.json"]), strict=False)
-)
-def test_a_crash_inside_a_checkpoint_costs_nothing_but_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, file: str
-) -> None:
-    """Weights, optimizer and every other state of the run that went on are those of the run that was not cut."""
-    monkeypatch.setattr("elek.training.guard.LEAST_RISE", 0.0)
-    options = {**OPTIONS[option], **ACCUMULATED}
-    whole = make_trainer(**options)
-    trained = whole.run()
-    every = whole.params.checkpoint_every
-    first = make_trainer(tmp_path, **options)
-    with monkeypatch.context() as patch:
-        crash_when(patch, lambda path: path.name == file and f"{2 * every:08d}" in path.parent.name)
-        with pytest.raises(Crash):
-            first.run()
-    second = make_trainer(tmp_path, **options)
-    again = second.run()
-    assert again.history == trained.history
-    assert again.spikes == trained.spikes
-    assert (again.step, again.validation_loss) == (trained.step, trained.validation_loss)
-    assert same(dict(again.model.state_dict()), dict(trained.model.state_dict()))
-    assert states(second) == states(whole)
-    for one, other in zip(second.optimizers, whole.optimizers, strict=True):
-        for number, values in one.state_dict()["state"].items():
-            for key, tensor in values.items():
-                assert torch.equal(tensor, other.state_dict()["state"][number][key])
-    if option == "skip":
-        steps = [spike.step for spike in trained.spikes]
-        assert min(steps) <= 2 * every < max(steps)
-
-
-def states(trainer: Trainer) -> list[object]:
-    """What a run knows besides its tensors."""
-    patience = trainer.patience.state() if trainer.patience else None
-    return [trainer.guard.state(), trainer.scaler.state() if trainer.scaler else None, patience]
 
 
 def test_the_loss_scale_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,32 +188,29 @@ def test_training_works_outside_the_main_thread() -> None:
     assert errors == []
 
 
-def start(tmp_path: Path, out: str, precision: str, death: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.training.victim", str(tmp_path / f"{out}.ckpt"), str(tmp_path / out)]
-    return subprocess.run(
-        [*command, precision, death], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-
-
 DEATHS = ("step:7", "tensors:10", "manifest:15", "term:18", "never")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("precision", "deaths"), [("fp32", DEATHS), ("bf16", DEATHS), ("fp16", ("tensors:10", "never"))]
-)
+@pytest.mark.parametrize("objective", ["causal", "masked"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_process_killed_again_and_again_ends_in_the_same_bytes(
-    tmp_path: Path, precision: str, deaths: tuple[str, ...]
+    tmp_path: Path, objective: str, precision: str
 ) -> None:
     """kill -9 between checkpoints, in the middle of one, at its very end, and a SIGTERM: one model.safetensors."""
-    assert start(tmp_path, "whole", precision, "never").returncode == 0
+    log, changes = tmp_path / "log", {"objective": objective, "precision": precision}
+
+    def run(out: str, death: str) -> int:
+        return run_apart(victim.run, tmp_path / f"{out}.ckpt", tmp_path / out, log, death, changes)
+
+    assert run("whole", "never") == 0
     goings_on = []
-    for death in deaths:
-        done = start(tmp_path, "cut", precision, death)
-        assert (done.returncode == 0) == (death == "never"), done.stderr
-        goings_on += [line for line in done.stderr.splitlines() if "going on" in line]
+    for death in DEATHS:
+        code, told = run("cut", death), log.read_text(encoding="utf-8")
+        assert (code == 0) == (death == "never"), told
+        goings_on += [line for line in told.splitlines() if "going on" in line]
         if death.startswith("term") and sys.platform != "win32":
-            assert done.returncode == TrainingError.exit_code
+            assert code == TrainingError.exit_code
     steps = [int(line.rsplit(maxsplit=1)[-1]) for line in goings_on]
     # A checkpoint is written while training goes on: a kill soon after may find it unfinished, and the one before.
     assert steps

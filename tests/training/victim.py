@@ -1,9 +1,4 @@
-"""A training run in a process of its own, which kills itself where it is told: `python -m tests.training.victim`.
-
-Arguments: folder for checkpoints, folder for the model, precision, and where to die: `step:7` after the seventh
-step, `tensors:10` or `manifest:10` inside the checkpoint of step 10 when that file was written, `term:7` for a
-SIGTERM to itself in the seventh step, `never`.
-"""
+"""A training run as the whole of a process, which kills itself where it is told; see `tests.apart`."""
 
 from __future__ import annotations
 
@@ -11,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,9 +16,13 @@ from elek.training import checkpoint, trainer
 from tests.training.runs import make_trainer
 
 
-def main() -> None:
-    root, out, precision, death = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-    run = make_trainer(root, precision=precision, steps=24, checkpoint_every=5, batch=6, micro_batch=2)
+def run(root: Path, out: Path, log: Path, death: str, changes: dict[str, Any]) -> None:
+    """Train to the end, checkpoints in `root`, the model into `out`, what is said into `log`.
+
+    `death` is `step:7` for SIGKILL after the seventh step, `tensors:10` or `manifest:10` for one inside the checkpoint
+    of step 10 when that file was written, `term:7` for a SIGTERM in the seventh step, `never`.
+    """
+    run = make_trainer(root, **{"steps": 24, "checkpoint_every": 5, "batch": 6, "micro_batch": 2, **changes})
     kind, _, number = death.partition(":")
     write = checkpoint._write
 
@@ -40,12 +40,8 @@ def main() -> None:
 
     checkpoint._write = write_and_die
     trainer.Progress = DyingProgress  # type: ignore[misc]
+    sys.stderr = log.open("w", encoding="utf-8", buffering=1)
     try:
         save_model(out, run.run().model)
     except ElekError as error:
-        sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
-
-
-if __name__ == "__main__":
-    main()
