@@ -89,7 +89,14 @@ def _rows() -> dict[str, Override]:
         "whole-words": {**MASKED, "masking": {"share": 0.4, "whole_words": True}},
         "auto": {"precision": "auto"},
         "activation-checkpointing": {"activation_checkpointing": True, "model": {"layers": 2, "dropout": 0.1}},
-        "patience": {"validation": {"every": 4, "patience": 3}, "schedule": {"kind": "constant"}},
+        # The rate rises until what was learned is lost: the best weights come early, and the stop late.
+        "patience": {
+            "validation": {"every": 2, "windows": 20, "patience": 12},
+            "schedule": {"kind": "constant", "warmup": 1.0},
+            "optimizer": {"learning_rate": 1.0, "matrix_learning_rate": 0.5},
+            "steps": 40,
+            "checkpoint_every": 16,
+        },
         "skip": {"on_spike": "skip", "spike_window": 8, "spike_factor": 0.2, "checkpoint_every": 12},
         "ignore": {"on_spike": "ignore", "spike_window": 8, "spike_factor": 0.2, "checkpoint_every": 12},
         "compile": {"compile": True, "micro_batch": 6},  # one shape to compile for

@@ -101,9 +101,11 @@ def test_every_option(name: str, fatal: str, projects: Any, tmp_path: Path) -> N
     assert f"going on from the checkpoint of step {params.checkpoint_every}\n" in told
     for file in ("model.safetensors", "state.json", "state.safetensors"):
         assert (whole / file).read_bytes() == (cut / file).read_bytes(), file
-    if params.on_spike != "stop":
+    if params.on_spike != "stop":  # there were some on both sides of the checkpoint
         steps = [spike.step for spike in trained.spikes]
         assert min(steps) <= params.checkpoint_every < max(steps)
+    if params.validation.patience:  # so does the wait for better weights than the best
+        assert trained.step <= params.checkpoint_every < trained.history[-1].step < params.steps
 
     if export(project, trained.model, tmp_path / "export", ROWS[name]):
         check_export(project, trained.model, tmp_path / "export")
