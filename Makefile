@@ -16,7 +16,7 @@ run: $(VENV)/.stamp
 	$(BIN)/elek run
 
 test: $(VENV)/.stamp
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.stamp
 	$(BIN)/ruff check .
