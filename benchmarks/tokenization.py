@@ -66,7 +66,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         dataset = write_parts(folder / "split", table)
-        (folder / "vocab").mkdir()
+        for name in ("vocab", "warm"):
+            (folder / name).mkdir()
         model, _ = train_vocabulary(dataset, VocabParams(size=options.size, max_megabytes=30))
         vocab = folder / "vocab" / "tokenizer.model"
         vocab.write_bytes(model)
