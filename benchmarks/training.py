@@ -33,7 +33,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from elek.export.weights import llama_config, llama_state
+from elek.export.classes import hub_class
+from elek.export.weights import hub_state
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
 from elek.shards import TokenShards
@@ -132,9 +133,11 @@ class HuggingFace(Contestant):
         from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, TrainingArguments
         from transformers import Trainer as Theirs
 
-        self.model = LlamaForCausalLM(LlamaConfig(**llama_config(self.config)))
+        hub = hub_class(self.config)
+        self.model = LlamaForCausalLM(LlamaConfig(**hub.config_json(self.config)))
         ours = initialise(Transformer(self.config), self.params.seed)
-        self.model.load_state_dict(llama_state(ours), strict=False)
+        named = self.model.load_state_dict(hub_state(ours, hub), strict=False)
+        assert not named.unexpected_keys and set(named.missing_keys) <= {"lm_head.weight"}, named  # tied: once
         self.model.tie_weights()
         go, done = threading.Semaphore(0), threading.Semaphore(0)
         failed: list[BaseException] = []
