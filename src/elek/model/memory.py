@@ -107,11 +107,13 @@ def _storage(tensor: torch.Tensor) -> int:
 
 
 def loss_bytes(config: ModelConfig, targets: int, precision: Precision) -> int:
-    """What head and loss need beside the states: two gradients, and a chunk of logits (see `elek.training.loss`)."""
+    """What head and loss need beside the states: two gradients, a chunk of logits, and some of theirs
+    (see `elek.training.loss`)."""
     number = 4 if precision == "fp32" else 2
     states, weight = targets * config.width * number, config.vocab_size * config.width * 4
     chunk = min(1 << 21, targets * config.vocab_size) * (4 + 4)
-    return 2 * states + weight + max(chunk, states + weight)
+    held = min(4 << 21, targets * config.vocab_size) * number
+    return 2 * states + weight + max(chunk + held, states + weight)
 
 
 def optimizer_bytes(config: ModelConfig, optimizer: str, precision: Precision) -> int:

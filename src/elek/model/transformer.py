@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.model.attention import attend, visible
 from elek.model.config import ModelConfig
+from elek.model.norms import RMSNorm, for_products, make_norm
 from elek.model.positions import places, rotary_tables, rotate, sinusoids
 
 
@@ -41,13 +42,6 @@ class KVCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
 
-def make_norm(config: ModelConfig) -> nn.Module:
-    """The norm of the residual stream."""
-    if config.norm == "layernorm":
-        return nn.LayerNorm(config.width, eps=config.norm_eps, bias=config.bias)
-    return nn.RMSNorm(config.width, eps=config.norm_eps)
-
-
 class Attention(nn.Module):
     """Self-attention: every token takes up what it needs from itself and those that it may see."""
 
@@ -60,8 +54,8 @@ class Attention(nn.Module):
         self.value = nn.Linear(config.width, config.kv_heads * config.head_dim, bias=config.bias)
         self.output = nn.Linear(config.heads * config.head_dim, config.width, bias=config.bias)
         if config.qk_norm:
-            self.query_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
-            self.key_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+            self.query_norm = RMSNorm(config.head_dim, eps=config.norm_eps)
+            self.key_norm = RMSNorm(config.head_dim, eps=config.norm_eps)
         self.qk_norm, self.rope = config.qk_norm, config.positions == "rope"
 
     def forward(
@@ -111,8 +105,9 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, cache: KVCache | None = None, seen: Tensor | None = None
     ) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), cos, sin, cache, seen))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
+        normed = for_products(self.attention_norm(x))
+        x = x + self.dropout(self.attention(normed, cos, sin, cache, seen))
+        return x + self.dropout(self.feed_forward(for_products(self.feed_forward_norm(x))))  # type: ignore[no-any-return]
 
 
 class Transformer(nn.Module):

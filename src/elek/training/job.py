@@ -18,6 +18,7 @@ from elek.training.history import Trained, to_csv
 from elek.training.masking import Words
 from elek.training.parallel import join
 from elek.training.params import TrainParams
+from elek.training.runtime import keep_memory
 from elek.training.trainer import Trainer
 from elek.training.watching import LiveCurve, measured_peak
 from elek.vocab.tokenizer import Tokenizer
@@ -34,6 +35,7 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
     The first process writes model.safetensors, config.json and history.csv into `out`. Returns `metrics` for
     reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
     """
+    keep_memory()
     world = join(params.distributed.kind)
     try:
         tokens = TokenShards(shards / "train")

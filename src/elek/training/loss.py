@@ -18,32 +18,42 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 CHUNK_NUMBERS = 1 << 21
 """Logits in a chunk: 8 MiB of float32."""
 
+CHUNKS = 4
+"""Chunks whose gradients are kept, in the products' type, for one product each: to add to the weight's gradient
+costs as much as to read and write all of it."""
+
 
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None, training: bool
     ) -> Tensor:
-        rows = states.shape[0]
+        rows, vocabulary = states.shape[0], weight.shape[0]
         matrix = weight.to(states.dtype)
         grad_states = torch.empty_like(states) if training else states.new_empty(0)
         grad_weight = torch.zeros_like(weight) if training else weight.new_empty(0)
         total = torch.zeros((), dtype=torch.float32, device=states.device)
-        step = max(1, CHUNK_NUMBERS // weight.shape[0])
-        for start in range(0, rows, step):
-            piece, wanted = states[start : start + step], targets[start : start + step, None]
-            scores = F.log_softmax(F.linear(piece, matrix).float(), dim=-1)
-            right = scores.gather(1, wanted)
-            total -= right.sum() if shares is None else shares[start : start + step] @ right[:, 0]
-            if not training:
-                continue
-            gradient = scores.exp_()  # of the sum: each probability, less 1 where it is the target
-            gradient = gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0))
-            if shares is not None:
-                gradient *= shares[start : start + step, None]
-            gradient = gradient.to(states.dtype)
-            torch.mm(gradient, matrix, out=grad_states[start : start + step])
-            grad_weight += gradient.t() @ piece
+        step = max(1, CHUNK_NUMBERS // vocabulary)
+        held = states.new_empty(min(CHUNKS * step, rows), vocabulary) if training else states.new_empty(0)
+        for first in range(0, rows, CHUNKS * step):
+            last = min(first + CHUNKS * step, rows)
+            for start in range(first, last, step):
+                end = min(start + step, last)
+                wanted = targets[start:end, None]
+                scores = F.log_softmax(F.linear(states[start:end], matrix).float(), dim=-1)
+                right = scores.gather(1, wanted)
+                total -= right.sum() if shares is None else shares[start:end] @ right[:, 0]
+                if not training:
+                    continue
+                gradient = scores.exp_()  # of the sum: each probability, less 1 where it is the target
+                gradient = gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0))
+                if shares is not None:
+                    gradient *= shares[start:end, None]
+                held[start - first : end - first] = gradient
+            if training:
+                gradient = held[: last - first]
+                torch.mm(gradient, matrix, out=grad_states[first:last])
+                grad_weight += gradient.t() @ states[first:last]
         ctx.save_for_backward(grad_states, grad_weight)
         ctx.rows = rows if shares is None else 1
         mean: Tensor = total / ctx.rows
@@ -62,7 +72,7 @@ def head_loss(states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | 
     `shares`, float32 [N], weigh the targets; without them each has 1 / N.
 
     Products are made in the type of `states`; probabilities, the sum and the weight's gradient in float32.
-    Peak memory: one chunk of logits, and the gradients of both inputs.
+    Peak memory: one chunk of logits, CHUNKS of their gradients, and the gradients of both inputs.
     """
     loss: Tensor = _HeadLoss.apply(states, weight, targets, shares, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import platform
@@ -17,6 +18,7 @@ import torch
 import elek
 
 Precision = Literal["fp32", "bf16", "fp16"]
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -80,6 +82,17 @@ def has_compiler() -> bool:
     """Whether torch.compile finds the C++ compiler that it needs on a processor."""
     names = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
     return any(name and shutil.which(name) for name in names)
+
+
+def keep_memory() -> None:
+    """Have glibc keep what is freed: every step asks for the same sizes again, and the system clears each new page.
+
+    A tenth of a step on a processor. Elsewhere (musl, macOS, Windows) the allocator is left as it is.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _code_digest() -> str:
