@@ -28,7 +28,8 @@ def test_candidates_are_the_likeliest_that_fit() -> None:
     for text, spaced in (("The [MASK] ran", True), ("The far[MASK] ran", False)):
         ids = [1, *pieces.encode(text.partition("[")[0].rstrip()), 4, *pieces.encode(" ran"), 2]
         place = ids.index(4)
-        share = network(torch.tensor([ids]))[0, place].softmax(-1)
+        with torch.no_grad():
+            share = network(torch.tensor([ids]))[0, place].softmax(-1)
         found = fill(network, pieces, text, top_k=3).masks[0]
         fitting = [index for index in range(5, 700) if pieces.piece(index).startswith("\u2581") == spaced]
         best = sorted(fitting, key=lambda index: -share[index].item())[:3]
