@@ -40,36 +40,24 @@ _OPT_OUT = re.compile(
     rb"|user-agent:[ \t]*(?:" + _AI_BOTS + rb")[ \t]*\r?\n(?:[ \t]*(?:user-agent|crawl-delay):[^\n]{0,80}\n){0,8}"
     rb"[ \t]*disallow:[ \t]*/[ \t]*(?:\r?\n|$)"
 )
+_MINING = rb"text" + _GAP + rb"and" + _GAP + rb"data" + _GAP + rb"mining"
+_INTELLIGENCE = rb"artificial" + _GAP + rb"intelligence"
+_GATHERING = _MINING + rb"|(?:ai|" + _INTELLIGENCE + rb")" + _GAP + rb"training"
 _RESERVED = re.compile(
     # Article 4(3) of Directive (EU) 2019/790 in words, as publishers put it below their works.
     rb"(?:rights?|use|reproduction)[^\n.]{0,80}(?:reserved|prohibited|not"
     + _GAP
     + rb"(?:permitted|allowed))[^\n.]{0,60}"
-    rb"(?:text"
+    rb"(?:" + _GATHERING + rb")"
+    rb"|(?:"
+    + _GATHERING
+    + rb"|train[^\n.]{0,24}(?:ai|"
+    + _INTELLIGENCE
+    + rb"|language"
     + _GAP
-    + rb"and"
-    + _GAP
-    + rb"data"
-    + _GAP
-    + rb"mining|(?:ai|artificial"
-    + _GAP
-    + rb"intelligence)"
-    + _GAP
-    + rb"training)"
-    rb"|(?:text"
-    + _GAP
-    + rb"and"
-    + _GAP
-    + rb"data"
-    + _GAP
-    + rb"mining|(?:ai|artificial"
-    + _GAP
-    + rb"intelligence)"
-    + _GAP
-    + rb"training|train[^\n.]{0,24}"
-    rb"(?:ai|artificial" + _GAP + rb"intelligence|language" + _GAP + rb"models?))[^\n.]{0,60}"
+    + rb"models?))[^\n.]{0,60}"
     rb"(?:reserved|prohibited|forbidden|not" + _GAP + rb"(?:permitted|allowed))"
-    rb"|metin" + rb"[ \n]{1,3}ve[ \n]{1,3}veri[ \n]{1,3}madencili[^\n.]{0,80}(?:sakl|yasak|izin verilmez)"
+    rb"|metin[ \n]{1,3}ve[ \n]{1,3}veri[ \n]{1,3}madencili[^\n.]{0,80}(?:sakl|yasak|izin verilmez)"
     rb"|yapay[ \n]{1,3}zek[^\n.]{0,60}e\xc4\x9fit[^\n.]{0,60}(?:kullan\xc4\xb1lamaz|sakl|yasak|izin verilmez)"
 )
 # One of these stands in each match; looking for them costs next to nothing.
