@@ -22,6 +22,7 @@ def test_it_tells_how_it_is_called(
 ) -> None:
     """All that it imports is there, and `--help` says how to run it as a module of the package."""
     monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
     with pytest.raises(SystemExit) as left:
         runpy.run_module(f"benchmarks.{name}", run_name="__main__")
     assert left.value.code == 0
