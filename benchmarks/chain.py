@@ -1,4 +1,4 @@
-"""Where the time of `elek curate` goes, step by step, on one core: used by `benchmarks/curation.py`.
+"""Where the time of `elek curate` goes, step by step, on one core: used by `benchmarks.curation`.
 
 The chain itself runs, in this process, with a clock around each of its parts; what no clock is around (starting,
 the report, the manifest) is `everything else`. Seconds are of processor time.
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
-from corpora import write_jsonl
 
+from benchmarks.corpora import write_jsonl
 from elek import annotation
 from elek.curation import chain, output, page, running
 from elek.curation.settings import settings
@@ -32,7 +32,7 @@ class Clocks:
     """Seconds of processor time by name; a clock within a clock is taken out of the outer one."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inside: list[float] = []
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def measure(table: pa.Table, show: Callable[[str, float], None]) -> None:
             seconds = time.process_time() - start
         for label, spent in sorted(clocks.seconds.items()):
             show(f"  {label}", spent)
-        show("  everything else", seconds - clocks.seconds.total())
+        show("  everything else", seconds - sum(clocks.seconds.values()))
         show("elek curate, whole chain", seconds)
 
 

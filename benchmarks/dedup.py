@@ -1,9 +1,10 @@
 """How fast deduplication and decontamination are, on any corpus, on one core.
 
-    python benchmarks/dedup.py corpus.jsonl.zst [--documents 5000]
+    python -m benchmarks.dedup corpus.jsonl.zst [--limit 5000]
 
-Takes .jsonl, .jsonl.zst or .parquet with a column `text` (and `id`, where there is one). Each figure of ours is the
-best of three runs, after one that compiles; MB are 10⁶ bytes of UTF-8 text, seconds are of processor time.
+Takes JSON lines (also .zst), Parquet or a folder of parts, with a column `text` (and `id`, where there is one). Each
+figure of ours is the best of three runs, after one that compiles; MB are 10⁶ bytes of UTF-8 text, seconds are of
+processor time.
 
 Where datatrove is installed, its four MinHash steps run beside ours on the same documents: 14 bands of 8 rows over
 5 words, in this process, from documents in memory, with words separated by white space in place of spaCy's (which
@@ -14,7 +15,6 @@ take ten times as long). Both are held against every pair of texts of exact Jacc
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +27,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.clock import best
+from benchmarks.corpora import read
+from benchmarks.jaccard import similar_pairs
 from elek import passages
 from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
 from elek.decontamination import find
@@ -38,22 +41,7 @@ from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import from_binary, signatures
 from elek.removal import text_parts
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from corpora import read
-from jaccard import similar_pairs
-
 PART = 4_000_000  # bytes of text, as fetch.part_megabytes has it
-
-
-def best(function: Callable[[], Any], runs: int = 3) -> float:
-    """Seconds of processor time, the least of some runs after a first."""
-    function()
-    seconds = []
-    for _ in range(runs):
-        start = time.process_time()
-        function()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
 
 
 def line(what: str, seconds: float, documents: int, megabytes: float, note: str = "") -> None:
@@ -213,9 +201,9 @@ def datatrove(text: pa.Array, folder: Path) -> tuple[float, npt.NDArray[np.bool_
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--documents", type=int, help="only so many, the first of them")
+    parser.add_argument("--limit", type=int, help="documents to take")
     arguments = parser.parse_args()
-    table = read(arguments.corpus).slice(0, arguments.documents)
+    table = read(arguments.corpus, arguments.limit)
     pa.set_cpu_count(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         steps(table)

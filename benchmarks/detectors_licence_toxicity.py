@@ -1,6 +1,6 @@
 """How well licences and toxicity are told, beside a plain word list and a plain regular expression.
 
-    python benchmarks/detectors_licence_toxicity.py [--toxicity-en F] [--toxicity-tr F] [--licences F]
+    python -m benchmarks.detectors_licence_toxicity [--toxicity-en F] [--toxicity-tr F] [--licences F]
 
 Toxicity files are JSON Lines with `text`, `label` (0 or 1) and, where there is one, `category`; a licence file has
 `text` and `license` (what its maker called it: `GPL-2+`, `Expat`, `BSD-3-clause`…), of which the family counts. Rows
@@ -112,7 +112,7 @@ def toxicity(path: Path, lang: str) -> None:
             f"{name:26}{hits / max(1, hits + wrong):7.3f}{hits / max(1, sum(labels)):7.3f}{hits:6}{wrong:6}"
             f"{size / max(seconds, 1e-6):8.1f}"
         )
-    by_category = defaultdict(Counter)
+    by_category: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     for row, said_toxic in zip(rows, ours(texts, lang), strict=True):
         if row["label"] and row.get("category"):
             by_category[row["category"]][said_toxic] += 1

@@ -1,6 +1,6 @@
 """Precision and recall of the PII detectors and of language identification, beside a plain baseline.
 
-    python benchmarks/detectors_pii_language.py FILE.jsonl …
+    python -m benchmarks.detectors_pii_language FILE.jsonl …
 
 A file whose lines have `spans` ({"text", "spans": [{"type", "start", "end"}]}) is a PII set; a span counts as found
 when type, start and end agree. A file whose lines have `lang` ({"text", "lang", "subset"?}) is a language set.
@@ -12,9 +12,9 @@ Speed is processor time of one core.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -117,7 +117,7 @@ def pii(name: str, rows: list[dict[str, Any]]) -> None:
     seconds = time.process_time() - start
     seen = {s["type"] for row in rows for s in row["spans"]} | {span.type for spans in ours for span in spans}
     present = [kind for kind in PII_TYPES if kind in {KIND.get(alias) for alias in seen} | seen]
-    answers = {
+    answers: dict[str, list[Any]] = {
         "elek": ours,
         "word list": [behind_words(row["text"]) for row in rows],
         "regex": [plain_find(row["text"]) for row in rows],
@@ -134,7 +134,7 @@ def language(name: str, rows: list[dict[str, Any]]) -> None:
     labels, _ = identify(texts)
     seconds = time.process_time() - start
     gold, ours = [{row["lang"]} for row in rows], [{label} for label in labels.to_pylist()]
-    answers = {
+    answers: dict[str, list[Any]] = {
         "elek": ours,
         "word list": [{plain_identify(text)} for text in texts],
         "regex": [{letters_identify(text)} for text in texts],
@@ -150,9 +150,9 @@ def language(name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    for path in map(Path, sys.argv[1:]):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    for path in parser.parse_args().files:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         (pii if "spans" in rows[0] else language)(path.name, rows)
 

@@ -1,42 +1,45 @@
 """Tokens per second of one text, in float32, beside `transformers.generate` and llama.cpp on the same weights.
 
-    python -m benchmarks.generation                # 6 layers × 384 and 4 × 128, vocabulary 8000
+    python -m benchmarks.generation                # 6 layers × 384 and 4 × 128, the vocabulary of data/vocab
     python -m benchmarks.generation --batch 8      # several texts beside each other as well
     python -m benchmarks.generation --threads 1 --cpu    # on a busy machine: the process's own time
 
 Ours and transformers take turns on the same prompt; the ratio is the median over the pairs, and every pair's ids
-must be equal. llama.cpp reads a minimal GGUF file that is written here (its vocabulary is made up; prompts are
-ids), and is timed whole, prompt included, as the others are. Weights are random and large, so that what is likeliest
-depends on the text. Ours uses one thread whatever --threads says; the others use as many as that.
+must be equal. llama.cpp reads the GGUF file of `elek.export.gguf`, which wants a BPE vocabulary (`--vocab`), and is
+timed whole, prompt and loopback included. Weights are random and large, so that what is likeliest depends on the
+text. Ours uses one thread whatever --threads says; the others use as many as that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
-import re
 import statistics
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from elek.export.gguf import FILE_NAME, export_gguf
 from elek.export.weights import export_model
 from elek.generation import Sampling, generate, generate_batch
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
+from elek.vocab.tokenizer import Tokenizer
 
 SHAPES = {"6 × 384": (6, 384, 6), "4 × 128": (4, 128, 4)}
 
 
 def build(layers: int, width: int, heads: int, vocab: int, context: int) -> Transformer:
     config = ModelConfig(vocab_size=vocab, context=context, layers=layers, width=width, heads=heads)
-    model = initialise(Transformer(config), seed=1).eval()
+    model = initialise(Transformer(config), seed=1)
+    model.eval()
     for parameter in model.parameters():
         parameter.data.mul_(3 if parameter.dim() > 1 else 1)
     return model
@@ -47,7 +50,8 @@ def hub(model: Transformer) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         export_model(Path(folder), model)
-        return LlamaForCausalLM.from_pretrained(folder).eval()
+        model_of_theirs: Any = LlamaForCausalLM.from_pretrained(folder)
+        return model_of_theirs.eval()
 
 
 def ours(model: Transformer, prompt: list[int], new: int) -> list[int]:
@@ -67,61 +71,8 @@ def theirs(model: Any, prompt: list[int], new: int) -> list[int]:
     return ids
 
 
-def write_gguf(path: Path, model: Transformer) -> None:
-    """The model as llama.cpp reads it. It turns neighbours as pairs, where we turn halves: rows are permuted."""
-    import gguf
-
-    config = model.config
-    writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(config.context)
-    writer.add_embedding_length(config.width)
-    writer.add_block_count(config.layers)
-    writer.add_feed_forward_length(config.ffn)
-    writer.add_head_count(config.heads)
-    writer.add_head_count_kv(config.kv_heads)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("llama")
-    control = [b"<unk>", b"<s>", b"</s>", b"<pad>", b"<mask>"]
-    names = control + [f"token{index}".encode() for index in range(len(control), config.vocab_size)]
-    writer.add_token_list(names)
-    writer.add_token_scores([0.0] * len(names))
-    writer.add_token_types([3] * len(control) + [1] * (len(names) - len(control)))
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    parts = {
-        "attention_norm": "attn_norm",
-        "attention.query": "attn_q",
-        "attention.key": "attn_k",
-        "attention.value": "attn_v",
-        "attention.output": "attn_output",
-        "feed_forward_norm": "ffn_norm",
-        "feed_forward.gate": "ffn_gate",
-        "feed_forward.up": "ffn_up",
-        "feed_forward.down": "ffn_down",
-    }
-    for name, tensor in model.state_dict().items():
-        array = tensor.numpy()
-        if not name.startswith("blocks."):
-            target = {"embedding.weight": "token_embd.weight", "norm.weight": "output_norm.weight"}
-            writer.add_tensor(target.get(name, "output.weight"), array)
-            continue
-        _, layer, rest = name.split(".", 2)
-        part = rest.removesuffix(".weight")
-        if part in ("attention.query", "attention.key"):
-            pairs = array.reshape(-1, 2, config.head_dim // 2, config.width)
-            array = np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(array.shape)
-        writer.add_tensor(f"blk.{layer}.{parts[part]}.weight", array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
 def llama_cpp(
-    model: Transformer, prompt: list[int], new: int, rounds: int, clock: Callable[[], float]
+    model: Transformer, tokenizer: Tokenizer, prompt: list[int], new: int, rounds: int, clock: Callable[[], float]
 ) -> tuple[float, list[int]] | str:
     """Tokens per second and ids, or why there is no figure."""
     try:
@@ -129,11 +80,10 @@ def llama_cpp(
     except ImportError:
         return "xllamacpp is not installed"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.gguf"
-        write_gguf(path, model)
+        export_gguf(Path(folder), model, tokenizer, "benchmark")
         params = xllamacpp.CommonParams()
         params.verbosity = -1
-        params.model.path = str(path)
+        params.model.path = str(Path(folder) / FILE_NAME)
         params.n_ctx = model.config.context
         params.n_parallel = 1
         params.warmup = True
@@ -141,21 +91,24 @@ def llama_cpp(
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # it keeps halves
         params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         server = xllamacpp.Server(params)
+        asked = {
+            "prompt": prompt,
+            "n_predict": new,
+            "temperature": 0.0,
+            "samplers": ["temperature"],
+            "ignore_eos": True,
+            "cache_prompt": False,
+            "return_tokens": True,
+        }
+        request = urllib.request.Request(  # noqa: S310 - the loopback
+            f"{server.listening_address}/completion", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+        )
         speeds, ids = [], []
         for _ in range(rounds):
             start = clock()
-            answer = server.handle_completions(
-                {
-                    "prompt": prompt,
-                    "n_predict": new,
-                    "temperature": 0.0,
-                    "samplers": ["temperature"],
-                    "ignore_eos": True,
-                    "cache_prompt": False,
-                }
-            )
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=600) as answer:
+                ids = json.load(answer)["tokens"]
             speeds.append(new / (clock() - start))
-            ids = [int(number) for number in re.findall(r"token(\d+)", answer["choices"][0]["text"])]
         del server
         return statistics.median(speeds), ids
 
@@ -167,7 +120,7 @@ def agree(first: list[int], second: list[int]) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vocab", type=int, default=8000)
+    parser.add_argument("--vocab", type=Path, default=Path("data/vocab"), help="a tokenizer.model, or its folder")
     parser.add_argument("--context", type=int, default=256)
     parser.add_argument("--prompt", type=int, default=16)
     parser.add_argument("--new", type=int, default=128)
@@ -179,13 +132,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.cpu else time.perf_counter
+    tokenizer = Tokenizer.load(options.vocab)
     print(f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, torch {torch.__version__}")
     print(f"prompt {options.prompt}, {options.new} new tokens, greedy, float32, {options.pairs} pairs")
     for name, (layers, width, heads) in SHAPES.items():
-        model = build(layers, width, heads, options.vocab, options.context)
+        model = build(layers, width, heads, tokenizer.size, options.context)
         exported = hub(model)
         generator = torch.Generator().manual_seed(2)
-        prompt = torch.randint(5, options.vocab, (options.prompt,), generator=generator).tolist()
+        prompt = torch.randint(5, tokenizer.size, (options.prompt,), generator=generator).tolist()
         ours(model, prompt, 2), theirs(exported, prompt, 2)  # compiled, and warm
         mine, other = [], []
         for _ in range(options.pairs):
@@ -202,7 +156,7 @@ def main() -> None:
         print(f"  transformers.generate  {statistics.median(other):>8,.0f} tokens/s, the same ids")
         print(f"  ratio                  {ratio:>8.1f} × (median of pairs)")
         if not options.no_llama_cpp:
-            found = llama_cpp(model, prompt, options.new, options.pairs, clock)
+            found = llama_cpp(model, tokenizer, prompt, options.new, options.pairs, clock)
             if isinstance(found, str):
                 print(f"  llama.cpp              {found}")
             else:

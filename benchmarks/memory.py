@@ -1,4 +1,4 @@
-"""What `elek curate` holds in memory as its input grows: used by `benchmarks/curation.py --part memory`.
+"""What `elek curate` holds in memory as its input grows: used by `benchmarks.curation --part memory`.
 
 A corpus is repeated with salt, so that no copy is a duplicate of another, and half of its documents are given a
 licence that stays, so that there is something to deduplicate. The command runs over it with two workers, and the

@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +90,9 @@ def main() -> None:
         threads = sorted({1, 2, 4, os.cpu_count() or 1})
         ways: dict[str, Callable[[], object]] = {f"ours, into shards, {options.workers} processes": shards}
         for number in threads:
-            ways[f"sentencepiece lists, {number} threads"] = lambda n=number: processor.encode(texts, num_threads=n)
-            ways[f"sentencepiece numpy, {number} threads"] = lambda n=number: processor.encode(
-                texts, return_type="numpy", num_threads=n
-            )
+            encode = partial(processor.encode, texts, num_threads=number)
+            ways[f"sentencepiece lists, {number} threads"] = encode
+            ways[f"sentencepiece numpy, {number} threads"] = partial(encode, return_type="numpy")
         tokenize_part(TokenizeTask(dataset.path(0), folder / "warm", 0, vocab, tokenizer.sha256))  # compiles once
         best = dict.fromkeys(ways, float("inf"))
         for _ in range(options.rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from elek import servers
-from elek.processes import start, stop
+from elek.processes import signals_raise, start, stop
 
 CHILD = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN);"
@@ -65,3 +66,14 @@ def test_servers_are_known_while_their_owner_lives(tmp_path: Path) -> None:
     assert servers.addresses(tmp_path) == {}
     servers.forget(tmp_path)
     assert servers.addresses(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGBREAK" if sys.platform == "win32" else "SIGHUP"])
+def test_a_signal_that_asks_us_to_end_is_an_exception(name: str) -> None:
+    """`finally` blocks run, the exit code tells the signal, and the former handler comes back."""
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as left, signals_raise():
+        signal.raise_signal(number)
+    assert left.value.code == 128 + number
+    assert signal.getsignal(number) == before

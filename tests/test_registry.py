@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from elek.errors import DataError, ParamsError
 from elek.params import parse
 from elek.registry import Outcome, RegisterParams, register
 from elek.tracking.store import Version, open_store
-from tests.project import git, run
+from tests.project import git
 from tests.registered import commit, held_out, make_trained_project, relock, set_params, train
 
 
@@ -151,15 +150,15 @@ def test_a_gate_without_its_measure_refuses(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_database_is_filled_again(project: Path) -> None:
+def test_a_lost_database_is_filled_again(registered: tuple[Path, Outcome], tmp_path: Path) -> None:
     """With mlflow.db gone the same model is registered anew, and works."""
-    script = "from pathlib import Path; from elek.registry import register; register(Path.cwd())"
-    for _ in range(2):  # in processes of their own, as users run them: this one would keep the deleted file open
-        run(project, sys.executable, "-c", script)
-        outcome = registry.last_outcome(project)
-        assert outcome is not None
-        assert (outcome.state, outcome.version, outcome.aliases) == ("Registered", 1, ("champion",))
-        (project / "mlflow.db").unlink()
+    # In a copy, whose database this process never had open: it would keep a deleted file.
+    project = Path(shutil.copytree(registered[0], tmp_path / "copy"))
+    (project / "mlflow.db").unlink()
+    outcome = register(project)
+    assert (outcome.state, outcome.version, outcome.aliases) == ("Registered", 1, ("champion",))
+    assert registry.last_outcome(project) == outcome
+    assert register(project).state == "Found"
 
 
 def test_no_model_is_said_and_not_hidden(project: Path) -> None:

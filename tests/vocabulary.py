@@ -17,7 +17,7 @@ from elek.vocab.training import train_vocabulary
 from tests.corpus import document
 
 PARAMS = """\
-execution: {workers: %(workers)d}
+execution: {workers: 1}
 fetch: {sources: {}}
 vocab: {kind: bpe, size: 700}
 evaluate:
@@ -70,9 +70,9 @@ def tokenizer(kind: str = "bpe", size: int = 700) -> Tokenizer:
         return Tokenizer(train_vocabulary(dataset, VocabParams(kind=kind, size=size))[0])  # type: ignore[arg-type]
 
 
-def write_project(folder: Path, workers: int = 1) -> None:
+def write_project(folder: Path) -> None:
     """params.yaml and data/split of a project: training text in three parts, an empty evaluation set."""
-    (folder / "params.yaml").write_text(PARAMS % {"workers": workers}, encoding="utf-8", newline="\n")
+    (folder / "params.yaml").write_text(PARAMS, encoding="utf-8", newline="\n")
     split = folder / "data" / "split"
     write_dataset(split / "train", [prose("en", 20), prose("tr", 20), prose("en", 20, first=20)])
     write_dataset(split / "validation", [pa.concat_tables([prose("en", 4, first=90), prose("tr", 4, first=90)])])

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from elek.cli import app, summary
+from elek.cli import app, main, summary
 from elek.dataset import write_json
 from tests.project import environment
 from tests.registered import make_trained_project
 
 
 def elek(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`elek …` in a process of its own."""
+    """`elek …` in that folder, in this process: what it prints, and its exit code."""
+    code: Any = 0
+    with (
+        contextlib.chdir(folder),
+        patch.object(sys, "argv", ["elek", *arguments]),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def elek_apart(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`elek …` in a process of its own, for commands that change their environment."""
     return subprocess.run(
         [sys.executable, "-m", "elek.cli", *arguments],
         cwd=folder,
@@ -106,12 +126,12 @@ def test_generate_without_a_model(tmp_path: Path) -> None:
 
 def test_doctor_outside_and_inside(trained: Path, tmp_path: Path) -> None:
     """Outside of a project the installation is checked and exit code 1 says that something is wrong."""
-    outside = elek(tmp_path, "doctor", "--json")
+    outside = elek_apart(tmp_path, "doctor", "--json")
     findings = {finding["topic"]: finding for finding in json.loads(outside.stdout)}
     assert outside.returncode == 1
     assert findings["project"]["state"] == "wrong"
     assert findings["python"]["state"] == "ok"
-    inside = elek(trained, "doctor")
+    inside = elek_apart(trained, "doctor")
     assert "params.yaml is valid" in inside.stdout
     assert "clean at" in inside.stdout
 

@@ -17,7 +17,10 @@ from elek.cli import app
 from elek.params import SECTIONS, validate
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "README.tr.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "README.tr.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 COMMAND: Any = typer.main.get_command(app)

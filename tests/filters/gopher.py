@@ -19,12 +19,3 @@ def failing(found: Filter, text: str, lang: str, params: BaseModel | None = None
     """The rules that the text fails, in order."""
     verdicts = decide(found, [text], [lang], params)
     return [verdict.rule.partition(".")[2] for verdict in verdicts if verdict.failed[0]]
-
-
-def reasons(found: Filter, texts: list[str], langs: list[str], params: BaseModel | None = None) -> list[str | None]:
-    """The first rule that each text fails, or None."""
-    result: list[str | None] = [None] * len(texts)
-    for verdict in reversed(decide(found, texts, langs, params)):
-        for row in verdict.failed.nonzero()[0]:
-            result[row] = verdict.rule.partition(".")[2]
-    return result

@@ -1,4 +1,5 @@
-"""C4: lines, the documents that they leave, and what is taken out of those that stay."""
+"""C4: lines, the documents that they leave, and what is taken out of those that stay. test_parity holds them
+against datatrove."""
 
 from __future__ import annotations
 
@@ -7,8 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from datatrove.data import Document
-from datatrove.pipeline.filters import c4_filters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +15,7 @@ from elek.filtering import Batch, FilterParams, FilterSettings, decide
 from elek.filters.c4 import C4
 from elek.params import parse
 from elek.removal import cut
-from tests.filters.gopher import failing, reasons
+from tests.filters.gopher import failing
 from tests.kernels import reference
 from tests.kernels.strategies import large, pages, texts
 
@@ -144,37 +143,3 @@ def test_sentences_by_example(line: str, count: int) -> None:
     assert reference.sentences(line) == count
     (lines,) = signals([line])["c4.lines"].to_pylist()
     assert [item["sentences"] for item in lines] == ([count] if line else [])
-
-
-NAMES = {"lorem_ipsum": "max_lorem_ipsum", "curly_bracket": "max_curly_brackets", "too_few_sentences": "min_sentences"}
-
-
-@pytest.fixture(scope="module")
-def datatrove() -> Any:
-    """datatrove's C4 filter, with our count of sentences."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(c4_filters, "split_into_sentences", lambda text, language: [text] * reference.sentences(text))
-        yield c4_filters.C4QualityFilter
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(pages, min_size=1, max_size=10), st.sampled_from([5, 2, -1]))
-def test_decisions_and_text_are_those_of_datatrove(datatrove: Any, texts: list[str], least: int) -> None:
-    """The same documents stay, with the same lines but for white space at their ends."""
-    theirs = datatrove(min_num_sentences=least)
-    params = {"min_sentences": least if least > 0 else None}
-    section = FILTER.params_class().model_validate(params)
-    found = reasons(FILTER, texts, ["en"] * len(texts), section)
-    counts = [reference.C4().read(text)[0] for text in texts]
-    for text, ours, count, (_, left) in zip(texts, found, counts, filtered(texts, params), strict=True):
-        document = Document(text=text, id="")
-        answer = theirs.filter(document)
-        wanted = None if answer is True else NAMES[answer[1]]
-        if count["lorem_ipsum"] and count["curly_brackets"]:
-            # `reasons` names the first rule; which one comes first in the text is tested with `decide`, in test_parity.
-            assert (ours, wanted in list(NAMES.values())[:2]) == ("max_lorem_ipsum", True)
-            continue
-        assert ours == wanted
-        if ours is None:
-            stripped = [line.strip() for line in left.splitlines()]
-            assert stripped == [line.strip() for line in document.text.split("\n") if left or line]

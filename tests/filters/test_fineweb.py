@@ -1,19 +1,12 @@
-"""The decisions of FineWeb's rules, rule by rule, and against datatrove."""
+"""The decisions of FineWeb's rules, rule by rule; test_parity holds them against datatrove."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from datatrove.data import Document
-from datatrove.pipeline.filters import fineweb_quality_filter
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from elek.filtering import FilterSettings
 from elek.filters.fineweb import FineWeb
-from tests.filters.gopher import failing, reasons
-from tests.kernels.strategies import texts
+from tests.filters.gopher import failing
 
 FILTER = FineWeb()
 SENTENCES = [f"Sentence number {number} is longer than thirty characters." for number in range(10)]
@@ -67,31 +60,3 @@ def test_what_is_short_can_be_set() -> None:
     """`annotate.settings.fineweb.short_line`, in characters."""
     settings = FilterSettings({"fineweb": {"short_line": 60}})
     assert failing(settings.filters()["fineweb"], GOOD, "en") == ["max_short_lines"]
-
-
-NAMES = {
-    "empty": "min_lines",
-    "line_punct_ratio": "min_punctuated_lines",
-    "short_line_ratio": "max_short_lines",
-    "char_dup_ratio": "max_duplicate_line_characters",
-    "list_ratio": "max_newline_ratio",
-}
-
-
-@pytest.fixture(scope="module")
-def datatrove() -> Any:
-    """datatrove's FineWeb filters with white-space words, for all languages and for Turkish."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fineweb_quality_filter, "split_into_words", lambda text, language: text.split())
-        filters = fineweb_quality_filter.FineWebQualityFilter
-        turkish = filters(line_punct_thr=0.091, short_line_thr=999, char_duplicates_ratio=0.1, new_line_ratio=0.222)
-        yield {"en": filters(), "tr": turkish}
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(texts, min_size=1, max_size=10), st.sampled_from(["en", "tr"]))
-def test_decisions_are_those_of_datatrove(datatrove: Any, texts: list[str], lang: str) -> None:
-    """The same documents are dropped, each for the same reason, under the same words."""
-    answers = [datatrove[lang].filter(Document(text=text, id="")) for text in texts]
-    expected = [None if answer is True else NAMES[answer[1]] for answer in answers]
-    assert reasons(FILTER, texts, [lang] * len(texts)) == expected

@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.dataset import Dataset, write_json, write_manifest, write_part, write_text
+from elek.dataset import Dataset, write_json, write_manifest, write_part
 from elek.report import charts, measured
 from elek.report.facts import gather
 from elek.report.page import write
@@ -176,18 +176,6 @@ def test_a_masked_model_is_told_as_one(tmp_path: Path) -> None:
     assert "What it writes" not in card
     pictures = re.findall(r"<svg.*?</svg>", page, re.S)
     assert len(pictures) == 5 + 1 + 3 * 2
-
-
-def test_speed_is_drawn_where_the_history_has_it(tmp_path: Path) -> None:
-    """A history with tokens per second has a curve of them."""
-    data, reports = build(tmp_path)
-    text = (
-        "step,tokens,train_loss,validation_loss,learning_rate,grad_norm,tokens_per_second\n1,10,9.0,9.1,0.1,1.5,900\n"
-    )
-    write_text(data / "train" / "history.csv", text)
-    (tmp_path / "out").mkdir()
-    write(tmp_path / "out", gather(data, reports, ReportParams()), ReportParams())
-    assert "Tokens per second" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def replace_columns(folder: Path, **columns: Any) -> None:

@@ -12,10 +12,9 @@ from stages import annotate
 from tests.annotated import rows, write_clean
 
 
-def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int = 1) -> None:
-    folder.mkdir(exist_ok=True)
+def _run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_clean(folder, parts=4)
-    (folder / "params.yaml").write_text(f"execution:\n  workers: {workers}\n", encoding="utf-8")
+    (folder / "params.yaml").write_text("execution:\n  workers: 1\n", encoding="utf-8")
     monkeypatch.chdir(folder)
     annotate.main()
 
@@ -38,17 +37,6 @@ def test_metrics_count_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     metrics = json.loads((tmp_path / "reports/annotate.json").read_text(encoding="utf-8"))
     assert metrics["documents"] == sum(metrics["languages"].values()) == len(rows())
     assert {"en", "tr"} <= set(metrics["languages"])
-
-
-@pytest.mark.slow
-def test_the_bytes_do_not_depend_on_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One process or two, the same files."""
-    _run(tmp_path / "one", monkeypatch, workers=1)
-    _run(tmp_path / "two", monkeypatch, workers=2)
-    files = sorted(path for path in (tmp_path / "one" / "data/annotate").iterdir())
-    assert len(files) == 5
-    for path in [*files, tmp_path / "one" / "reports/annotate.json"]:
-        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
 def test_no_clean_data_is_a_clear_error(

@@ -172,7 +172,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_a_word(
 
 def test_tokenize_keeps_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless the vocabulary is another."""
-    write_project(tmp_path, 1)
+    write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     vocab.main()
     tokenize.main()

@@ -149,18 +149,6 @@ def test_decontamination_can_be_switched_off(tmp_path: Path, monkeypatch: pytest
     assert run(tmp_path, monkeypatch, [corpus(), [page]], decontaminate_ngram=None)["dropped"] == 0
 
 
-def test_same_bytes_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker or two: the same files."""
-    rows = corpus()
-    run(tmp_path, monkeypatch, [rows[:50], rows[50:]])
-    folder = tmp_path / "data" / "split"
-    first = {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
-    changes = {"split.validation": 0.2, "split.test": 0.2, "execution.workers": 2, "dedup.source_priority": []}
-    write_params(tmp_path, {"filter": {}, **changes})
-    split.main()
-    assert {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.*"))} == first
-
-
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

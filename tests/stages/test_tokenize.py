@@ -14,9 +14,8 @@ from stages import tokenize, vocab
 from tests.vocabulary import write_project
 
 
-def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int = 1) -> None:
-    folder.mkdir(exist_ok=True)
-    write_project(folder, workers)
+def _run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(folder)
     monkeypatch.chdir(folder)
     vocab.main()
     tokenize.main()
@@ -44,16 +43,6 @@ def test_tokenize_writes_a_shard_per_part(tmp_path: Path, monkeypatch: pytest.Mo
     assert metrics["evaluation"] == {
         "documents": 0, "tokens": 0, "bytes": 0, "bytes_per_token": None, "shards": 1, "by_lang": {},
     }  # fmt: skip
-
-
-def test_the_bytes_do_not_depend_on_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One process or two, the same files."""
-    _run(tmp_path / "one", monkeypatch, workers=1)
-    _run(tmp_path / "two", monkeypatch, workers=2)
-    files = sorted(path for path in (tmp_path / "one" / "data" / "tokenize").rglob("*") if path.is_file())
-    assert len(files) == 10
-    for path in files:
-        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
 def test_no_vocabulary_is_a_clear_error(

@@ -13,7 +13,8 @@ import numpy as np
 
 from elek.kernels import Array, kernel, part
 from elek.kernels.characters import OUTSIDE, count_characters
-from elek.kernels.hashing import BASE, hash_bytes, load64, signed, slot_of
+from elek.kernels.hashing import BASE, hash_bytes, signed, slot_of
+from elek.kernels.ngrams import equal
 
 LARGE = 8 << 20
 """Bytes from which on a text is large: below, the scratch of `ngrams` is 160 MiB at most."""
@@ -96,26 +97,10 @@ def _enter(
             continue
         value = _hash(joined, ends, gram, n, apart)
         short = np.uint32(value & np.uint64(0xFFFFFFFF))
-        begin = signed(ends[gram])
-        length = signed(ends[gram + n]) - begin
         slot = slot_of(value, bits)
         while slots[slot]:
-            if kept[slot] == short:
-                other = signed(slots[slot]) - 1
-                base = signed(ends[other])
-                same = signed(ends[other + n]) - base == length
-                if apart:
-                    for word in range(1, n):
-                        same &= signed(ends[other + word]) - base == signed(ends[gram + word]) - begin
-                at = 0
-                while same and at < length:  # the buffer is longer than its words by 8 bytes at least
-                    rest = load64(joined, base + at) ^ load64(joined, begin + at)
-                    if length - at < 8:
-                        rest <<= np.uint64(64 - 8 * (length - at))
-                    same = rest == 0
-                    at += 8
-                if same:
-                    break
+            if kept[slot] == short and equal(joined, ends, gram, signed(slots[slot]) - 1, n, apart):
+                break
             slot = (slot + 1) & mask
         if slots[slot]:
             first = signed(slots[slot]) - 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elek.kernels import Array, kernel
+from elek.kernels import Array, kernel, part
 from elek.kernels.characters import LEAD, OUTSIDE
 from elek.kernels.hashing import BASE, bits_for, load64, power, signed, slot_of, spread
 
@@ -97,40 +97,43 @@ def choose(
     return count
 
 
+@part
+def equal(joined: Array, ends: Array, one: int, other: int, n: int, apart: bool) -> bool:
+    """Whether the n-grams that begin with two words are of the same words if `apart`, or else of the same characters,
+    however they fall into words."""
+    begin, base = signed(ends[one]), signed(ends[other])
+    length = signed(ends[one + n]) - begin
+    same: bool = signed(ends[other + n]) - base == length
+    if apart:
+        for word in range(1, n):
+            same &= signed(ends[other + word]) - base == signed(ends[one + word]) - begin
+    at = 0
+    while same and at < length:  # the buffer is longer than its words by 8 bytes at least
+        rest = load64(joined, base + at) ^ load64(joined, begin + at)
+        if length - at < 8:
+            rest <<= np.uint64(64 - 8 * (length - at))
+        same = rest == 0
+        at += 8
+    return same
+
+
 @kernel
 def group(
     joined: Array, ends: Array, chosen: Array, hashes: Array, size: int, n: int, apart: bool, firsts: Array
 ) -> None:
     """For each of the n-grams that begin with a chosen word, the word with which the first equal one begins.
 
-    Equal are n-grams of the same words if `apart`, or else of the same characters, however they fall into words.
-    The comparison stands in the loop: a call with array arguments would cost more than the work itself.
+    What is equal is for `equal` to say.
     """
     bits = bits_for(size, TABLE_BITS)
     slots, kept = np.zeros(1 << bits, np.uint32), np.empty(1 << bits, np.uint64)  # word + 1, or 0: empty; its hash
     used = 0
     for index in range(size):
         gram, value = signed(chosen[index]), hashes[index]
-        begin = signed(ends[gram])
-        length = signed(ends[gram + n]) - begin
         slot = slot_of(value, bits)
         while slots[slot]:
-            if kept[slot] == value:
-                other = signed(slots[slot]) - 1
-                base = signed(ends[other])
-                same = signed(ends[other + n]) - base == length
-                if apart:
-                    for word in range(1, n):
-                        same &= signed(ends[other + word]) - base == signed(ends[gram + word]) - begin
-                at = 0
-                while same and at < length:  # the buffer is longer than its words by 8 bytes at least
-                    rest = load64(joined, base + at) ^ load64(joined, begin + at)
-                    if length - at < 8:
-                        rest <<= np.uint64(64 - 8 * (length - at))
-                    same = rest == 0
-                    at += 8
-                if same:
-                    break
+            if kept[slot] == value and equal(joined, ends, gram, signed(slots[slot]) - 1, n, apart):
+                break
             slot = (slot + 1) & ((1 << bits) - 1)
         if slots[slot]:
             firsts[index] = slots[slot] - 1

@@ -29,7 +29,6 @@ _CC_NAME = re.compile(
     + rb"|\bcc[ -](by(?:-nc)?(?:-nd|-sa)?)[ -]([1-4]\.[05])\b"
 )  # fmt: skip
 _CC_LEGAL_CODE = re.compile(rb"creative commons corporation [^\n]{0,40}is\s+not\s+a\s+law\s+firm")
-_GAP = rb"[^a-z]{1,6}"
 _AI_BOTS = rb"gptbot|google-extended|ccbot|claudebot|anthropic-ai|applebot-extended|bytespider|meta-externalagent"
 _OPT_OUT = re.compile(
     # The TDM Reservation Protocol: a header, a meta element, a key of tdmrep.json.
@@ -40,37 +39,17 @@ _OPT_OUT = re.compile(
     rb"|user-agent:[ \t]*(?:" + _AI_BOTS + rb")[ \t]*\r?\n(?:[ \t]*(?:user-agent|crawl-delay):[^\n]{0,80}\n){0,8}"
     rb"[ \t]*disallow:[ \t]*/[ \t]*(?:\r?\n|$)"
 )
+_TRAINING = rb"text~and~data~mining|(?:ai|artificial~intelligence)~training"
 _RESERVED = re.compile(
-    # Article 4(3) of Directive (EU) 2019/790 in words, as publishers put it below their works.
-    rb"(?:rights?|use|reproduction)[^\n.]{0,80}(?:reserved|prohibited|not"
-    + _GAP
-    + rb"(?:permitted|allowed))[^\n.]{0,60}"
-    rb"(?:text"
-    + _GAP
-    + rb"and"
-    + _GAP
-    + rb"data"
-    + _GAP
-    + rb"mining|(?:ai|artificial"
-    + _GAP
-    + rb"intelligence)"
-    + _GAP
-    + rb"training)"
-    rb"|(?:text"
-    + _GAP
-    + rb"and"
-    + _GAP
-    + rb"data"
-    + _GAP
-    + rb"mining|(?:ai|artificial"
-    + _GAP
-    + rb"intelligence)"
-    + _GAP
-    + rb"training|train[^\n.]{0,24}"
-    rb"(?:ai|artificial" + _GAP + rb"intelligence|language" + _GAP + rb"models?))[^\n.]{0,60}"
-    rb"(?:reserved|prohibited|forbidden|not" + _GAP + rb"(?:permitted|allowed))"
-    rb"|metin" + rb"[ \n]{1,3}ve[ \n]{1,3}veri[ \n]{1,3}madencili[^\n.]{0,80}(?:sakl|yasak|izin verilmez)"
-    rb"|yapay[ \n]{1,3}zek[^\n.]{0,60}e\xc4\x9fit[^\n.]{0,60}(?:kullan\xc4\xb1lamaz|sakl|yasak|izin verilmez)"
+    # Article 4(3) of Directive (EU) 2019/790 in words, as publishers put it below their works; ~ is a gap.
+    (
+        rb"(?:rights?|use|reproduction)[^\n.]{0,80}(?:reserved|prohibited|not~(?:permitted|allowed))"
+        rb"[^\n.]{0,60}(?:" + _TRAINING + rb")"
+        rb"|(?:" + _TRAINING + rb"|train[^\n.]{0,24}(?:ai|artificial~intelligence|language~models?))"
+        rb"[^\n.]{0,60}(?:reserved|prohibited|forbidden|not~(?:permitted|allowed))"
+        rb"|metin[ \n]{1,3}ve[ \n]{1,3}veri[ \n]{1,3}madencili[^\n.]{0,80}(?:sakl|yasak|izin verilmez)"
+        rb"|yapay[ \n]{1,3}zek[^\n.]{0,60}e\xc4\x9fit[^\n.]{0,60}(?:kullan\xc4\xb1lamaz|sakl|yasak|izin verilmez)"
+    ).replace(b"~", rb"[^a-z]{1,6}")
 )
 # One of these stands in each match; looking for them costs next to nothing.
 _MARKS = (b"tdm-reservation", b"noai", b"noimageai", b"user-agent:")

@@ -141,14 +141,10 @@ def lines(series: Sequence[Line], x_label: str, label: str) -> str:
     for tick in _ticks(x0, x1):
         body.append(_text(place((tick, y0))[0], height - bottom + 18, f"{tick:,.10g}", "axis", "middle"))
     body.append(_text((left + width - right) / 2, height - 6, x_label, "axis", "middle"))
-    at = left
     for line, kept in zip(series, points, strict=True):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, kept))
         body.append(f'<polyline class="line" style="stroke:var({line.colour})" points="{path}"/>')
-        body.append(f'<rect x="{at:g}" y="8" width="10" height="10" style="fill:var({line.colour})"/>')
-        body.append(_text(at + 15, 17, line.name, "axis"))
-        at += 30 + 7.0 * len(line.name)
-    return _svg(width, height, label, body)
+    return _svg(width, height, label, [*body, *_legend(left, [(line.name, line.colour) for line in series])])
 
 
 @dataclass(frozen=True)

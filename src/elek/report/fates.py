@@ -155,7 +155,7 @@ def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict
 
     Text is that of `clean`, so personal data is masked already, without what was taken out of kept documents.
     """
-    chosen: dict[str, list[dict[str, object]]] = {}
+    chosen: dict[str, list[dict[str, Any]]] = {}
     for row in table.select(["id", "source", "license", "part", "row", "stage", "fate"]).to_pylist():
         chosen.setdefault(row["fate"], []).append(row)
     clean = text_parts(Dataset(data / "clean" / "train"), Dataset(data / "filter"), Dataset(data / "dedup"))
@@ -163,23 +163,22 @@ def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict
     picked = [
         row
         for rows in chosen.values()
-        for row in sorted(rows, key=lambda row: hashlib.sha256(str(row["id"]).encode()).digest())[:per_fate]
+        for row in sorted(rows, key=lambda row: hashlib.sha256(row["id"].encode()).digest())[:per_fate]
     ]
     found: dict[str, list[Sample]] = {}
-    for part in sorted({int(str(row["part"])) for row in picked}):
+    for part in sorted({row["part"] for row in picked}):
         text = clean[part].read(["text"])["text"]
         failures = {name: dataset.read(part, ["failures"])["failures"] for name, dataset in decisions.items()}
         for row in picked:
             if row["part"] != part:
                 continue
-            at = int(str(row["row"]))
-            stage = str(row["stage"])
+            at, stage = row["row"], row["stage"]
             failing = failures[stage][at].as_py() if stage in failures else []
-            found.setdefault(str(row["fate"]), []).append(
+            found.setdefault(row["fate"], []).append(
                 Sample(
-                    id=str(row["id"]),
-                    source=str(row["source"]),
-                    license=str(row["license"]),
+                    id=row["id"],
+                    source=row["source"],
+                    license=row["license"],
                     excerpt=excerpt(text[at].as_py(), characters),
                     others=[item["rule"] for item in failing[1:]],
                 )
@@ -215,7 +214,7 @@ def held(data: Path, table: pa.Table) -> list[dict[str, Any]]:
     for part in sorted({row["part"] for row in rows}):
         failures[part] = filtered.read(part, ["failures"])["failures"]
     found = []
-    for row in sorted(rows, key=lambda row: str(row["id"])):
+    for row in sorted(rows, key=lambda row: row["id"]):
         first, *others = failures[row.pop("part")][row.pop("row")].as_py()
         found.append({**row, "evidence": first["evidence"] or "", "also": [item["rule"] for item in others]})
     return found

@@ -248,10 +248,7 @@ def _curves(history: dict[str, list[float]]) -> list[tuple[str, str]]:
     for title, column in (
         ("Learning rate", "learning_rate"),
         ("Gradient norm", "grad_norm"),
-        ("Tokens per second", "tokens_per_second"),
     ):
-        if column not in history:  # a history without times has no speed
-            continue
         line = charts.Line(title.lower(), step, history[column], "--c0")
         found.append((title, charts.lines([line], "step", f"{title} by step")))
     return found

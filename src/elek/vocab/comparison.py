@@ -2,9 +2,9 @@
 
 Six ways to cut text: SentencePiece's BPE and Unigram with byte fallback, as `vocab` trains them; that BPE as
 `export` gives it to `transformers`; byte-level BPE (Radford et al. 2019) trained by `tokenizers`; the same merges
-in `tiktoken`; and whole words, the most frequent
-ones, whose unknown words are what subwords were invented against (Sennrich et al. 2016, section 1). They learn
-from the training text and are measured on held-out text, language by language.
+in `tiktoken`; and whole words, the most frequent ones, whose unknown words are what subwords were invented against
+(Sennrich et al. 2016, section 1). They learn from the training text and are measured on held-out text, language by
+language.
 """
 
 from __future__ import annotations
