@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elek.errors import SourceError, did_you_mean, nearest
@@ -24,6 +24,22 @@ class Skip:
     file: str
     line: int | None
     reason: str
+    records: int = 1
+    """How many this stands for: what was never meant to be text (the pictures of a crawl) is told in one sum."""
+
+    def row(self) -> dict[str, Any]:
+        """As a line of `skipped.jsonl`; `records` only where there are several."""
+        row = {"file": self.file, "line": self.line, "reason": self.reason}
+        return row if self.records == 1 else {**row, "records": self.records}
+
+
+def summed(skips: Iterable[Skip]) -> list[Skip]:
+    """Sums of one file and reason, as each of its pieces tells them, made one; others stay, all in their order."""
+    found: dict[tuple[str, int | None, str], Skip] = {}
+    for skip in skips:
+        key = (skip.file, skip.line, skip.reason)
+        found[key] = replace(skip, records=found[key].records + skip.records) if key in found else skip
+    return list(found.values())
 
 
 @dataclass(slots=True)
@@ -41,6 +57,9 @@ class Record:
     license: str | None = None
     lang: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+Events = Iterator[Record | Skip]
 
 
 def valid_unicode(text: str) -> tuple[str, int]:
