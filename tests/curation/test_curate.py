@@ -18,7 +18,7 @@ from elek.errors import DataError, ParamsError, SourceError
 from tests.conftest import ROOT
 from tests.corpus import document
 from tests.curation.files import decisions, reasons, records, run, table, write
-from tests.sources.crawl import members, page
+from tests.sources.crawl import members, page, record
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +287,7 @@ def test_a_crawl_is_curated_by_what_its_pages_say(tmp_path: Path) -> None:
         page(texts[2] + '<a rel="license" href="https://creativecommons.org/licenses/by-nc/4.0/">x</a>', number=3),
         page(texts[3] + '<a rel="license" href="https://creativecommons.org/licenses/by/4.0/">x</a>', number=4),
         *[page("x", kind="image/png")] * 1234,
+        record("warcinfo", b"", None),
     ]
     (tmp_path / "in.warc.gz").write_bytes(members(pages))
     manifest = run([tmp_path / "in.warc.gz"], tmp_path / "out")
@@ -297,7 +298,12 @@ def test_a_crawl_is_curated_by_what_its_pages_say(tmp_path: Path) -> None:
         None,
     ]
     lines = (tmp_path / "out" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
-    told = {"file": "in.warc.gz", "line": None, "reason": "passed over: content of type image/*", "records": 1234}
-    assert [json.loads(line) for line in lines] == [told]
-    assert manifest["skipped"] == 1234
-    assert "1,234 records" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    told = [("content of type image/*", 1234), ("records of type warcinfo", 1)]
+    assert [json.loads(line) for line in lines] == [
+        {"file": "in.warc.gz", "line": None, "reason": f"passed over: {what}", "records": number}
+        for what, number in told
+    ]
+    assert manifest["skipped"] == 1235
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ">1,234 records<" in report
+    assert ">1 records<" in report

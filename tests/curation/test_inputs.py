@@ -139,9 +139,9 @@ def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
     shut = ["robots.txt: CCBot"]
     assert [row["meta"].get("opt_out") for row in seen[0][0]] == [None, shut, shut, None, shut, None, shut, shut]
     assert [line for line, _, _ in seen[0][1]] == [5, None, None]
-    for found, skips in seen[1:]:
+    for found, told in seen[1:]:
         assert found == seen[0][0]
-        assert sorted(skips, key=str) == sorted(seen[0][1], key=str)
+        assert sorted(told, key=str) == sorted(seen[0][1], key=str)
     _, skips = read([File("torn.warc.gz", tmp_path / "torn.warc.gz")], tmp_path / "scratch", 700)
     assert [(skip.line, "is cut off" in skip.reason) for skip in skips] == [(None, True)]
 

@@ -26,7 +26,7 @@ def pages(folder: Path, *records: bytes, name: str = "a.warc.gz", **options: Any
     return found
 
 
-def reasons(folder: Path, *records: bytes) -> list[tuple[int | None, str, int]]:
+def reasons(folder: Path, *records: bytes) -> list[tuple[int | None, str, int | None]]:
     found, skipped = read(put(folder, "a.warc.gz", members(records)))
     assert found == []
     return [(skip.line, skip.reason, skip.records) for skip in skipped]
@@ -73,7 +73,8 @@ def test_what_was_never_text_is_counted_by_kind(tmp_path: Path) -> None:
     refused = [page("x", status=status) for status in ("301 Moved", "302 Found", "404 Not Found", "999 ?")]
     rest = [record("request", b"GET /"), record("revisit", b""), record("x-own", b""), record("metadata", b"", None)]
     dns = record("response", b"1.2.3.4", "dns:example.org", Content_Type="text/dns")
-    assert reasons(tmp_path, *other, *refused, *rest, dns) == [
+    notes = [record("resource", b"log", f"{start}x") for start in ("metadata://gnu.org/software/wget/", "urn:text:")]
+    assert reasons(tmp_path, *other, *refused, *rest, dns, *notes) == [
         (None, f"passed over: {kind}", number)
         for kind, number in (
             ("answers of another protocol than HTTP (text/dns)", 1),
@@ -89,6 +90,7 @@ def test_what_was_never_text_is_counted_by_kind(tmp_path: Path) -> None:
             ("records of type request", 1),
             ("records of type revisit", 1),
             ("records of type unknown", 1),
+            ("the crawler's own notes", 2),
         )
     ]
 
@@ -175,7 +177,7 @@ def test_reservations_in_headers_head_and_robots(tmp_path: Path) -> None:
     assert [item.meta.get("opt_out") for item in found] == [*MARKS.values(), own, None]
     assert [item.meta.get("opt_out") for item in pages(tmp_path, *records, agents=["CCBot"])][4] == ["robots: noai"]
     damaged = page("x", "Content-Encoding: br", url="https://example.org/robots.txt", kind="text/plain")
-    assert reasons(tmp_path, damaged) == [(1, "the body is compressed by br, which is not read here", 1)]
+    assert reasons(tmp_path, damaged) == [(1, "the body is compressed by br, which is not read here", None)]
 
 
 BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -215,7 +217,7 @@ def test_any_answer_is_a_page_or_told(
     folder = tmp_path_factory.mktemp("any")
     own = [record("response", http(body, f"Link: {header}", f"X: {header}", kind=header)) for body in bodies]
     found, skipped = read(put(folder, "a.warc", b"".join([*own, record("response", b"".join(bodies))])))
-    assert len(found) + sum(skip.records for skip in skipped) == len(bodies) + 1
+    assert len(found) + sum(skip.count for skip in skipped) == len(bodies) + 1
     json.dumps([item.meta for item in found], ensure_ascii=False).encode()
 
 
@@ -236,7 +238,7 @@ def test_fetch_reads_crawls(tmp_path: Path) -> None:
     assert [(row["line"], row["reason"], row.get("records")) for row in fetched.skipped] == [
         (7, "the text is empty", None),
         (None, "passed over: content of type image/*", 3),
-        (None, "passed over: robots.txt and tdmrep.json, which speak of other pages", None),
+        (None, "passed over: robots.txt and tdmrep.json, which speak of other pages", 1),
     ]
     assert fetched.content() == Fetched(tmp_path, {"web": files()}).content()
     with pytest.raises(ParamsError, match="each page of a crawl is one document"):

@@ -87,7 +87,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
     shutil.rmtree(scratch / "pieces")
     skips = _sorted_skips(files, processed)
-    skipped = sum(skip.records for skip in skips)
+    skipped = sum(skip.count for skip in skips)
     counted: Counter[str] = Counter()
     for each in processed:
         counted.update(each.files)

@@ -34,6 +34,9 @@ MAX_PAGE = 64 * 2**20
 MAX_HEADERS = 2**16
 PAGES = frozenset({"response", "resource", "conversion"})
 HTML = frozenset({"text/html", "application/xhtml+xml"})
+ADDRESSES = frozenset({"http", "https", "ftp", "ftps", "file", ""})
+"""Schemes of what a `resource` record may be a page at. Crawlers put their logs, and their own renderings of pages that
+stand beside them, under `metadata:` (wget, Heritrix) and `urn:` (Browsertrix)."""
 KEPT = ("content-language", "last-modified", "tdm-policy", "x-robots-tag")
 """Headers that `meta` keeps under `http`."""
 MAX_HEADER = 500
@@ -112,6 +115,8 @@ def _page(file: File, record: WarcRecord, source: FileOptions, sites: Sites) -> 
     """The page of a record. Raises PassedOver and Unreadable."""
     if record.type not in PAGES:
         raise PassedOver(f"records of type {record.type if record.type in _TYPES else 'unknown'}")
+    if record.type == "resource" and record.url.partition(":")[0].lower() not in ADDRESSES:
+        raise PassedOver("the crawler's own notes")
     if speaks_of_site(record.url):
         _site_file(record)
         raise PassedOver("robots.txt and tdmrep.json, which speak of other pages")

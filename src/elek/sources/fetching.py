@@ -108,7 +108,7 @@ def _read(
             event = Skip(event.file, event.row, "the text is empty")
         if isinstance(event, Skip):
             skipped.write(json.dumps({"source": name, **event.row()}, ensure_ascii=False) + "\n")
-            counts.skipped += event.records
+            counts.skipped += event.count
             first = first or event
             continue
         written = writer.add(

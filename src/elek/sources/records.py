@@ -24,22 +24,30 @@ class Skip:
     file: str
     line: int | None
     reason: str
-    records: int = 1
-    """How many this stands for: what was never meant to be text (the pictures of a crawl) is told in one sum."""
+    records: int | None = None
+    """Of a sum, how many it stands for: what was never meant to be text (the pictures of a crawl) is told in one."""
+
+    @property
+    def count(self) -> int:
+        return 1 if self.records is None else self.records
 
     def row(self) -> dict[str, Any]:
-        """As a line of `skipped.jsonl`; `records` only where there are several."""
+        """As a line of `skipped.jsonl`; `records` only of a sum."""
         row = {"file": self.file, "line": self.line, "reason": self.reason}
-        return row if self.records == 1 else {**row, "records": self.records}
+        return row if self.records is None else {**row, "records": self.records}
 
 
 def summed(skips: Iterable[Skip]) -> list[Skip]:
-    """Sums of one file and reason, as each of its pieces tells them, made one; others stay, all in their order."""
-    found: dict[tuple[str, int | None, str], Skip] = {}
+    """Sums of one file and reason, as each of its pieces tells them, made one; the others as they are, before them."""
+    single: list[Skip] = []
+    sums: dict[tuple[str, str], Skip] = {}
     for skip in skips:
-        key = (skip.file, skip.line, skip.reason)
-        found[key] = replace(skip, records=found[key].records + skip.records) if key in found else skip
-    return list(found.values())
+        if skip.records is None:
+            single.append(skip)
+        else:
+            before = sums.get((skip.file, skip.reason))
+            sums[skip.file, skip.reason] = replace(skip, records=skip.records + (before.count if before else 0))
+    return single + [sums[key] for key in sorted(sums)]
 
 
 @dataclass(slots=True)
