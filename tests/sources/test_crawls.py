@@ -122,9 +122,13 @@ def test_a_body_that_is_cut_or_missing(tmp_path: Path) -> None:
     cut = page("<p>half of", "Content-Length: 99")
     torn = page(b"5\r\nfirst\r\n9\r\nsec", "Transfer-Encoding: chunked", kind="text/plain")
     torn = torn.replace(b"WARC-Date", b"WARC-Truncated: length\r\nWARC-Date")
-    found = pages(tmp_path, cut, torn, page(""))
+    letter = page("<p>çay ğ😀".encode()[:-1], "Content-Length: 99")
+    old = page("<p>ğ".encode("windows-1254"), "Content-Length: 99", kind="text/html; charset=iso-8859-9")
+    found = pages(tmp_path, cut, letter, old, torn, page(""))
     assert [(item.text, item.meta.get("truncated")) for item in found] == [
         ("half of", "disconnect"),
+        ("çay ğ", "disconnect"),
+        ("ğ", "disconnect"),
         ("firstsec", "length"),
         ("", None),
     ]

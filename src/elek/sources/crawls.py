@@ -11,6 +11,7 @@ What says something of licence and mining beside the text goes into `meta`, for 
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -138,6 +139,8 @@ def _page(file: File, record: WarcRecord, source: FileOptions, sites: Sites) -> 
     if record.type == "response":
         torn = torn or _broken_off(body, head)
         body = unpack_body(body, head.headers, MAX_PAGE, torn=bool(record.fields.get("warc-truncated")))
+    if torn:  # perhaps within a letter
+        body = _whole_letters(body)
     text, encoding = decode_answer(body, charset, source.encodings, html=kind in HTML)
     return _record(file, record, head, text, kind in HTML, sites, {**encoding_meta(encoding), **_told(record, torn)})
 
@@ -162,6 +165,17 @@ def _answer(record: WarcRecord, start: bytes) -> Head:
         known = 100 <= head.status < 600
         raise PassedOver(f"answers with HTTP status {f'{head.status // 100}xx' if known else 'unknown'}")
     return head
+
+
+def _whole_letters(body: bytes) -> bytes:
+    """`body` without the beginning of a letter at its end, where the rest shows that it is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(body)
+    except UnicodeDecodeError:
+        return body
+    rest = body[: len(body) - len(decoder.getstate()[0])]
+    return body if rest.isascii() else rest
 
 
 def _broken_off(body: bytes, head: Head) -> str:
