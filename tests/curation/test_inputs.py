@@ -119,6 +119,7 @@ def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
     """Cut or whole, packed or not: the same documents, what their site reserves, numbers and sums."""
     robots = page("User-agent: CCBot\nDisallow: /shut", url="https://example.org/robots.txt", kind="text/plain")
     own = [page(f"<p>page {n}" * 50, number=n, url=f"https://example.org/{'shut' if n % 3 else n}") for n in range(9)]
+    own[0] = own[0].replace(b"WARC-Date", b"Elek-Reserved: cut before\r\nWARC-Date")
     own[4] = page(b"\xff\xff", kind="text/plain")
     own[6] = own[6].replace(b"WARC-Record-ID", b"X-No-ID").replace(b"WARC-Date", b"X").replace(b"WARC-Target-URI", b"Y")
     whole = [*own, page("x", kind="image/png"), robots]
@@ -137,7 +138,16 @@ def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
     assert [row["id"] for row in seen[0][0]][4:6] == ["00000000-0000-4000-8000-000000000005", "#7"]
     assert [row["meta"]["row"] for row in seen[0][0]] == [1, 2, 3, 4, 6, 7, 8, 9]
     shut = ["robots.txt: CCBot"]
-    assert [row["meta"].get("opt_out") for row in seen[0][0]] == [None, shut, shut, None, shut, None, shut, shut]
+    assert [row["meta"].get("opt_out") for row in seen[0][0]] == [
+        ["cut before"],
+        shut,
+        shut,
+        None,
+        shut,
+        None,
+        shut,
+        shut,
+    ]
     assert [line for line, _, _ in seen[0][1]] == [5, None, None]
     for found, told in seen[1:]:
         assert found == seen[0][0]

@@ -100,7 +100,7 @@ def cut_warc(file: File, source: FileOptions, limit: int, new: Callable[[], Path
         path, first, size = new(), record.number, 0
         with path.open("wb") as out:
             while record is not None and (size == 0 or size + record.length <= limit):
-                marks = sites.reservations(record.url) if record.type in PAGES else []
+                marks = _site_reservations(record, sites) if record.type in PAGES else []
                 field = f"{RESERVED}: {'; '.join(marks)}\r\n".encode() if marks else b""
                 version, _, fields = record.head.partition(b"\n")
                 out.write(version + b"\n" + field + fields)
@@ -110,6 +110,11 @@ def cut_warc(file: File, source: FileOptions, limit: int, new: Callable[[], Path
                 size += len(record.head) + record.length
                 record = next(records, None)
         yield path, first, size
+
+
+def _site_reservations(record: WarcRecord, sites: Sites) -> list[str]:
+    before = {mark for mark in record.fields.get(RESERVED, "").split("; ") if mark}
+    return sorted(before.union(sites.reservations(record.url)))
 
 
 def _page(file: File, record: WarcRecord, source: FileOptions, sites: Sites) -> Record:
@@ -202,8 +207,7 @@ def _record(
     identity = record.fields.get("warc-record-id", "").strip("<> ").removeprefix("urn:uuid:")
     page = Record(file.name, text, record.number, url=record.url, meta=meta)
     page.given_id = safe_id(identity or f"{record.url}@{meta.get('date', '')}".strip("@")) or None
-    reserved = {*sites.reservations(record.url), *header_reservations(head.headers)}
-    reserved |= {mark for mark in record.fields.get(RESERVED, "").split("; ") if mark}
+    reserved = {*_site_reservations(record, sites), *header_reservations(head.headers)}
     licences = header_licences(head.headers)
     if html:
         read = read_page(text)
