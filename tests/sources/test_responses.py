@@ -76,6 +76,7 @@ def test_bodies_unpack(body: bytes, headers: dict[str, str]) -> None:
         (gzip.compress(bytes(10_001)), {"content-encoding": "gzip"}, "more than 10,000 bytes"),
         (zstandard.compress(bytes(10_001)), {"content-encoding": "zstd"}, "more than 10,000 bytes"),
         (gzip.compress(bytes(6_000)) * 2, {"content-encoding": "gzip"}, "more than 10,000 bytes"),
+        (gzip.compress(b"") * 100, {"content-encoding": "gzip"}, "more than 64 members"),
     ],
 )
 def test_what_cannot_be_unpacked_is_told(body: bytes, headers: dict[str, str], reason: str) -> None:

@@ -84,3 +84,7 @@ def test_stars_take_no_time() -> None:
     """A rule of many `*` is no exponential search, and too many rules reserve everything."""
     assert reserved(f"User-agent: GPTBot\nDisallow: /{'*a' * 2000}b$", "/" + "a" * 4000) == []
     assert reserved("User-agent: GPTBot\n" + "Disallow: /x\n" * 3000, "/y") == ["robots.txt: GPTBot"]
+    sites = Sites(("GPTBot",))
+    for number in range(30):
+        sites.add(f"{SITE}/robots.txt", b"User-agent: GPTBot\n" + b"Disallow: /%d\n" % number * 1000)
+    assert sites.reservations(f"{SITE}/y") == ["more rules than are read"]

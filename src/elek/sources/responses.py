@@ -16,6 +16,9 @@ import zstandard
 from elek.sources.decoding import Unreadable, check_frames
 from elek.sources.warc import named_fields
 
+MAX_MEMBERS = 64
+"""Of gzip in one body. Nobody sends more than one, and each costs a copy of what follows."""
+
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t\r\n]|\Z)", re.IGNORECASE)
 _LINE_END = re.compile(rb"\r?\n")
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
@@ -113,6 +116,8 @@ def _inflated(body: bytes, wbits: int, limit: int, torn: bool) -> bytes:
     pieces: list[bytes] = []
     left = limit + 1
     while body and left > 0:
+        if len(pieces) == MAX_MEMBERS:
+            raise Unreadable(f"the body's compression has more than {MAX_MEMBERS} members")
         inflate = zlib.decompressobj(wbits=wbits)
         try:
             pieces.append(inflate.decompress(body, left))

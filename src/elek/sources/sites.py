@@ -20,6 +20,9 @@ MAX_RULES = 2000
 """For one crawler. A site with more is taken to reserve everything, which is the cautious reading of a file that nobody
 writes by hand, and keeps the time for a page bounded."""
 
+MAX_SITE_RULES = 10 * MAX_RULES
+"""Of all files of a site together, for all crawlers; beyond them the same."""
+
 ROBOTS, TDMREP = "/robots.txt", "/.well-known/tdmrep.json"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -55,6 +58,8 @@ class Sites:
         else:
             for name, rules in parse_robots(text, self._agents).items():
                 own[f"robots.txt: {self._agents[name]}", tuple(rules)] = None
+        if sum(len(rules) for _, rules in own) > MAX_SITE_RULES:
+            self._rules[_site(url)] = {("more rules than are read", (Rule("/", False),)): None}
 
     def reservations(self, url: str) -> list[str]:
         """What of the page at `url` its site reserves: `robots.txt: CCBot`, `tdmrep.json: /articles/`."""

@@ -25,6 +25,9 @@ from elek.sources.files import File
 MAX_HEAD = 2**20
 """Bytes of a record's fields. The longest that is found in crawls is the address, of a few kilobytes."""
 
+READ_AHEAD = 2**16
+"""Bytes of content that may be read before anybody asks for their place."""
+
 _VERSION = re.compile(rb"WARC/(?:0\.1[78]|1\.\d)\s*\Z")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 _DICTIONARY = 0x184D2A5D
@@ -79,6 +82,8 @@ def _records(stream: BinaryIO, place: Callable[[int], str]) -> Iterator[WarcReco
             continue
         number += 1
         where = f"record {number:,} ({place(at)})"
+        if not line.endswith(b"\n") and line[:5] == b"WARC/"[: len(line)]:
+            raise Unreadable(f"{where} is cut off within its fields")
         if not _VERSION.match(line):
             before = f", or record {number - 1:,} is not as long as its Content-Length says" if number > 1 else ""
             raise Unreadable(f"{where} is no WARC record{before}")
@@ -123,7 +128,7 @@ def _opened(file: File) -> Iterator[tuple[BinaryIO, Callable[[int], str]]]:
     if kind == ".gz":
         with file.path.open("rb") as packed:
             members = GzipMembers(packed)
-            with io.BufferedReader(members, 2**16) as stream:
+            with io.BufferedReader(members, READ_AHEAD) as stream:
                 yield stream, lambda at: f"in the gzip member at byte {members.start_of(at):,}"
         return
     if kind == ".zst":
@@ -154,7 +159,7 @@ class GzipMembers(io.RawIOBase):
         self._inflate = zlib.decompressobj(wbits=31)
         self._inside = False
         self._taken = self._given = 0
-        self._starts: deque[tuple[int, int]] = deque()
+        self._starts: deque[tuple[int, int]] = deque(maxlen=2 * READ_AHEAD)  # of members that hold a byte at least
 
     def start_of(self, at: int) -> int:
         """The byte of the file at which the member begins that holds byte `at` of the content; ask in order."""
@@ -191,10 +196,12 @@ class GzipMembers(io.RawIOBase):
             self._taken += len(self._pending) - len(rest)
             self._pending = rest
             if rest:
-                if len(rest) == 1:
-                    self._fill()
+                if len(rest) == 1 and not self._fill() and rest == b"\x1f":
+                    raise Unreadable(f"the gzip member at byte {self._taken:,} is cut off")
                 if self._pending[:2] != b"\x1f\x8b":
                     raise Unreadable(f"no gzip member begins at byte {self._taken:,}")
+                if self._starts and self._starts[-1][0] == self._given:  # the one before was empty
+                    self._starts.pop()
                 self._starts.append((self._given, self._taken))
                 self._inflate = zlib.decompressobj(wbits=31)
                 return True
