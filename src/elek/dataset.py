@@ -42,7 +42,10 @@ DOCUMENT = pa.schema(
 """What travels from `fetch` on. `id` is the same on every run and machine."""
 
 OPT_OUT = "opt_out"
-"""The key of `meta` for reservations against text and data mining that stood in a page's markup: a list of strings."""
+"""The key of `meta` for reservations against text and data mining that stood beside a text: a list of strings."""
+
+LICENCE_LINKS = "licence_links"
+"""The key of `meta` for what a page's markup or its server gives as its licence: a list of addresses or names."""
 
 DECISION = pa.schema(
     [

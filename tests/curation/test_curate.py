@@ -18,6 +18,7 @@ from elek.errors import DataError, ParamsError, SourceError
 from tests.conftest import ROOT
 from tests.corpus import document
 from tests.curation.files import decisions, reasons, records, run, table, write
+from tests.sources.crawl import members, page, record
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +276,34 @@ def test_lines_that_rules_take_out_are_out_of_the_documents(tmp_path: Path) -> N
     (left,) = table(tmp_path / "out", "documents")["text"].to_pylist()
     assert "Click here" not in left
     assert manifest["clean"]["removed"] > len("Click here for more")
+
+
+def test_a_crawl_is_curated_by_what_its_pages_say(tmp_path: Path) -> None:
+    """A reservation in an HTTP header and a licence that the page links decide, with the evidence; sums are told."""
+    texts = [f"<p>{document('en', seed)}" for seed in range(4)]
+    pages = [
+        page(texts[0], number=1),
+        page(texts[1], "X-Robots-Tag: noai", number=2),
+        page(texts[2] + '<a rel="license" href="https://creativecommons.org/licenses/by-nc/4.0/">x</a>', number=3),
+        page(texts[3] + '<a rel="license" href="https://creativecommons.org/licenses/by/4.0/">x</a>', number=4),
+        *[page("x", kind="image/png")] * 1234,
+        record("warcinfo", b"", None),
+    ]
+    (tmp_path / "in.warc.gz").write_bytes(members(pages))
+    manifest = run([tmp_path / "in.warc.gz"], tmp_path / "out")
+    assert list(reasons(tmp_path / "out").values()) == [
+        None,
+        "licence.opt_out",
+        "licence.policy",
+        None,
+    ]
+    lines = (tmp_path / "out" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [("content of type image/*", 1234), ("records of type warcinfo", 1)]
+    assert [json.loads(line) for line in lines] == [
+        {"file": "in.warc.gz", "line": None, "reason": f"passed over: {what}", "records": number}
+        for what, number in told
+    ]
+    assert manifest["skipped"] == 1235
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ">1,234 records<" in report
+    assert ">1 records<" in report

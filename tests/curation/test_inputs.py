@@ -20,8 +20,9 @@ from elek.curation.inputs import Cutter, find_inputs
 from elek.curation.reading import read_shard
 from elek.errors import ElekError, ParamsError, SourceError
 from elek.sources.files import File
-from elek.sources.records import Skip
+from elek.sources.records import Skip, summed
 from tests.curation.files import write
+from tests.sources.crawl import members, page
 
 
 def read(files: list[File], scratch: Path, piece_bytes: int = 4_000_000) -> tuple[list[dict[str, Any]], list[Skip]]:
@@ -112,6 +113,47 @@ def test_a_damaged_file_is_left_out_whole(tmp_path: Path) -> None:
     assert {skip.file for skip in skips} == {file.name for file in files} - {"ok.jsonl"}
     assert all(skip.line is None for skip in skips)
     assert any("`text`" in skip.reason and "body" in skip.reason for skip in skips)
+
+
+def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
+    """Cut or whole, packed or not: the same documents, what their site reserves, numbers and sums."""
+    robots = page("User-agent: CCBot\nDisallow: /shut", url="https://example.org/robots.txt", kind="text/plain")
+    own = [page(f"<p>page {n}" * 50, number=n, url=f"https://example.org/{'shut' if n % 3 else n}") for n in range(9)]
+    own[0] = own[0].replace(b"WARC-Date", b"Elek-Reserved: cut before\r\nWARC-Date")
+    own[4] = page(b"\xff\xff", kind="text/plain")
+    own[6] = own[6].replace(b"WARC-Record-ID", b"X-No-ID").replace(b"WARC-Date", b"X").replace(b"WARC-Target-URI", b"Y")
+    whole = [*own, page("x", kind="image/png"), robots]
+    (tmp_path / "a.warc").write_bytes(b"".join(whole))
+    (tmp_path / "b.warc.gz").write_bytes(members(whole))
+    (tmp_path / "torn.warc.gz").write_bytes(members(whole)[:-1])
+    seen = []
+    for name in ("a.warc", "b.warc.gz"):
+        for piece_bytes in (4_000_000, 700):
+            found, skips = read([File(name, tmp_path / name)], tmp_path / "scratch", piece_bytes)
+            for row in found:
+                row["id"] = row["id"].removeprefix(name)
+                row["meta"] = {**json.loads(row["meta"]), "file": ""}
+                del row["source"]
+            seen.append((found, [(skip.line, skip.reason, skip.records) for skip in summed(skips)]))
+    assert [row["id"] for row in seen[0][0]][4:6] == ["00000000-0000-4000-8000-000000000005", "#7"]
+    assert [row["meta"]["row"] for row in seen[0][0]] == [1, 2, 3, 4, 6, 7, 8, 9]
+    shut = ["robots.txt: CCBot"]
+    assert [row["meta"].get("opt_out") for row in seen[0][0]] == [
+        ["cut before"],
+        shut,
+        shut,
+        None,
+        shut,
+        None,
+        shut,
+        shut,
+    ]
+    assert [line for line, _, _ in seen[0][1]] == [5, None, None]
+    for found, told in seen[1:]:
+        assert found == seen[0][0]
+        assert sorted(told, key=str) == sorted(seen[0][1], key=str)
+    _, skips = read([File("torn.warc.gz", tmp_path / "torn.warc.gz")], tmp_path / "scratch", 700)
+    assert [(skip.line, "is cut off" in skip.reason) for skip in skips] == [(None, True)]
 
 
 hostile = st.text(st.characters(codec=None), max_size=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,26 @@ def test_a_reservation_that_stood_in_the_page_s_head_counts() -> None:
     assert verdict.failed.tolist() == [False, True, False, False]
     assert verdict.evidence is not None
     assert "no text and data mining (opt-out in the page's head" in verdict.evidence[1].as_py()
+
+
+def test_the_licence_that_a_page_links_as_its_own_is_evidence() -> None:
+    """A stricter one contradicts the declaration, one where nothing is declared stands in for it, and one that nobody
+    knows is told and convinces nobody."""
+    by_nc, by = ("https://creativecommons.org/licenses/by-nc/4.0/deed.tr", "//creativecommons.org/licenses/by/4.0/")
+    linked = [[by_nc], [by], ["https://example.org/terms"], [by_nc], [by], "no", [3]]
+    declared = ["CC-BY-4.0", "CC-BY-4.0", "MIT", "NOASSERTION", "NOASSERTION", "MIT", "MIT"]
+    word, text = pa.array(["en"] * 7), pa.array(["plain"] * 7, pa.large_string())
+    meta = pa.array([json.dumps({"licence_links": links}) for links in linked])
+    batch = Batch(word, text, word, word, pa.array(declared), word, meta=meta)
+    measured = LicenceFilter().measure(batch)
+    assert measured["contradiction"].to_pylist() == [True, *[False] * 6]
+    found = [[item["licence"] for item in json.loads(value or "[]")] for value in measured["evidence"].to_pylist()]
+    assert [" ".join(names) for names in found] == [
+        *("CC-BY-NC-4.0", "CC-BY-4.0", "NOASSERTION", "CC-BY-NC-4.0", "CC-BY-4.0", "", ""),
+    ]
+    verdicts = LicenceFilter().decide(pa.table(measured), LicenceParams(undeclared="evidence"), word)
+    failed = {verdict.rule: verdict.failed.tolist() for verdict in verdicts}
+    assert failed["licence.policy"] == [False, False, False, True, False, False, False]
+    (verdict,) = [verdict for verdict in verdicts if verdict.rule == "licence.contradiction"]
+    assert verdict.evidence is not None
+    assert "says of itself: CC-BY-NC-4.0 (link in its markup or headers" in verdict.evidence[0].as_py()

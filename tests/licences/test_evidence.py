@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from elek.licences.evidence import contradicts, find, find_in, opted_out, summary
 from elek.licences.finding import family
+from elek.licences.links import stated
 
 PROSE = "The harbour was quiet that morning and the boats lay still upon the water. " * 60
 GPL_NOTICE = (
@@ -66,6 +67,34 @@ def test_what_is_found(text: str, licence: str, kind: str) -> None:
 def test_mere_words_are_no_evidence(text: str) -> None:
     """Talking of licences, warranties and permission is not a licence."""
     assert find_in(text) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "licence"),
+    [
+        ("https://creativecommons.org/licenses/by-sa/3.0/de/", "CC-BY-SA-3.0-DE"),
+        ("//CreativeCommons.org/licenses/by-sa/4.0/deed.tr", "CC-BY-SA-4.0"),
+        ("http://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
+        ("https://www.gnu.org/licenses/fdl-1.3.html", "GFDL-1.3-only"),
+        ("http://www.gnu.org/licenses/old-licenses/gpl-2.0.txt", "GPL-2.0-only"),
+        ("https://gnu.org/licenses/agpl-3.0.en.html", "AGPL-3.0-only"),
+        ("https://opensource.org/licenses/MIT", "MIT"),
+        ("https://opensource.org/license/bsd-3-clause/", "BSD-3-Clause"),
+        ("https://spdx.org/licenses/Apache-2.0.html", "Apache-2.0"),
+        ("https://www.apache.org/licenses/LICENSE-2.0.txt", "Apache-2.0"),
+        ("https://opendatacommons.org/licenses/by/1-0/", "ODC-By-1.0"),
+        ("CC BY 4.0", "CC-BY-4.0"),
+        ("mit", "MIT"),
+        ("https://example.org/licenses/MIT", "NOASSERTION"),
+        ("https://www.gnu.org/licenses/gpl.html", "NOASSERTION"),
+        ("/terms", "NOASSERTION"),
+        ("", "NOASSERTION"),
+        ("(" * 400, "NOASSERTION"),
+    ],
+)
+def test_what_a_link_states(value: str, licence: str) -> None:
+    """Addresses of licences by their hosts, identifiers as they are; whatever else is not known."""
+    assert stated(value) == licence
 
 
 def test_spans_are_in_characters() -> None:

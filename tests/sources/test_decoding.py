@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.sources import decoding
-from elek.sources.decoding import Unreadable, check_whole, decode, open_binary
+from elek.sources.decoding import Unreadable, check_whole, decode, open_binary, web_encoding
 from elek.sources.files import File
 from tests.sources.build import put, read
 
@@ -49,8 +49,17 @@ def test_a_page_may_name_its_encoding() -> None:
     """HTML that declares iso-8859-9 is read as browsers read it; a made-up charset is not believed."""
     page = f'<html><head><meta charset="iso-8859-9"></head><body>{TURKISH}</body></html>'
     assert decode(page.encode("windows-1254"), ["utf-8"], html=True) == (page, "cp1254")
-    with pytest.raises(Unreadable):
-        decode(b'<meta charset="klingon">\xff', ["utf-8"], html=True)
+    for name in (b"klingon", b"undefined", b"punycode", b"unicode_escape", b"rot13", b"utf-7"):
+        with pytest.raises(Unreadable):
+            decode(b'<meta charset="' + name + b'">\xff', ["utf-8"], html=True)
+
+
+def test_labels_of_the_web() -> None:
+    """What browsers know is known under their meaning, and nothing else that Python could decode."""
+    assert [web_encoding(label) for label in ("latin5", " ISO-8859-1", "x-sjis", "gb2312", "UTF8", "tis-620")] == (
+        ["cp1254", "cp1252", "cp932", "gb18030", "utf-8", "cp874"]
+    )
+    assert [web_encoding(label) for label in ("idna", "hex", "", "a\0b", "x" * 999, "../x")] == [None] * 6
 
 
 def test_a_line_that_is_broken_is_skipped_alone(tmp_path: Path) -> None:

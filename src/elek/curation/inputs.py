@@ -1,8 +1,8 @@
 """Files to curate, cut into pieces of bounded size that workers can read apart from each other.
 
-A file of JSON lines is cut between lines, a table between rows; a small file is a piece as it lies. Pieces are
-written to a scratch folder only where a file is compressed, large, or a table. Nothing is parsed here but csv, whose
-rows cannot be told apart without.
+A file of JSON lines is cut between lines, a table between rows, a crawl between records; a small file is a piece as
+it lies. Pieces are written to a scratch folder only where a file is compressed, large, or a table. Nothing is parsed
+here but csv, whose rows cannot be told apart without.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from elek.errors import ParamsError, SourceError, did_you_mean
+from elek.sources.crawls import cut_warc
 from elek.sources.decoding import Unreadable, check_whole, compression, lines
 from elek.sources.files import File
-from elek.sources.formats import BATCH_ROWS, EXTENSIONS, Row, csv_rows
+from elek.sources.formats import EXTENSIONS
 from elek.sources.params import FilesSource
 from elek.sources.records import Skip, valid_unicode
+from elek.sources.tables import BATCH_ROWS, Row, csv_rows
 
 COLUMNS = ("text", "id", "source", "license", "lang", "url", "title")
 """What is read of a record; other columns stay behind, and come back by joining on `id`."""
 
 OPTIONS = FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="und")
-FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt")
+FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt", "warc")
 PIECE_BYTES = 4_000_000
 """Of input in a piece, and of pieces in a shard: what one worker holds in memory several times over."""
 PIECE_COST = 500
@@ -155,6 +157,9 @@ class Cutter:
             yield from self._tables(file, _parquet_batches(file))
         elif kind in ("txt", "md", "html") or (size <= self._limit and not compression(file.name)):
             yield Piece(file.name, file.path, kind, bytes=size)
+        elif kind == "warc":
+            for path, first, size in cut_warc(file, OPTIONS, self._limit, lambda: self._path("warc")):
+                yield Piece(file.name, path, kind, first, size)
         elif kind == "csv":
             check_whole(file)
             yield from self._tables(file, _csv_batches(file, self._limit, skips))

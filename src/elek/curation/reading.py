@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -15,9 +16,10 @@ from elek.errors import SourceError
 from elek.licences.spdx import check, normalise
 from elek.sources.decoding import Unreadable, compression
 from elek.sources.files import File
-from elek.sources.formats import csv_rows, json_rows, read_file
+from elek.sources.formats import read_file
 from elek.sources.params import LANGUAGE
 from elek.sources.records import Skip, valid_unicode
+from elek.sources.tables import csv_rows, json_rows
 
 
 class Read(NamedTuple):
@@ -65,8 +67,8 @@ def read_shard(shard: Shard, license: str, lang: str) -> Read:
 
 def _records(piece: Piece) -> Iterator[dict[str, str] | Skip]:
     source = _source(piece.file)
-    # Lines that were cut out of a compressed file are not compressed any more.
-    file = File("lines.jsonl" if piece.format == "jsonl" else piece.file, piece.path)
+    # Lines and records that were cut out of a compressed file are not compressed any more.
+    file = File(f"piece.{piece.format}" if piece.format in ("jsonl", "warc") else piece.file, piece.path)
     if piece.format == "rows":
         yield from _arrow(piece, source)
     elif piece.format in ("jsonl", "csv"):
@@ -81,10 +83,15 @@ def _records(piece: Piece) -> Iterator[dict[str, str] | Skip]:
     else:
         for record in read_file(file, OPTIONS):
             if isinstance(record, Skip):
-                yield record
+                line = None if record.line is None else record.line + piece.first - 1
+                yield replace(record, file=piece.file, line=line)
                 continue
-            meta = {**record.meta, **({"title": record.title} if record.title else {})}
-            yield _row(record.file, record.text, source, "", "", "", {"file": record.file, **meta})
+            meta = {"file": piece.file, **record.meta, **({"title": record.title} if record.title else {})}
+            name = piece.file
+            if record.row is not None:
+                meta["row"] = record.row + piece.first - 1
+                name = record.given_id or f"{name}#{meta['row']}"
+            yield _row(name, record.text, source, "", "", record.url or "", meta)
 
 
 def _arrow(piece: Piece, source: str) -> Iterator[dict[str, str] | Skip]:
@@ -160,6 +167,6 @@ def _source(file: str) -> str:
     """A file of records is a source; of files that are a document each, their folder is."""
     name = file.removesuffix(compression(file)) if compression(file) else file
     stem, _, extension = name.rpartition(".")
-    if extension.lower() in ("jsonl", "ndjson", "csv", "tsv", "parquet"):
+    if extension.lower() in ("jsonl", "ndjson", "csv", "tsv", "parquet", "warc", "wet"):
         return stem
     return name.rpartition("/")[0] or "files"

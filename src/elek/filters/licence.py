@@ -13,7 +13,7 @@ document fails `held`, is not trained on, and stands in the report's list for a 
 from __future__ import annotations
 
 import json
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import CONVINCING, contradicts, find, opted_out, reserved, summary
+from elek.licences.evidence import CONVINCING, beside, contradicts, find, opted_out, summary
 from elek.licences.policy import Judgement, PolicyName, judge, single_licences
 from elek.licences.spdx import NOASSERTION, check, normalise
 from elek.params import Section
@@ -74,8 +74,8 @@ class LicenceFilter(Filter):
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
         declared = [str(value) if check(str(value)) else normalise(str(value)) for value in batch.license.to_pylist()]
         findings = find(batch.text)
-        for row, mark in ({} if batch.meta is None else reserved(batch.meta)).items():
-            findings[row].insert(0, mark)
+        for row, marks in ({} if batch.meta is None else beside(batch.meta)).items():
+            findings[row][:0] = marks
         return {
             "declared": pa.array(declared, pa.string()),
             "category": pa.array(["unknown" if check(value) else category(value) for value in declared], pa.string()),
@@ -123,13 +123,16 @@ def _in_words(evidence: str) -> str:
     own = [item for item in json.loads(evidence) if item["own"] and item["confidence"] >= CONVINCING]
     return "; ".join(
         f"says of itself: {'no text and data mining' if item['kind'] == 'opt-out' else item['licence']} "
-        f"({item['kind']} {_where(item['span'])}, confidence {item['confidence']})"
+        f"({item['kind']} {_where(item)}, confidence {item['confidence']})"
         for item in own
     )
 
 
-def _where(span: list[int]) -> str:
-    return f"at characters {span[0]:,} to {span[1]:,}" if span[1] else "in the page's head"
+def _where(item: dict[str, Any]) -> str:
+    start, end = item["span"]
+    if end:
+        return f"at characters {start:,} to {end:,}"
+    return "in the page's head, HTTP headers or robots.txt" if item["kind"] == "opt-out" else "in its markup or headers"
 
 
 def _said_of_itself(evidence: str) -> list[str]:

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.dataset import OPT_OUT
+from elek.dataset import LICENCE_LINKS, OPT_OUT
 from elek.licences.categories import RANK, category, licences_in
 from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family
-from elek.licences.links import creative_commons, opt_outs, tags
+from elek.licences.links import creative_commons, opt_outs, stated, tags
 from elek.licences.notices import notices
-from elek.licences.spdx import check
+from elek.licences.spdx import NOASSERTION, check
 
 _TRIGGER = (
     r"licen[cs]e|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut|free software"
@@ -50,14 +50,20 @@ def find(texts: pa.Array) -> list[list[Finding]]:
     return findings
 
 
-def reserved(meta: pa.Array) -> dict[int, Finding]:
-    """Rows whose `meta` (JSON objects) keeps a reservation from the page's head, under `opt_out`: the page's own word,
-    of which the text shows nothing, so that the finding has no span."""
-    found = {}
-    for row in pc.indices_nonzero(pc.match_substring(meta, f'"{OPT_OUT}"').fill_null(False)).to_pylist():
-        marks = json.loads(meta[row].as_py()).get(OPT_OUT)
-        if isinstance(marks, list) and marks:
-            found[row] = Finding("NOASSERTION", "opt-out", 0, 0, 0.99, own=True)
+def beside(meta: pa.Array) -> dict[int, list[Finding]]:
+    """Findings by row where `meta` (JSON objects) keeps what stood beside the text, in a page's markup or its HTTP
+    headers: reservations (`opt_out`) and licences (`licence_links`). They are the page's own word, of which the text
+    shows nothing, so that they have no span. A licence that nobody knows is told, and convinces nobody."""
+    found: dict[int, list[Finding]] = {}
+    kept = pc.match_substring_regex(meta, f'"({OPT_OUT}|{LICENCE_LINKS})"').fill_null(False)
+    for row in pc.indices_nonzero(kept).to_pylist():
+        values = json.loads(meta[row].as_py())
+        links = values.get(LICENCE_LINKS)
+        names = {stated(link) for link in links if isinstance(link, str)} if isinstance(links, list) else set()
+        own = [Finding(name, "link", 0, 0, 0.98 if name != NOASSERTION else 0.5, own=True) for name in sorted(names)]
+        if isinstance(values.get(OPT_OUT), list) and values[OPT_OUT]:
+            own.insert(0, Finding(NOASSERTION, "opt-out", 0, 0, 0.99, own=True))
+        found[row] = own
     return found
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from elek.licences.finding import EDGE, Finding, at_edge, says_of_itself
-from elek.licences.spdx import check, normalise
+from elek.licences.spdx import NOASSERTION, check, normalise
 
 _TAG = re.compile(rb"spdx-license-identifier:[ \t]*([a-z0-9.+() \t-]{2,200})")
 _CC_LINK = re.compile(
@@ -29,7 +29,18 @@ _CC_NAME = re.compile(
     + rb"|\bcc[ -](by(?:-nc)?(?:-nd|-sa)?)[ -]([1-4]\.[05])\b"
 )  # fmt: skip
 _CC_LEGAL_CODE = re.compile(rb"creative commons corporation [^\n]{0,40}is\s+not\s+a\s+law\s+firm")
-_AI_BOTS = rb"gptbot|google-extended|ccbot|claudebot|anthropic-ai|applebot-extended|bytespider|meta-externalagent"
+_ADDRESS = re.compile(rb"(?:https?:)?//(?:www\.)?([^\s]{1,500})")
+_GNU = re.compile(rb"gnu\.org/(?:licenses|copyleft)/(?:old-licenses/)?([al]?gpl|fdl)-(\d(?:\.\d)?)\b")
+_NAMED = re.compile(
+    rb"(?:opensource\.org/licen[cs]es?|spdx\.org/licenses|apache\.org/licenses|opendatacommons\.org/licenses)"
+    rb"/([a-z0-9.+-]{1,60}?)(?:\.html?|\.txt|\.json)?(?:[/?#]|$)"
+)
+AI_AGENTS = (
+    *("GPTBot", "Google-Extended", "CCBot", "ClaudeBot", "anthropic-ai", "Applebot-Extended", "Bytespider"),
+    "meta-externalagent",
+)
+"""Crawlers of which their owners say that they gather training text, by the names that robots.txt calls them."""
+_AI_BOTS = "|".join(AI_AGENTS).lower().encode()
 _OPT_OUT = re.compile(
     # The TDM Reservation Protocol: a header, a meta element, a key of tdmrep.json.
     rb"tdm-reservation[\"']?(?:[ \t]*[:=]|[^\n]{0,20}content=)[ \t\"']*1"
@@ -101,6 +112,24 @@ def creative_commons(raw: bytes) -> Iterable[Finding]:
             weight, own = (0.97, False) if legal_code else (0.85, says_of_itself(raw, *match.span()))
             best.setdefault(name, Finding(name, "text" if legal_code else "name", *match.span(), weight, own))
     return best.values()
+
+
+def stated(value: str) -> str:
+    """The licence that a page links as its own, by address or by name, in SPDX's spelling; NOASSERTION where nobody
+    knows it. Known are Creative Commons' addresses, GNU's, those that end in an SPDX identifier, and identifiers."""
+    raw = value.strip().lower().encode()
+    for found in creative_commons(raw):
+        return found.licence
+    address = _ADDRESS.match(raw)
+    if address is None:
+        return normalise(value) if check(value) is None else NOASSERTION
+    if gnu := _GNU.match(address[1]):
+        name, version = gnu[1].decode().upper().replace("FDL", "GFDL"), gnu[2].decode()
+        return f"{name}-{version if '.' in version else version + '.0'}-only"
+    named = _NAMED.match(address[1])
+    name = named[1].decode() if named else ""
+    name = {"license-2.0": "Apache-2.0", "by": "ODC-By-1.0", "odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}.get(name, name)
+    return normalise(name) if name and check(name) is None else NOASSERTION
 
 
 def _suffixes(words: bytes) -> str:

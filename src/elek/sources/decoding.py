@@ -8,7 +8,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import zstandard
@@ -27,8 +27,26 @@ _MARKS = (  # UTF-32 first: its mark begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:\-]+)", re.IGNORECASE)
-# What browsers take these labels for (WHATWG Encoding Standard, section 4.2).
-_WEB = {"iso-8859-9": "windows-1254", "iso-8859-1": "windows-1252", "latin1": "windows-1252", "ascii": "windows-1252"}
+# The encodings of the web, by Python's names, and what browsers take some of them for (WHATWG Encoding Standard,
+# section 4.2). A page may claim any other name that Python knows (`undefined`, `punycode`), and is not believed.
+_WEB = {
+    **{f"iso8859-{part}": f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
+    **{f"cp{page}": f"cp{page}" for page in (866, 874, *range(1250, 1259))},
+    **{name: name for name in ("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic")},
+    **dict.fromkeys(("ascii", "iso8859-1"), "cp1252"),
+    **dict.fromkeys(("iso8859-11", "tis-620"), "cp874"),
+    "iso8859-9": "cp1254",
+    **{name: name for name in ("utf-8", "utf-16-le", "utf-16-be", "euc_jp", "iso2022_jp")},
+    "utf-16": "utf-16-le",
+    **dict.fromkeys(("gb2312", "gbk", "gb18030"), "gb18030"),
+    **dict.fromkeys(("big5", "big5hkscs"), "big5hkscs"),
+    **dict.fromkeys(("shift_jis", "cp932"), "cp932"),
+    **dict.fromkeys(("euc_kr", "cp949"), "cp949"),
+}
+_SPELLINGS = {"x-sjis": "cp932", "windows-31j": "cp932", "windows-949": "cp949", "windows-874": "cp874"} | {
+    "x-mac-cyrillic": "mac-cyrillic",
+    "iso-8859-8-i": "iso8859-8",
+}
 
 
 class Unreadable(Exception):  # noqa: N818  (a message for the list of what was skipped, not an error of the run)
@@ -60,7 +78,8 @@ def check_whole(file: File) -> None:
         return
     try:
         if compression(file.name) == ".zst":
-            _check_frames(file.path)
+            with file.path.open("rb") as packed:
+                check_frames(packed)
         with open_binary(file) as stream:
             while stream.read(CHUNK):
                 pass
@@ -70,39 +89,39 @@ def check_whole(file: File) -> None:
         raise Unreadable(f"the compressed file is damaged: {_plain(error)}") from None
 
 
-def _check_frames(path: Path) -> None:
-    """Raise EOFError where a Zstandard file ends within a frame, which zstandard's reader takes for its end.
+def check_frames(stream: BinaryIO) -> None:
+    """Raise EOFError where Zstandard ends within a frame, which zstandard's reader takes for its end.
 
     Only the headers of frames and blocks are looked at (RFC 8878, sections 3.1.1 and 3.1.2).
     """
-    size = path.stat().st_size
-    with path.open("rb") as stream:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
 
-        def take(count: int) -> bytes:
-            data = stream.read(count)
-            if len(data) < count:
-                raise EOFError
-            return data
-
-        while stream.tell() < size:
-            start = stream.tell()
-            magic = int.from_bytes(take(4), "little")
-            if magic >> 4 == 0x184D2A5:  # a skippable frame: only a length
-                stream.seek(int.from_bytes(take(4), "little"), io.SEEK_CUR)
-                continue
-            stream.seek(start)
-            head = stream.read(18)  # the longest header there is
-            stream.seek(start + zstandard.frame_header_size(head))
-            last = False
-            while not last:
-                block = int.from_bytes(take(3), "little")
-                last = bool(block & 1)
-                run_length = (block >> 1) & 3 == 1  # one byte stands for all of the block
-                stream.seek(1 if run_length else block >> 3, io.SEEK_CUR)
-            if zstandard.get_frame_parameters(head).has_checksum:
-                take(4)
-        if stream.tell() > size:
+    def take(count: int) -> bytes:
+        data = stream.read(count)
+        if len(data) < count:
             raise EOFError
+        return data
+
+    while stream.tell() < size:
+        start = stream.tell()
+        magic = int.from_bytes(take(4), "little")
+        if magic >> 4 == 0x184D2A5:  # a skippable frame: only a length
+            stream.seek(int.from_bytes(take(4), "little"), io.SEEK_CUR)
+            continue
+        stream.seek(start)
+        head = stream.read(18)  # the longest header there is
+        stream.seek(start + zstandard.frame_header_size(head))
+        last = False
+        while not last:
+            block = int.from_bytes(take(3), "little")
+            last = bool(block & 1)
+            run_length = (block >> 1) & 3 == 1  # one byte stands for all of the block
+            stream.seek(1 if run_length else block >> 3, io.SEEK_CUR)
+        if zstandard.get_frame_parameters(head).has_checksum:
+            take(4)
+    if stream.tell() > size:
+        raise EOFError
 
 
 def _plain(error: Exception) -> str:
@@ -123,21 +142,51 @@ def decode(data: bytes, encodings: Sequence[str], *, html: bool = False) -> tupl
 
     In HTML the encoding that the page names of itself is tried last. Raises Unreadable where none fits.
     """
+    return _first(data, [*encodings, *(_declared(data) if html else ())], encodings[0])
+
+
+def decode_answer(data: bytes, charset: str, encodings: Sequence[str], *, html: bool) -> tuple[str, str]:
+    """The same of what a server sent: by byte order mark, the `charset` of its header, the page's own, `encodings`.
+
+    Servers put the label of an old encoding before pages in UTF-8 by default, and such an encoding fits nearly all
+    bytes. So it is asked after UTF-8, which text in another encoding is not by accident, but for the encodings that
+    consist of ASCII's bytes. Raises Unreadable where none fits.
+    """
+    asked: list[str] = []
+    for label in (web_encoding(charset), *(_declared(data) if html else ())):
+        if label == "iso2022_jp" or (label in ("utf-16-le", "utf-16-be") and b"\0" in data):
+            asked.append(label)
+        elif label:
+            asked += ["utf-8", label]
+    return _first(data, [*asked, *encodings], encodings[0])
+
+
+def web_encoding(label: str) -> str | None:
+    """Python's name of the encoding that `label` means on the web; None where it means none."""
+    label = label.strip().lower()
+    try:
+        return _WEB.get(codecs.lookup(_SPELLINGS.get(label, label)).name) if len(label) < 40 else None
+    except (LookupError, ValueError):  # ValueError: a NUL in it
+        return None
+
+
+def _declared(page: bytes) -> Iterator[str]:
+    if declared := _CHARSET.search(page[:4096]):
+        encoding = web_encoding(declared[1].decode("ascii"))
+        if encoding:  # who can read "utf-16" in single bytes does not read UTF-16 (HTML standard, section 13.2.3.2)
+            yield "utf-8" if encoding.startswith("utf-16") else encoding
+
+
+def _first(data: bytes, candidates: Sequence[str], otherwise: str) -> tuple[str, str]:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _strict(data, encoding), encoding.removesuffix("-sig")
-    candidates = list(encodings)
-    if html and (declared := _CHARSET.search(data[:4096])):
-        label = declared[1].decode("ascii").lower()
-        candidates.append(_WEB.get(label, label))
     for encoding in candidates:
         try:
             return data.decode(encoding), codecs.lookup(encoding).name
         except UnicodeDecodeError:
             continue
-        except LookupError:  # a page may claim anything
-            continue
-    return _strict(data, encodings[0]), encodings[0]
+    return _strict(data, otherwise), otherwise
 
 
 def _strict(data: bytes, encoding: str) -> str:

@@ -107,9 +107,8 @@ def _read(
         if isinstance(event, Record) and not event.text.strip():
             event = Skip(event.file, event.row, "the text is empty")
         if isinstance(event, Skip):
-            row = {"source": name, "file": event.file, "line": event.line, "reason": event.reason}
-            skipped.write(json.dumps(row, ensure_ascii=False) + "\n")
-            counts.skipped += 1
+            skipped.write(json.dumps({"source": name, **event.row()}, ensure_ascii=False) + "\n")
+            counts.skipped += event.count
             first = first or event
             continue
         written = writer.add(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from elek.sources.rights import page_licences
 
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "svg", "math", "object", "iframe", "select"})
 _PARAGRAPH = frozenset(
@@ -49,8 +52,22 @@ def _shallow(html: str) -> str:
     return _NESTING.sub(keep, html)
 
 
+class Page(NamedTuple):
+    """What is read of an HTML page."""
+
+    text: str
+    title: str | None
+    licences: list[str]
+    """Addresses or names that the page gives as its licence; see `rights.page_licences`."""
+
+
 def html_text(html: str) -> tuple[str, str | None]:
-    """Text and title of a page. Block elements end lines, paragraphs leave an empty one; `pre` keeps its own."""
+    """Text and title of a page."""
+    return read_page(html)[:2]
+
+
+def read_page(html: str) -> Page:
+    """What a page holds. Block elements end lines, paragraphs leave an empty one; `pre` keeps its own."""
     tree = LexborHTMLParser(_shallow(html))
     heading = tree.css_first("title")
     title = _SPACE.sub(" ", heading.text()).strip() if heading else ""
@@ -58,7 +75,7 @@ def html_text(html: str) -> tuple[str, str | None]:
     if tree.body is not None:
         _collect(tree.body, pieces)
     text = _RUN.sub(_line_end, "".join(pieces))
-    return re.sub(r"\n{3,}", "\n\n", text).strip(), title or None
+    return Page(re.sub(r"\n{3,}", "\n\n", text).strip(), title or None, page_licences(tree, html))
 
 
 def _line_end(run: re.Match[str]) -> str:

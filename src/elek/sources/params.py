@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from elek.licences.links import AI_AGENTS
 from elek.licences.spdx import check, normalise
 from elek.params import Section
 
-Format = Literal["txt", "md", "html", "lines", "jsonl", "csv", "parquet", "sqlite", "xml", "conllu"]
-WHOLE_FILE: frozenset[str] = frozenset({"txt", "md", "html"})
-"""Formats in which a file is a document."""
+Format = Literal["txt", "md", "html", "lines", "jsonl", "csv", "parquet", "sqlite", "xml", "conllu", "warc"]
+UNGROUPED: Mapping[str, str] = {
+    **{kind: f"a {kind} file is one document" for kind in ("txt", "md", "html")},
+    "warc": "each page of a crawl is one document",
+}
+"""Formats whose records are documents already, and why they are not joined."""
 
 LANGUAGE = r"^[a-z]{2,3}$"
 
@@ -47,6 +52,10 @@ def _listed(value: object) -> object:
 
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_listed)]
 Encodings = Annotated[tuple[Annotated[str, AfterValidator(_codec)], ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+Agent = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""A product token of robots.txt (RFC 9309, section 2.2.1), which crawlers in fact write with digits too."""
 
 
 class SourceBase(Section):
@@ -88,7 +97,7 @@ class FileOptions(SourceBase):
     exclude: Patterns = ()
     """Globs of files to leave out."""
     format: Format | None = None
-    """By default what the extension says (`.txt .md .html .jsonl .csv .tsv .parquet .conllu .xml .sqlite`,
+    """By default what the extension says (`.txt .md .html .jsonl .csv .tsv .parquet .conllu .xml .sqlite .warc .wet`,
     all but the binary ones also with `.gz` or `.zst`). `lines` is one document a line."""
     encodings: Encodings = ("utf-8",)
     """Tried in this order, the first that fits is taken and, if not UTF-8, written to `meta`; a byte order mark
@@ -100,6 +109,9 @@ class FileOptions(SourceBase):
     """sqlite: a SELECT, with an ORDER BY."""
     element: Annotated[str, Field(pattern=r"^[^/\s]+(/[^/\s]+)*$")] | None = None
     """xml: the element that holds the text, as the end of its path (`DEF`, `SYNSET/DEF`)."""
+    agents: Annotated[tuple[Agent, ...], BeforeValidator(_listed)] = AI_AGENTS
+    """warc: crawlers that gather training text. A page that the robots.txt of its site, where the same file holds it,
+    forbids one of them by name counts as reserved (`licence.opt_out`). `[]` asks no robots.txt."""
 
     @model_validator(mode="after")
     def _belongs(self) -> FileOptions:
@@ -112,8 +124,8 @@ class FileOptions(SourceBase):
             raise ValueError("the format sqlite needs a `query`")
         if self.format == "xml" and not self.element:
             raise ValueError("the format xml needs an `element`")
-        if self.group > 1 and self.format in WHOLE_FILE:
-            raise ValueError(f"`group` joins records of a file, and a {self.format} file is one document")
+        if self.group > 1 and self.format in UNGROUPED:
+            raise ValueError(f"`group` joins records of a file, and {UNGROUPED[self.format]}")
         return self
 
 

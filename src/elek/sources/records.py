@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elek.errors import SourceError, did_you_mean, nearest
@@ -24,6 +24,30 @@ class Skip:
     file: str
     line: int | None
     reason: str
+    records: int | None = None
+    """Of a sum, how many it stands for: what was never meant to be text (the pictures of a crawl) is told in one."""
+
+    @property
+    def count(self) -> int:
+        return 1 if self.records is None else self.records
+
+    def row(self) -> dict[str, Any]:
+        """As a line of `skipped.jsonl`; `records` only of a sum."""
+        row = {"file": self.file, "line": self.line, "reason": self.reason}
+        return row if self.records is None else {**row, "records": self.records}
+
+
+def summed(skips: Iterable[Skip]) -> list[Skip]:
+    """Sums of one file and reason, as each of its pieces tells them, made one; the others as they are, before them."""
+    single: list[Skip] = []
+    sums: dict[tuple[str, str], Skip] = {}
+    for skip in skips:
+        if skip.records is None:
+            single.append(skip)
+        else:
+            before = sums.get((skip.file, skip.reason))
+            sums[skip.file, skip.reason] = replace(skip, records=skip.records + (before.count if before else 0))
+    return single + [sums[key] for key in sorted(sums)]
 
 
 @dataclass(slots=True)
@@ -41,6 +65,9 @@ class Record:
     license: str | None = None
     lang: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+Events = Iterator[Record | Skip]
 
 
 def valid_unicode(text: str) -> tuple[str, int]:

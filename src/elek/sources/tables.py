@@ -1,0 +1,172 @@
+"""Readers of tables: named values in rows, of which one is the text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from elek.errors import SourceError
+from elek.sources.decoding import MAX_TEXT, Unreadable, decode_line, lines
+from elek.sources.files import File
+from elek.sources.params import FileOptions
+from elek.sources.records import Events, Skip, check_columns, from_columns
+from elek.sources.texts import decoded_lines
+
+BATCH_ROWS = 256
+BROKEN = "?"
+
+
+class Row(NamedTuple):
+    """A record of a file of records, before anybody asks what is in its columns."""
+
+    number: int
+    """Which one of its file, from 1 (in jsonl: its line)."""
+    line: int
+    values: Mapping[str, Any]
+    encoding: str
+
+
+def read_jsonl(file: File, source: FileOptions) -> Events:
+    first = True
+    for item in json_rows(file, source):
+        if isinstance(item, Skip):
+            yield item
+            continue
+        if first:  # columns missing from the first record are a mistake in params, later ones the file's
+            check_columns(item.values, source, f"{file.name}, line {item.line}")
+            first = False
+        yield from_columns(item.values, source, file=file.name, row=item.number, encoding=item.encoding)
+
+
+def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
+    """The objects of a file of JSON lines."""
+    for item in decoded_lines(file, source):
+        if isinstance(item, Skip):
+            yield item
+            continue
+        number, line, encoding = item
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
+            reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            yield Skip(file.name, number, f"no JSON: {reason}")
+            continue
+        if not isinstance(values, dict):
+            yield Skip(file.name, number, "JSON, but no object")
+            continue
+        yield Row(number, number, values, encoding)
+
+
+def read_csv(file: File, source: FileOptions) -> Events:
+    for item in csv_rows(file, source):
+        if isinstance(item, Skip):
+            yield item
+        else:
+            number, line, values, encoding = item
+            yield from_columns(values, source, file=file.name, row=number, line=line, encoding=encoding)
+
+
+def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
+    """The rows of a csv file by the names in its header. Raises SourceError where that lacks a column."""
+    csv.field_size_limit(min(MAX_TEXT, 2**31 - 1))
+    used: set[str] = set()  # encodings of the lines of the record at hand
+
+    def text() -> Iterator[str]:
+        for number, raw in lines(file):
+            if raw is None:
+                raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
+            ending = "\n" if raw.endswith(b"\n") else ""
+            try:
+                line, encoding = decode_line(raw, source.encodings)
+            except Unreadable:
+                line, encoding = raw.rstrip(b"\r\n").decode("utf-8", "replace"), BROKEN
+            used.add(encoding)
+            yield line + ending
+
+    delimiter = source.delimiter or ("\t" if ".tsv" in PurePosixPath(file.name).suffixes else ",")
+    reader = csv.reader(text(), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    row = 0
+    while True:
+        line = reader.line_num + 1
+        used.clear()
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            cells, reason = [], str(error)
+            if reason == "unexpected end of data":
+                reason = "a quotation mark opened here is never closed: nothing after it could be read"
+        else:
+            reason = f"not {source.encodings[0].upper()}" if BROKEN in used else ""
+        if reason and header is None:
+            raise SourceError(f"the header cannot be read: {reason}", where=file.name)
+        if cells is None:
+            return
+        if header is None:
+            check_columns(cells, source, file.name)
+            header = cells
+            continue
+        if not cells and not reason:
+            continue  # an empty line
+        row += 1
+        if not reason and len(cells) != len(header):
+            reason = f"{len(cells)} columns, and the header has {len(header)}"
+        if reason:
+            yield Skip(file.name, line, reason)
+        else:
+            values = dict(zip(header, cells, strict=True))
+            encoding = " ".join(sorted(used - {"utf-8"})) or "utf-8"
+            yield Row(row, line, values, encoding)
+
+
+def read_parquet(file: File, source: FileOptions) -> Events:
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            columns = parquet.schema_arrow.names
+            check_columns(columns, source, file.name)
+            batches = parquet.iter_batches(BATCH_ROWS, columns=[name for name in columns if name in _asked(source)])
+            yield from _rows(file, source, (row for batch in batches for row in batch.to_pylist()))
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"no readable Parquet file: {str(error).splitlines()[0]}", where=file.name) from None
+
+
+def _asked(source: FileOptions) -> set[str | None]:
+    optional = {source.title_column, source.url_column, source.license_column, source.lang_column}
+    return {source.text_column, source.id_column, *source.meta_columns} | optional
+
+
+def read_sqlite(file: File, source: FileOptions) -> Events:
+    journals = [file.path.with_name(file.path.name + end) for end in ("-wal", "-journal")]
+    if any(path.is_file() and path.stat().st_size for path in journals):
+        raise SourceError("the database is in use: a journal lies beside it", where=file.name, fix="close it first")
+    try:
+        # immutable: nothing is written, not even a lock.
+        address = f"{file.path.resolve().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.text_factory = _sqlite_text
+            cursor = connection.execute(source.query or "")
+            names = [column[0] for column in cursor.description or ()]
+            check_columns(names, source, file.name)
+            yield from _rows(file, source, (dict(zip(names, row, strict=True)) for row in cursor))
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise SourceError(f"SQLite says: {error}", where=file.name, fix="see `query` in params") from None
+
+
+def _sqlite_text(data: bytes) -> str | bytes:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data  # bytes are "not a string", which skips the record and tells so
+
+
+def _rows(file: File, source: FileOptions, rows: Iterable[Mapping[str, object]]) -> Events:
+    for number, values in enumerate(rows, 1):
+        yield from_columns(values, source, file=file.name, row=number)
