@@ -137,7 +137,7 @@ def test_a_gate_keeps_a_model_out_until_it_opens(project: Path) -> None:
     set_params(project, {"gates": {"max_validation_bits_per_byte": 1.9}})
     refused = register(project)
     assert (refused.state, refused.version) == ("Refused", None)
-    assert "2.0000 is above 1.9" in refused.reasons[0]
+    assert "2.0000 bits per byte is above 1.9" in refused.reasons[0]
     set_params(project, {"gates": {"max_validation_bits_per_byte": 2.0}})
     passed = register(project)
     assert (passed.state, passed.version, passed.run_id) == ("Registered", 1, refused.run_id)
