@@ -189,6 +189,22 @@ def test_no_tokens_and_no_prompt(client: TestClient) -> None:
     assert post(client, prompt="").json()["usage"]["prompt_tokens"] == 1
 
 
+def test_edges_are_those_of_the_library(client: TestClient) -> None:
+    """Filters, penalty, special names, and prompts of different lengths: the texts of `TextModel`, also in a stream."""
+    sampling = Sampling(1.5, 10**6, 0.9, 0.02, 1.3)
+    prompts, stop = ["</s> <mask>", "", "The farmer went home"], ("e ", "zz")
+    expected = text_model().complete(prompts, Settings(12, sampling, stop=stop, seed=4))
+    asked = {"temperature": 1.5, "top_k": 10**6, "top_p": 0.9, "min_p": 0.02, "repetition_penalty": 1.3}
+    asked |= {"prompt": prompts, "stop": list(stop), "seed": 4, "max_tokens": 12}
+    choices = client.post("/v1/completions", json=asked).json()["choices"]
+    assert [(one["text"], one["finish_reason"]) for one in choices] == [(one.text, one.finish) for one in expected]
+    texts = [""] * 3
+    for event in events(client.post("/v1/completions", json={**asked, "stream": True})):
+        (choice,) = event["choices"]
+        texts[choice["index"]] += choice["text"]
+    assert texts == [one.text for one in expected]
+
+
 LONG = Settings(max_new_tokens=100_000, sampling=Sampling(temperature=1))
 SEARCH = Settings(max_new_tokens=CONTEXT, beams=Beams(4))
 
