@@ -13,8 +13,11 @@ head of its own beside Muon, it takes the smaller rate for both.
 
 **Tokens** are 20 for each parameter (Hoffmann et al. 2022, §3.4) of the blocks: the vocabulary's are left out, as in
 Kaplan et al. 2020, §2.1, for its size is not the model's. **The batch** is 0.58 · tokens^0.571 tokens (Li et al. 2025,
-"Step Law", eq. 1; measured from 2 · 10^9 tokens on, below that an extrapolation), as the nearest power of two of
-windows, so that it divides among processes and into micro-batches. **Steps** are what is left: tokens over batch.
+"Step Law"; measured on models of 59 million parameters and more, below that an extrapolation), as the nearest power of
+two of windows, so that it divides among processes and into micro-batches. **Steps** are the tokens over the batch.
+
+The batch does not change the rates: with both batch and tokens derived, Step Law's best rate of AdamW, ∝ N^-0.713 ·
+tokens^0.307, falls as N^-0.41, which is width^-1.2 on this dial and so nearly the rule above.
 """
 
 from __future__ import annotations
