@@ -54,7 +54,7 @@ def rows(splits: dict[str, Any]) -> list[dict[str, Any]]:
         for kind, order in (("by_lang", str), ("by_source", str), ("by_length", _length_order)):
             baseline = figures.get("ngram", {}).get(kind, {})
             own = figures.get(kind, {})
-            for part in sorted(own, key=order)[:SHOWN_PARTS]:  # type: ignore[arg-type]
+            for part in sorted(own, key=order)[:SHOWN_PARTS]:
                 row = {"set": name, "part": part, "kind": kind, **_NO_INTERVAL, **own[part]}
                 found.append({**row, **_baseline(baseline.get(part))})
     return found
