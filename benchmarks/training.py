@@ -39,6 +39,7 @@ from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
 from elek.shards import TokenShards
 from elek.training.batches import Batches
+from elek.training.examples import Examples
 from elek.training.params import TrainParams
 from elek.training.schedule import learning_rate_share
 from elek.training.trainer import Trainer
@@ -121,7 +122,7 @@ class Elek(Contestant):
 
     def loss(self, tokens: Tensor) -> Tensor:
         tokens = tokens.to(self.trainer.runtime.device)
-        return self.trainer.objective(tokens[:, :-1], tokens[:, 1:])
+        return self.trainer.objective(Examples(tokens[:, :-1], tokens[:, 1:].flatten()))
 
 
 class HuggingFace(Contestant):
@@ -137,7 +138,8 @@ class HuggingFace(Contestant):
         self.model = LlamaForCausalLM(LlamaConfig(**hub.config_json(self.config)))
         ours = initialise(Transformer(self.config), self.params.seed)
         named = self.model.load_state_dict(hub_state(ours, hub), strict=False)
-        assert not named.unexpected_keys and set(named.missing_keys) <= {"lm_head.weight"}, named  # tied: once
+        assert not named.unexpected_keys, named
+        assert set(named.missing_keys) <= {"lm_head.weight"}, named  # tied: once
         self.model.tie_weights()
         go, done = threading.Semaphore(0), threading.Semaphore(0)
         failed: list[BaseException] = []
