@@ -134,10 +134,10 @@ def exported(export: dict[str, Any]) -> list[tuple[str, str]]:
     because = export.get("huggingface_because")
     transformers = f"not written: {because}" if because else f"{export['architecture']}, logits equal in float32"
     gguf = f"model.gguf, architecture {export['gguf']}" if export["gguf"] else f"not written: {export['gguf_because']}"
-    rows = [("transformers, lm-eval, vLLM", transformers), ("llama.cpp", gguf)]
+    rows = [("transformers", transformers), ("llama.cpp", gguf)]
     if because:
         rows.append(("Elek itself", "the model in its own format"))
-    return [*rows, ("files", files)]
+    return [*rows, ("files in data/export", files)]
 
 
 def _source_row(name: str, source: dict[str, Any], flows: list[Flow]) -> dict[str, Any]:
