@@ -189,6 +189,14 @@ def test_a_damaged_lock_file_is_told(project: Path) -> None:
             register(project)
 
 
+def test_a_masked_models_score_has_its_own_name() -> None:
+    """It has seen both sides of each token: a gate that it misses is told in pseudo-bits."""
+    gates = registry.Gates(max_validation_bits_per_byte=1, max_test_bits_per_byte=1)
+    told = registry._refusals(gates, {"validation": 2.0}, registry._unit("masked"))
+    assert "2.0000 pseudo-bits per byte is above 1" in told[0]
+    assert "measured no test pseudo-bits per byte" in told[1]
+
+
 @pytest.mark.parametrize(
     "raw", [{"modle": "x"}, {"gates": {"max_loss": 3}}, {"champion_by": "train"}, {"model": "a/b"}]
 )

@@ -69,6 +69,8 @@ def test_fill_shows_the_likeliest(masked: Path, monkeypatch: pytest.MonkeyPatch)
     assert [len(mask) for mask in found["masks"]] == [3, 3]
     assert found["text"] == f"The{found['masks'][0][0]['piece']} and the{found['masks'][1][0]['piece']}."
     assert found["text"] in run("fill", text)
+    (word,) = json.loads(run("fill", "The [MASK].", "--top-k", "1", "--max-pieces", "3", "--json"))["masks"][0]
+    assert word["piece"].strip().isalnum()
     with pytest.raises(DataError, match="nothing is masked"):
         run("fill", "The farmer")
     with pytest.raises(ParamsError, match="a masked model cannot continue a text"):
