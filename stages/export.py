@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from elek.dataset import sha256_file
 from elek.errors import ParamsError
-from elek.export.classes import OWN
+from elek.export.classes import OWN, check_vocabulary, hub_class
 from elek.export.gguf import architecture, export_gguf
 from elek.export.params import ExportParams
 from elek.export.tokenizer import export_tokenizer
 from elek.export.weights import export_model
+from elek.model.config import ModelConfig
 from elek.model.files import load_model, save_model
 from elek.progress import Progress
 from elek.vocab.tokenizer import Tokenizer
@@ -19,13 +20,14 @@ def main() -> None:
     with Stage("export", ExportParams) as stage, Progress("export", 2, "parts") as progress:
         model = load_model(stage.data("train"))
         tokenizer = Tokenizer.load(stage.data("vocab"))
-        written = OWN
+        written, lacking = OWN, None
         if stage.params.huggingface:
             export_tokenizer(stage.out, tokenizer, model.config)
             written = export_model(stage.out, model).name
         else:
             (stage.out / "tokenizer.model").write_bytes(tokenizer.model)
             save_model(stage.out, model)
+            lacking = why_not(model.config, tokenizer)
         progress.advance(note="model")
         gguf, because = None, "export.gguf: false"
         if stage.params.gguf:
@@ -39,6 +41,7 @@ def main() -> None:
         files = sorted(stage.out.iterdir())
         stage.metrics = {
             "architecture": written,
+            **({"huggingface_because": lacking} if lacking else {}),
             "gguf": gguf.name if gguf else None,
             **({} if gguf else {"gguf_because": because}),
             "parameters": model.config.parameters,
@@ -46,10 +49,21 @@ def main() -> None:
             "files": {file.name: sha256_file(file) for file in files},
         }
         stage.summary = [
-            ("written as", written),
+            ("written as", f"{written}: {lacking}" if lacking else written),
             ("GGUF", gguf.name if gguf else f"not written: {because}"),
             ("files", f"{len(files)}, {stage.metrics['bytes'] / 1e6:.1f} MB"),
         ]
+
+
+def why_not(config: ModelConfig, tokenizer: Tokenizer) -> str:
+    """Why there is no folder for transformers: it was not asked for, and perhaps could not have been made."""
+    asked = "export.huggingface: false"
+    try:
+        check_vocabulary(tokenizer.kind)
+        could = hub_class(config).name
+    except ParamsError as error:  # nobody's fault: transformers has no such network
+        return f"{asked}; {error.what}"
+    return f"{asked}; {could} of transformers would hold it"
 
 
 if __name__ == "__main__":

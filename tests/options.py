@@ -8,6 +8,7 @@ can load it once for all of them.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from itertools import cycle
@@ -177,11 +178,11 @@ def train_apart(name: str, project: Path, out: Path, root: Path, log: Path, fata
     """`train` as the whole of a process, which SIGKILL ends in the middle of the file `fatal`, if it is not ""."""
     write, second = checkpoint._write, 2 * params_of(name)[1].checkpoint_every
 
-    def write_half_and_die(path: Path, content: bytes) -> None:
-        if path.name == fatal and path.parent.name == f".step-{second:08d}.tmp":
-            write(path, content[: len(content) // 2])
-            psutil.Process().kill()
+    def write_half_and_die(path: Path, content: Any) -> None:
         write(path, content)
+        if path.name == fatal and path.parent.name == f".step-{second:08d}.tmp":
+            os.truncate(path, path.stat().st_size // 2)
+            psutil.Process().kill()
 
     sys.stderr = log.open("w", encoding="utf-8", buffering=1)
     checkpoint._write = write_half_and_die

@@ -136,7 +136,7 @@ def test_a_gate_keeps_a_model_out_until_it_opens(project: Path) -> None:
     set_params(project, {"gates": {"max_validation_bits_per_byte": 1.9}})
     refused = register(project)
     assert (refused.state, refused.version) == ("Refused", None)
-    assert "2.0000 is above 1.9" in refused.reasons[0]
+    assert "2.0000 bits per byte is above 1.9" in refused.reasons[0]
     set_params(project, {"gates": {"max_validation_bits_per_byte": 2.0}})
     passed = register(project)
     assert (passed.state, passed.version, passed.run_id) == ("Registered", 1, refused.run_id)
@@ -186,6 +186,14 @@ def test_a_damaged_lock_file_is_told(project: Path) -> None:
         (project / "dvc.lock").write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match="damaged"):
             register(project)
+
+
+def test_a_masked_models_score_has_its_own_name() -> None:
+    """It has seen both sides of each token: a gate that it misses is told in pseudo-bits."""
+    gates = registry.Gates(max_validation_bits_per_byte=1, max_test_bits_per_byte=1)
+    told = registry._refusals(gates, {"validation": 2.0}, registry._unit("masked"))
+    assert "2.0000 pseudo-bits per byte is above 1" in told[0]
+    assert "measured no test pseudo-bits per byte" in told[1]
 
 
 @pytest.mark.parametrize(

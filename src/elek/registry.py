@@ -30,7 +30,7 @@ OBJECTIVE, CAUSAL = "objective", "causal"  # a version without the tag is causal
 
 
 class Gates(Section):
-    """What a model must reach to be registered at all. null opens a gate."""
+    """What a model must reach to be registered at all, of a masked one in pseudo-bits. null opens a gate."""
 
     max_validation_bits_per_byte: float | None = Field(default=None, gt=0)
     """On the validation split; comparable between vocabularies, unlike loss and perplexity."""
@@ -113,7 +113,7 @@ def _register(
 
     with open_store(project, params.model) as store:
         run_id = store.ensure_run(origin, flow_run_id)
-        refusals = _refusals(params.gates, scores)
+        refusals = _refusals(params.gates, scores, _unit(_objective(project)))
         if refusals:
             return Outcome("Refused", params.model, reasons=tuple(refusals), run_id=run_id)
         version = store.find_version(origin.outs[MODEL])
@@ -142,16 +142,21 @@ def _scores(project: Path) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _refusals(gates: Gates, scores: dict[str, float]) -> list[str]:
+def _unit(objective: str) -> str:
+    """What a model's score is called: a masked one sees both sides of each token that it predicts."""
+    return "bits per byte" if objective == CAUSAL else "pseudo-bits per byte"
+
+
+def _refusals(gates: Gates, scores: dict[str, float], unit: str) -> list[str]:
     refusals = []
     for gate, limit in gates.model_dump().items():
         name = gate.removeprefix("max_").removesuffix("_bits_per_byte")
         if limit is None:
             continue
         if name not in scores:
-            refusals.append(f"register.gates.{gate}: `evaluate` measured no {name} bits per byte")
+            refusals.append(f"register.gates.{gate}: `evaluate` measured no {name} {unit}")
         elif not scores[name] <= limit:
-            refusals.append(f"register.gates.{gate}: {scores[name]:.4f} is above {limit}")
+            refusals.append(f"register.gates.{gate}: {scores[name]:.4f} {unit} is above {limit}")
     return refusals
 
 
@@ -227,4 +232,4 @@ def _not_promoted(by: HeldOut, version: Version, champion: Version | None, promo
     if version.tags.get(text) != champion.tags.get(text):
         return f"{other} was measured on another {by} text, so the two do not compare; {by_hand}"
     mine, theirs = float(version.tags[score]), float(champion.tags[score])
-    return None if mine < theirs else f"{mine:.4f} {by} bits per byte, and {other} has {theirs:.4f}"
+    return None if mine < theirs else f"{mine:.4f} {by} {_unit(mine_is)}, and {other} has {theirs:.4f}"

@@ -111,6 +111,25 @@ def test_a_long_prompt_is_told(project: Path) -> None:
     assert completions("The farmer " * CONTEXT, "--max-new-tokens", "0")[0]["unseen_prompt_tokens"] > 0
 
 
+def test_edges_have_a_defined_behaviour(project: Path) -> None:
+    """No prompt begins a text; names of special tokens are text; no seed moves the likeliest; too large a k is all."""
+    (begun,) = completions("", "--temperature", "0", "--max-new-tokens", "5")
+    assert (begun["prompt_tokens"], begun["text"]) == (1, begun["completion"])
+    (special,) = completions("</s><mask>", "--temperature", "0", "--max-new-tokens", "3")
+    assert special["text"].startswith("</s><mask>")
+    assert special["prompt_tokens"] > 3
+    short = ("The", "--max-new-tokens", "8")
+    greedy = completions(*short, "--temperature", "0")
+    assert completions(*short, "--temperature", "0", "--seed", "9", "--top-k", "3", "--top-p", "0.1") == greedy
+    assert completions(*short, "--temperature", "5", "--min-p", "1") == greedy
+    assert completions(*short, "--top-k", "1") == greedy
+    assert completions(*short, "--top-k", "1000000") == completions(*short, "--top-k", "0")
+    (whole,) = completions(*short, "--temperature", "0")
+    stop = whole["completion"][3:6]
+    streamed = elek("generate", *short, "--temperature", "0", "--stop", stop)
+    assert streamed == "The" + whole["completion"].partition(stop)[0] + "\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
@@ -124,6 +143,9 @@ def test_a_long_prompt_is_told(project: Path) -> None:
         (["x", "--top-k", "-1"], b"", "top_k is -1"),
         (["x", "--stop", ""], b"", "empty stop string"),
         (["x", "--num", "3", "--beams", "2"], b"", "3 texts"),
+        (["x", "--length-penalty", "2"], b"", "means nothing without --beams"),
+        (["x", "--beams", "2", "--max-new-tokens", str(CONTEXT + 1)], b"", "beam search for"),
+        (["x", "--repetition-penalty", "0"], b"", "repetition_penalty is 0"),
     ],
 )
 def test_what_cannot_be_is_refused(project: Path, arguments: list[str], stdin: bytes, said: str) -> None:

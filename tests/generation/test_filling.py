@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -54,6 +56,40 @@ def test_masks_are_filled_one_by_one_or_all_at_once() -> None:
     written = text.replace(" [MASK]", ordered.masks[0][0].piece, 1)
     assert pieces.encode(written)  # the same pieces again only where the vocabulary would cut them so
     assert fill(network, pieces, text, order="joint") == joint
+
+
+def greedy_word(length: int) -> float:
+    """The mean probability of the pieces of a word in "The … ran", each the likeliest that fits, by hand."""
+    network, pieces = model(), tokenizer()
+    ids, total = [1, *pieces.encode("The"), *[4] * length, *pieces.encode(" ran"), 2], 0.0
+    for at in range(length):
+        place = ids.index(4)
+        logprobs = network(torch.tensor([ids]))[0, place].log_softmax(-1)
+        names = {index: pieces.piece(index) for index in range(5, 700) if not pieces.is_byte(index)}
+        fits = [
+            index
+            for index, name in names.items()
+            if name.startswith("\u2581") == (at == 0) and name.removeprefix("\u2581").isalnum()
+        ]
+        ids[place] = max(fits, key=lambda index: logprobs[index].item())
+        total += logprobs[ids[place]].item()
+    return math.exp(total / length)
+
+
+def test_a_mask_may_be_a_word_of_several_pieces() -> None:
+    """Words of letters, the best by their pieces' mean probability; the search of one piece is that of all."""
+    network, pieces = model(), tokenizer()
+    found = fill(network, pieces, "The [MASK] ran and[MASK].", top_k=5, max_pieces=3)
+    for mask, space in zip(found.masks, (" ", ""), strict=True):
+        assert [one.probability for one in mask] == sorted((one.probability for one in mask), reverse=True)
+        assert all(one.piece.startswith(space) and one.piece.removeprefix(space).isalnum() for one in mask)
+    assert found.text == f"The{found.masks[0][0].piece} ran and{found.masks[1][0].piece}."
+    best = max(greedy_word(1), greedy_word(2))
+    assert fill(network, pieces, "The [MASK] ran", top_k=1, max_pieces=2).masks[0][0].probability == pytest.approx(best)
+    with pytest.raises(ParamsError, match="never all masks at once"):
+        fill(network, pieces, "The [MASK]", order="joint", max_pieces=2)
+    with pytest.raises(ParamsError, match="max_pieces is 0"):
+        fill(network, pieces, "The [MASK]", max_pieces=0)
 
 
 @pytest.mark.parametrize(

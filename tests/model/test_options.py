@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from elek.errors import ParamsError
-from elek.model import attention, memory
-from elek.model.config import ModelConfig, ModelShape
-from elek.model.explain import explain, forward_flops
+from elek.model import attention
+from elek.model.config import ModelConfig
 from elek.model.files import load_model, save_model
 from elek.model.transformer import Transformer, initialise
 from elek.params import parse
+from elek.training.explain import forward_flops
 from elek.training.params import TrainParams
 from elek.training.trainer import Trainer
 from tests.model.text import VOCAB, characters
@@ -164,69 +162,6 @@ def test_operations_are_those_that_torch_counts(objective: str, choice: dict[str
     told = sum(forward_flops(model.config).values()) * tokens.numel()
     assert forward.get_total_flops() == told
     assert backward.get_total_flops() == pytest.approx(2 * told, rel=0.02)
-
-
-MEMORY = [
-    ("causal", {}, {}),
-    ("causal", SHAPES["gpt2"], {"precision": "bf16"}),
-    ("causal", {"kv_heads": 1}, {"micro_batch": 2, "precision": "bf16"}),
-    ("causal", {"document_masking": True}, {"batch": 1, "micro_batch": 1}),
-    ("masked", {}, {"optimizer": {"name": "adamw"}}),
-]
-
-
-@pytest.mark.parametrize(("objective", "choice", "changes"), MEMORY)
-def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], changes: dict[str, Any]) -> None:
-    """The highest sum of all tensors in two steps: within a fifth of what `explain` says, above and below."""
-    shape = {"context": 64, "layers": 3, "width": 64, **choice}
-    params = make_params(objective, shape, **{"batch": 8, **changes})
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
-    told = explain(config, params, memory_precision(params)).peak_memory
-    gc.collect()  # what earlier tests left would be freed in between
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        trainer = make_trainer(params)
-        trainer._step()
-        trainer._step()
-    now = highest = 0
-    for event in profiled.profiler.kineto_results.events():  # type: ignore[union-attr]
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            highest = max(highest, now)
-    assert 1 / 1.2 < highest / told < 1.2
-
-
-def memory_precision(params: TrainParams) -> memory.Precision:
-    return "bf16" if params.precision == "bf16" else "fp32"
-
-
-def test_explain_adds_up() -> None:
-    """Parts are those of the model; checkpointing keeps less; the advice is 20 tokens per parameter."""
-    params = make_params("causal", {"layers": 4})
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
-    costs = explain(config, params, "fp32", corpus_tokens=1000)
-    assert sum(costs.parameters.values()) == config.parameters
-    assert costs.memory["weights"] == 4 * config.parameters
-    assert (costs.tokens, costs.epochs) == (50 * 16 * 32, 25.6)
-    assert costs.advised_tokens == 20 * config.parameters
-    assert costs.cache_per_token == 2 * 4 * 32 * 4
-    kept, less = (sum(memory.activation_bytes(config, 16, "fp32", again).values()) for again in (False, True))
-    assert less < 0.5 * kept
-
-
-def test_the_dial_derives_what_nobody_gave() -> None:
-    """64 wide and one head per layer; rates that follow the width; and what was given stays."""
-    shape = ModelShape(depth=8)
-    assert (shape.layers, shape.width, shape.heads, shape.kv_heads, shape.ffn) == (8, 512, 8, 8, 1376)
-    assert ModelShape(depth=8, width=96, layers=2).heads == 3
-    assert ModelShape.model_validate(shape.model_dump()) == shape
-    same, wide = (TrainParams.model_validate({"model": {"depth": depth}}).optimizer for depth in (3, 12))
-    assert (same.learning_rate, same.matrix_learning_rate) == (3e-3, 1e-2)
-    assert (wide.learning_rate, wide.matrix_learning_rate) == (1.5e-3, 5e-3)
-    adamw = TrainParams.model_validate({"model": {"depth": 12}, "optimizer": {"name": "adamw"}}).optimizer
-    assert adamw.learning_rate == 7.5e-4
-    chosen = TrainParams.model_validate({"model": {"depth": 12}, "optimizer": {"learning_rate": 0.1}})
-    assert (chosen.optimizer.learning_rate, chosen.optimizer.matrix_learning_rate) == (0.1, 5e-3)
-    assert TrainParams.model_validate(chosen.model_dump()) == chosen
 
 
 @pytest.mark.parametrize(

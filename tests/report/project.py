@@ -163,6 +163,12 @@ def build(folder: Path, rows: Sequence[Row] = ROWS, part_rows: int = 4) -> tuple
             "validation_loss": 9.1,
             "validation_bits_per_byte": 2.2,
         },
+        "export": {
+            "architecture": "LlamaForCausalLM",
+            "gguf": None,
+            "gguf_because": "export.gguf: false",
+            "files": {"config.json": "ab" * 32, "model.safetensors": "cd" * 32},
+        },
         "evaluate": dict.fromkeys(("validation", "test", "evaluation"), evaluated),
     }
     for name, value in metrics.items():

@@ -163,6 +163,22 @@ def test_the_cards_name_sources_and_licences(tmp_path: Path) -> None:
     assert "12,345 parameters" in (folder / "model_card.md").read_text(encoding="utf-8")
 
 
+def test_page_and_card_say_what_was_exported_and_why_not(tmp_path: Path) -> None:
+    """Which class holds the model; and where a file was not written, whose wish or lack that was."""
+    data, reports = build(tmp_path)
+    params, own = ReportParams(), {"architecture": "Elek's own format", "huggingface_because": "nobody asked"}
+    for name, change in (("a", {}), ("b", own)):
+        told = json.loads((reports / "export.json").read_text(encoding="utf-8")) | change
+        (reports / "export.json").write_text(json.dumps(told), encoding="utf-8")
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, gather(data, reports, params), params)
+    for file in ("index.html", "model_card.md"):
+        one, other = ((tmp_path / name / file).read_text(encoding="utf-8") for name in ("a", "b"))
+        assert "LlamaForCausalLM" in one
+        assert "not written: export.gguf: false" in one
+        assert "not written: nobody asked" in other
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0, 1e6), st.floats(allow_nan=True, allow_infinity=True, width=32)), min_size=0, max_size=30

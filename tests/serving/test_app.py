@@ -19,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from elek.errors import ParamsError
-from elek.generation import Sampling, Settings
+from elek.generation import Beams, Sampling, Settings
 from elek.serving.app import build
 from elek.serving.service import BusyError, LateError, Limits, Service
 from tests.generation.models import CONTEXT, text_model
@@ -102,6 +102,35 @@ def test_seeds_stops_and_probabilities(client: TestClient) -> None:
     assert [offset for part in streamed if part for offset in part["text_offset"]] == told["text_offset"]
 
 
+def test_a_search_gives_the_best_texts(client: TestClient) -> None:
+    """`beams` and `length_penalty` as the library has them, the best first."""
+    asked = {"prompt": "The farmer", "max_tokens": 12, "beams": 3, "length_penalty": 0.5, "n": 2}
+    answer = client.post("/v1/completions", json=asked).json()
+    expected = text_model().complete(["The farmer"], Settings(12, beams=Beams(3, 0.5), samples=2))
+    assert [choice["text"] for choice in answer["choices"]] == [found.text for found in expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"beams": 0}, "greater than or equal to 1"),
+        ({"beams": 5}, "at most 4 `beams`"),
+        ({"beams": 2, "temperature": 0}, "`temperature` means nothing beside it"),
+        ({"beams": 2, "stream": True}, "known only at its end"),
+        ({"beams": 2, "n": 3}, "3 texts of a search with 2 beams"),
+        ({"beams": 2, "length_penalty": float("nan")}, "finite"),
+        ({"beams": 2, "max_tokens": CONTEXT + 1}, f"the model sees {CONTEXT}, the {CONTEXT + 1} of `max_tokens` among"),
+        ({"length_penalty": 2}, "means nothing without `beams`"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(client: TestClient, changes: dict[str, Any], said: str) -> None:
+    """Before it begins, in words."""
+    body = json.dumps({"prompt": "The", "max_tokens": 4, **changes})
+    response = client.post("/v1/completions", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert said in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "said"),
     [
@@ -160,7 +189,24 @@ def test_no_tokens_and_no_prompt(client: TestClient) -> None:
     assert post(client, prompt="").json()["usage"]["prompt_tokens"] == 1
 
 
+def test_edges_are_those_of_the_library(client: TestClient) -> None:
+    """Filters, penalty, special names, and prompts of different lengths: the texts of `TextModel`, also in a stream."""
+    sampling = Sampling(1.5, 10**6, 0.9, 0.02, 1.3)
+    prompts, stop = ["</s> <mask>", "", "The farmer went home"], ("e ", "zz")
+    expected = text_model().complete(prompts, Settings(12, sampling, stop=stop, seed=4))
+    asked = {"temperature": 1.5, "top_k": 10**6, "top_p": 0.9, "min_p": 0.02, "repetition_penalty": 1.3}
+    asked |= {"prompt": prompts, "stop": list(stop), "seed": 4, "max_tokens": 12}
+    choices = client.post("/v1/completions", json=asked).json()["choices"]
+    assert [(one["text"], one["finish_reason"]) for one in choices] == [(one.text, one.finish) for one in expected]
+    texts = [""] * 3
+    for event in events(client.post("/v1/completions", json={**asked, "stream": True})):
+        (choice,) = event["choices"]
+        texts[choice["index"]] += choice["text"]
+    assert texts == [one.text for one in expected]
+
+
 LONG = Settings(max_new_tokens=100_000, sampling=Sampling(temperature=1))
+SEARCH = Settings(max_new_tokens=CONTEXT, beams=Beams(4))
 
 
 def test_the_queue_is_bounded_and_nobody_leaks_a_turn() -> None:
@@ -183,11 +229,11 @@ def test_the_queue_is_bounded_and_nobody_leaks_a_turn() -> None:
 
 
 def test_a_late_request_ends() -> None:
-    """While it is at work, and while it waits."""
+    """While it is at work, and while it waits; also a search, which says nothing until its end."""
 
     async def scenario() -> None:
         service = Service(text_model(), "m", Limits(queue=2, seconds=0))
-        for job in [service.submit(["a"], LONG), service.submit(["b"], LONG)]:
+        for job in [service.submit(["a"], SEARCH), service.submit(["b"], LONG)]:
             with pytest.raises(LateError):
                 _ = [chunk async for chunk in job]
         await service.close()

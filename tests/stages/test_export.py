@@ -67,6 +67,7 @@ def test_our_own_format_holds_every_shape(tmp_path: Path, monkeypatch: pytest.Mo
     metrics = run(tmp_path, monkeypatch, odd, "export: {huggingface: false}\n")
     assert set(metrics["files"]) == {"config.json", "model.safetensors", "tokenizer.model"}
     assert metrics["architecture"] == "Elek's own format"
+    assert metrics["huggingface_because"].startswith("export.huggingface: false; transformers has no class for this")
     assert "StableLmForCausalLM does not have `train.model.bias: true`" in metrics["gguf_because"]
     loaded = load_model(tmp_path / "data" / "export")
     assert loaded.config == odd.config

@@ -17,6 +17,7 @@ from elek.training.parallel import World
 from elek.training.params import TrainParams
 from stages import tokenize, vocab
 from tests.conftest import ROOT
+from tests.training.ranks import KINDS
 from tests.training.runs import make_trainer
 from tests.vocabulary import write_project
 
@@ -71,18 +72,12 @@ def history(folder: Path) -> list[list[float]]:
     return [[float(cell) for cell in line.split(",") if cell] for line in lines]
 
 
-def run(project: Path, processes: int, kind: str, module: str = "elek.training.launch") -> Facts:
+def run(project: Path, processes: int) -> Facts:
+    """Train with so many processes, by FSDP2 and then by DDP, into `<processes>-fsdp` and `<processes>-ddp`."""
     text = (project / "params.yaml").read_text(encoding="utf-8").partition("  distributed:")[0]
-    text += f"  distributed: {{processes: {processes}, kind: {kind}}}\n"
+    text += f"  distributed: {{processes: {processes}}}\n"
     (project / "params.yaml").write_text(text, encoding="utf-8", newline="\n")
-    return launch(
-        project,
-        project / "data" / "tokenize",
-        project / "data" / "vocab",
-        project / f"{kind}-{processes}",
-        processes,
-        module,
-    )
+    return launch(project, *inputs(project), project / str(processes), processes, "tests.training.ranks")
 
 
 def agree(one: list[list[float]], other: list[list[float]]) -> None:
@@ -94,30 +89,33 @@ def agree(one: list[list[float]], other: list[list[float]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="PyTorch's launcher needs libuv there, which its wheels lack")
-def test_the_death_of_a_process_ends_the_job_and_the_next_one_goes_on(
+def test_the_death_of_one_of_two_ends_the_job_and_the_next_one_goes_on(
     project: Path, alone: list[list[float]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """kill -9 of one of two is told by rank and signal. Resumed, with weights, AdamW's and Muon's state shared out
-    again, they end with the losses of one process: which holds for two processes that nobody killed all the more."""
+    """kill -9 is told by rank and signal. Resumed under FSDP2, with weights, AdamW's and Muon's state shared out again,
+    two processes end with the losses of one, which holds for two that nobody killed all the more; and so under DDP."""
+    (project / "die").touch()
     with pytest.raises(TrainingError, match="process 1 of 2 was killed by SIGKILL") as caught:
-        run(project, 2, "fsdp", "tests.training.rank_victim")
+        run(project, 2)
     assert "goes on from the last checkpoint" in str(caught.value)
-    assert not (project / "fsdp-2").exists()
+    assert not list(project.glob("2-*"))
     capfd.readouterr()
-    facts = run(project, 2, "fsdp", "tests.training.rank_victim")
+    facts = run(project, 2)
     assert capfd.readouterr().err.count("train: going on from the checkpoint of step 4") == 1
     assert facts["metrics"]["steps"] == 8
-    agree(history(project / "fsdp-2"), alone)
+    for kind in KINDS:
+        agree(history(project / f"2-{kind}"), alone)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="PyTorch's launcher needs libuv there, which its wheels lack")
 def test_four_processes_take_the_same_steps(project: Path, alone: list[list[float]]) -> None:
     """Losses, validation losses and gradient norms agree to rounding, with micro-batches and Muon; the first writes."""
-    run(project, 4, "ddp")
-    agree(history(project / "ddp-4"), alone)
-    written = sorted(path.name for path in (project / "ddp-4").iterdir())
-    assert written == ["config.json", "history.csv", "model.safetensors"]
+    run(project, 4)
+    for kind in KINDS:
+        agree(history(project / f"4-{kind}"), alone)
+        written = sorted(path.name for path in (project / f"4-{kind}").iterdir())
+        assert written == ["config.json", "history.csv", "model.safetensors"]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

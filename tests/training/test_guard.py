@@ -48,13 +48,18 @@ def test_before_the_window_is_full_nothing_finite_is_a_spike() -> None:
 
 
 def test_stopping_names_loss_threshold_and_documents() -> None:
-    """All that one needs to look at the batch."""
-    found, _ = guard()
+    """All that one needs to look at the batch; of many documents some in the error, and all of them before it."""
+    found, said = guard()
     taken(found, *[2.0] * 8)
     with pytest.raises(TrainingError, match=r"loss of step 9 is 7, a spike: the losses before it allow 2\.5") as caught:
         found.judge(9, 7.0, 1.0, lambda: ["doc-a", "doc-b"])
     assert "doc-a, doc-b" in str(caught.value)
     assert "train.on_spike" in str(caught.value)
+    assert not said
+    many = [f"doc-{number}" for number in range(30)]
+    with pytest.raises(TrainingError, match="doc-19 and 10 more"):
+        found.judge(9, 7.0, 1.0, lambda: many)
+    assert said[0].endswith(", ".join(many))
 
 
 def test_skipped_losses_do_not_move_the_threshold() -> None:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from elek.errors import TrainingError
 from elek.training import checkpoint
@@ -124,8 +125,14 @@ def test_only_checkpoints_are_cleared(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_full_disk_is_told_and_harms_no_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to do, and the next run goes on from the checkpoint before."""
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), SafetensorError("Error while serializing: I/O error: No space left")],
+)
+def test_a_full_disk_is_told_and_harms_no_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The error says what to do, and the next run goes on from the checkpoint before, whoever tells the error."""
     whole = make_trainer()
     whole.run()
     trainer = make_trainer(tmp_path)
@@ -133,12 +140,12 @@ def test_a_full_disk_is_told_and_harms_no_earlier_checkpoint(tmp_path: Path, mon
 
     def full(path: Path, content: bytes) -> None:
         if "00000008" in path.parent.name:
-            raise OSError(28, "No space left on device")
+            raise error
         write(path, content)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "_write", full)
-        with pytest.raises(TrainingError, match="step 8 could not be written: No space left"):
+        with pytest.raises(TrainingError, match=r"step 8 could not be written: .*No space left"):
             trainer.run()
     assert steps_of(trainer) == ["step-00000004"]
     again = make_trainer(tmp_path)

@@ -133,7 +133,9 @@ def generate(
     beams: Annotated[
         int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1)
     ] = None,
-    length_penalty: Annotated[float, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter.")] = 1.0,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter; by default 1.")
+    ] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End the text before this; may be given repeatedly.")] = None,
     num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed, the same text.")] = 0,
@@ -193,12 +195,15 @@ def fill(
     text: Annotated[str, typer.Argument(help='A text with one or more [MASK], as in "The [MASK] ran."')],
     top_k: Annotated[int, typer.Option(help="Show the k likeliest pieces.", min=1)] = 5,
     joint: Annotated[bool, typer.Option("--joint", help="Fill several masks in one pass, not one by one.")] = False,
+    max_pieces: Annotated[
+        int, typer.Option(help="Above 1: a mask is a whole word of at most so many pieces.", min=1)
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Fill in what is masked, with a model of `train.objective: masked`."""
     from elek.cli.fill import fill
 
-    fill(text, top_k=top_k, joint=joint, as_json=json)
+    fill(text, top_k=top_k, joint=joint, max_pieces=max_pieces, as_json=json)
 
 
 @app.command()

@@ -10,14 +10,14 @@ from typing import Any
 
 from elek.cli import console
 from elek.errors import DataError
-from elek.model.explain import Costs
+from elek.training.explain import Costs
 
 
 def explain(path: Path, *, as_json: bool) -> None:
     """Tables of what the model of `path`'s section `train` costs. Raises ParamsError where the file is wrong."""
     from elek import params
     from elek.model.config import ModelConfig
-    from elek.model.explain import explain as count
+    from elek.training.explain import explain as count
     from elek.training.params import TrainParams
     from elek.training.runtime import choose_runtime
     from elek.vocab.params import VocabParams
@@ -34,7 +34,8 @@ def explain(path: Path, *, as_json: bool) -> None:
     if as_json:
         console.print_json({**asdict(costs), "flops": costs.flops, "precision": precision, "time": time})
     else:
-        _show(costs, precision, min(train.batch, train.micro_batch), train.steps, time)
+        windows = min(train.batch // train.distributed.processes, train.micro_batch)
+        _show(costs, precision, windows, time)
 
 
 def _time(costs: Costs, timings: Mapping[str, Any]) -> dict[str, float] | None:
@@ -48,26 +49,31 @@ def _time(costs: Costs, timings: Mapping[str, Any]) -> dict[str, float] | None:
     return found
 
 
-def _show(costs: Costs, precision: str, windows: int, steps: int, time: dict[str, float] | None) -> None:
+def _show(costs: Costs, precision: str, windows: int, time: dict[str, float] | None) -> None:
     shape = costs.shape
     console.say(f"shape        {_shape(shape)}")
-    console.say(f"derived      {', '.join(f'{name} {shape[name]}' for name in costs.derived) or 'nothing'}")
     console.say(f"rates        {shape['learning_rate']} AdamW, {shape['matrix_learning_rate']} Muon")
+    console.say("\nderived")
+    for name, law in costs.derived.items():
+        console.say(f"  {name:<22}{shape[name]:>10,}  {law}")
     _table("parameters", costs.parameters, "{:,}".format)
     _table("operations per token, forward", costs.forward_flops, "{:,}".format)
     _row("training, as kernels are counted", f"{costs.training_flops:,}")
     _row("training, as MFU counts", f"{costs.model_flops:,}")
-    _table(
-        f"memory of training, {windows} × {shape['context']} tokens at once in {precision}", costs.memory, _mebibytes
-    )
-    _row("most at once", _mebibytes(costs.peak_memory))
+    console.say(f"\nmemory of training, {windows} × {shape['context']} tokens at once in {precision}")
+    console.say(f"  {'':<34}{'at its most':>16}{'when all is most':>18}")
+    for name, most in costs.memory.items():
+        told, at_peak = name.replace("feed_forward", "feed-forward"), costs.memory_at_peak.get(name, 0)
+        console.say(f"  {told:<34}{_mebibytes(most):>16}{_mebibytes(at_peak):>18}")
+    console.say(f"  {'together':<34}{'':>16}{_mebibytes(costs.peak_memory):>18}")
     if costs.cache_per_token:
         console.say(f"\nKV cache     {costs.cache_per_token:,} bytes per token in float32")
     epochs = f", {costs.epochs:.2f} times the text" if costs.epochs else ""
     console.say(f"run          {costs.tokens:,} tokens{epochs}, {costs.flops:.3g} operations")
-    advised = costs.advised_tokens
-    needed = round(steps * advised / costs.tokens)
-    console.say(f"advice       20 tokens per parameter are {advised:,}: {needed:,} steps instead of {steps:,}")
+    advised, steps = costs.advised_tokens, shape["steps"]
+    needed = -(-advised * steps // costs.tokens)
+    instead = f"{needed:,} steps instead of {steps:,}" if needed != steps else "what these steps see"
+    console.say(f"advice       20 tokens per parameter of the blocks are {advised:,}: {instead}")
     if not time:
         console.say("time         unknown: no training has measured this machine's peak yet")
         return
@@ -89,8 +95,7 @@ def _table(title: str, rows: Mapping[str, int], form: Any) -> None:
     for name, value in rows.items():
         if value:
             _row(name.replace("feed_forward", "feed-forward"), f"{form(value)}  {value / total:4.0%}")
-    if not title.startswith("memory"):  # what is needed for a moment does not add up
-        _row("together", form(total))
+    _row("together", form(total))
 
 
 def _row(name: str, value: str) -> None:

@@ -31,7 +31,7 @@ def generate(
     *,
     repetition_penalty: float,
     beams: int | None,
-    length_penalty: float,
+    length_penalty: float | None,
     explain: int,
     stream: bool,
     as_json: bool,
@@ -46,12 +46,14 @@ def generate(
             where="elek generate",
             fix="leave one of them out",
         )
+    if beams is None and length_penalty is not None:
+        raise ParamsError("--length-penalty means nothing without --beams", where="elek generate", fix="add --beams 4")
     from elek.generation import Beams, Sampling, Settings
 
     settings = Settings(
         **asked,
         sampling=Sampling(**{**DRAWN, **drawing}, repetition_penalty=repetition_penalty),
-        beams=None if beams is None else Beams(beams, length_penalty),
+        beams=None if beams is None else Beams(beams, 1.0 if length_penalty is None else length_penalty),
         top=explain or None,
     )
     prompts = _from_file(file) if file else [_one(prompt)]

@@ -154,16 +154,19 @@ def _figures(scored: pa.Table) -> dict[str, Any]:
     tokens, nats = total["tokens"], math.fsum(scored["nats"].to_pylist())
     loss = nats / tokens if tokens else None
     bits = nats / math.log(2)
+    loss_interval = _interval(scored, "tokens")
     return {
         "documents": len(scored),
         "tokens": tokens,
         "bytes": total["bytes"],
         "loss": None if loss is None else round(loss, 5),
-        "loss_interval": _interval(scored, "tokens"),
+        "loss_interval": loss_interval,
         "perplexity": None if loss is None else round(math.exp(loss), 3),
+        "perplexity_interval": loss_interval and [round(math.exp(bound), 3) for bound in loss_interval],
         "bits_per_byte": round(bits / total["bytes"], 5) if total["bytes"] else None,
         "bits_per_byte_interval": _interval(scored, "bytes", 1 / math.log(2)),
         "bits_per_character": round(bits / total["characters"], 5) if total["characters"] else None,
+        "bits_per_character_interval": _interval(scored, "characters", 1 / math.log(2)),
         "accuracy": round(total["correct"] / tokens, 5) if tokens else None,
         "accuracy_top5": round(total["correct5"] / tokens, 5) if tokens else None,
     }

@@ -6,7 +6,7 @@ Defined to give what transformers' `generate(num_beams=…)` gives, candidates, 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,11 +65,13 @@ def beam_search(
     *,
     stop_ids: Collection[int] = (),
     repetition_penalty: float = 1.0,
+    check: Callable[[], None] = lambda: None,
 ) -> list[Hypothesis]:
     """At most `beams.width` finished texts, the best first.
 
     The search compares texts that all begin with the whole prompt, so both must fit the context: of a prompt that
     is too long the last `context - max_new_tokens + 1` tokens are read (the last new token is never read).
+    `check` is called before each step, and ends the search by raising.
     Raises ParamsError where not even one would be, and what `decode` raises for prompts.
     """
     check_length(max_new_tokens)
@@ -93,6 +95,7 @@ def beam_search(
     best = [Hypothesis((), _NEVER, False)] * width
     finished = torch.zeros(width, dtype=torch.bool)
     for length in range(1, max_new_tokens + 1):
+        check()
         logprobs = logits.log_softmax(-1)
         if repetition_penalty != 1:
             logprobs = torch.stack(

@@ -1,11 +1,13 @@
 """Fill-mask: what a masked model would put where a text says `[MASK]`.
 
 A mask stands for one piece of the vocabulary, the space before it included: "the [MASK] ran" asks for a piece that
-begins a word, "the far[MASK] ran" for one that goes on with it. A word of several pieces needs as many masks.
+begins a word, "the far[MASK] ran" for one that goes on with it. A word of several pieces needs as many masks, or
+`max_pieces`: then a mask stands for a whole word, and every number of pieces up to that is tried.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,10 +29,12 @@ Order = Literal["left-to-right", "joint"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A piece for one mask, as text, and its probability among all pieces of the vocabulary."""
+    """What one mask may become, as text, and its probability among all pieces of the vocabulary."""
 
     piece: str
     probability: float
+    """Of a word of several pieces the geometric mean of theirs, each given the ones before: words of different lengths
+    are filled into different numbers of masks, so that no probability compares them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,13 @@ class Filled:
 
 @torch.inference_mode()
 def fill(
-    model: Transformer, tokenizer: Tokenizer, text: str, *, top_k: int = 5, order: Order = "left-to-right"
+    model: Transformer,
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    top_k: int = 5,
+    order: Order = "left-to-right",
+    max_pieces: int = 1,
 ) -> Filled:
     """Fill each `[MASK]` (or `<mask>`) of `text` with what the model finds likeliest.
 
@@ -51,8 +61,12 @@ def fill(
     for each; `joint` asks for all in one pass, none knowing of another. The probabilities are those of the whole
     vocabulary; special pieces, and pieces that do not fit the space before the mask, are only not shown.
 
-    Raises ParamsError for a causal model or a `top_k` below 1, DataError where nothing is masked or the text is
-    longer than the model's context.
+    With `max_pieces` above 1 a mask becomes a word of letters and digits, of at most so many pieces: for each number
+    of pieces the `top_k` likeliest are kept from left to right (a beam search). Of one number of pieces alone a word
+    may be written that has another spelling in pieces, as a model that reads masks has no other way to be asked.
+
+    Raises ParamsError for a causal model, a `top_k` or `max_pieces` below 1, and for whole words filled jointly,
+    DataError where nothing is masked or the text is longer than the model's context.
     """
     if model.config.causal:
         raise ParamsError(
@@ -62,13 +76,24 @@ def fill(
         )
     if top_k < 1:
         raise ParamsError(f"top_k is {top_k}", where="elek fill", fix="give at least 1")
+    if max_pieces < 1:
+        raise ParamsError(f"max_pieces is {max_pieces}", where="elek fill", fix="give at least 1")
+    if max_pieces > 1 and order == "joint":
+        raise ParamsError(
+            "words of several pieces are filled piece by piece, and never all masks at once",
+            where="elek fill",
+            fix="leave out --joint, or --max-pieces",
+        )
     ids, spaced = _encode(text, tokenizer)
-    if len(ids) > model.config.context:
+    size = len(ids) + (max_pieces - 1) * len(spaced)
+    if size > model.config.context:
         raise DataError(
-            f"the text has {len(ids)} tokens, and the model sees {model.config.context}",
+            f"the text has {size} tokens, and the model sees {model.config.context}",
             where="elek fill",
             fix="give the sentences around the mask alone",
         )
+    if max_pieces > 1:
+        return _fill_words(model, tokenizer, ids, spaced, top_k, max_pieces)
     begins = torch.from_numpy(_begins_word(tokenizer))
     tokens = torch.tensor([ids], device=model.embedding.weight.device)
     places = [place for place, token in enumerate(ids) if token == Tokenizer.mask]
@@ -81,6 +106,48 @@ def fill(
         masks.append([Candidate(_text(tokenizer, token), probability) for token, probability in best])
         tokens[0, place] = best[0][0]
     return Filled(tokenizer.decode(tokens[0].tolist()), masks)
+
+
+def _fill_words(
+    model: Transformer, tokenizer: Tokenizer, ids: list[int], spaced: list[bool], top_k: int, max_pieces: int
+) -> Filled:
+    begins = _begins_word(tokenizer)
+    pieces = [tokenizer.piece(index).removeprefix(SPACE_MARK) for index in range(tokenizer.size)]
+    letters = np.array([piece.isalnum() and not tokenizer.is_byte(index) for index, piece in enumerate(pieces)])
+    letters[: len(SPECIAL_PIECES)] = False
+    first, later = torch.from_numpy(letters & begins), torch.from_numpy(letters & ~begins)
+    masks: list[list[Candidate]] = []
+    for space in spaced:
+        place = ids.index(Tokenizer.mask)
+        words = [
+            word
+            for length in range(1, max_pieces + 1)
+            for word in _words(model, ids, place, [first if space else later, *[later] * (length - 1)], top_k)
+        ]
+        best = sorted(words, key=lambda word: (-word[1], word[0]))[:top_k]
+        masks.append([Candidate(tokenizer.decode(list(word)), probability) for word, probability in best])
+        ids = [*ids[:place], *best[0][0], *ids[place + 1 :]]
+    return Filled(tokenizer.decode(ids), masks)
+
+
+def _words(
+    model: Transformer, ids: list[int], place: int, fitting: Sequence[Tensor], top_k: int
+) -> list[tuple[tuple[int, ...], float]]:
+    """The likeliest words of `len(fitting)` pieces in place of a mask, each with its pieces' mean probability."""
+    length = len(fitting)
+    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    for at, allowed in enumerate(fitting):
+        rows = [[*ids[:place], *word, *[Tokenizer.mask] * (length - at), *ids[place + 1 :]] for word, _ in beams]
+        states = model.states(torch.tensor(rows, device=model.embedding.weight.device))[:, place + at]
+        logits = torch.nn.functional.linear(states, model.head_weight).float().cpu()
+        totals = logits.log_softmax(-1).double() + torch.tensor([[total] for _, total in beams], dtype=torch.float64)
+        totals = totals.masked_fill(~allowed, -torch.inf)
+        values, found = totals.flatten().topk(min(top_k, int(totals.isfinite().sum())))
+        beams = [
+            ((*beams[index // totals.shape[1]][0], index % totals.shape[1]), total)
+            for index, total in zip(found.tolist(), values.tolist(), strict=True)
+        ]
+    return [(word, math.exp(total / length)) for word, total in beams]
 
 
 def _encode(text: str, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:

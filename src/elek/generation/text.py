@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,12 +131,17 @@ class TextModel:
         room = self.model.config.context - (max(0, settings.max_new_tokens - 1) if settings.beams else 0)
         return max(0, prompt_tokens - room)
 
-    def stream(self, prompts: Sequence[str], settings: Settings) -> Iterator[Chunk]:
-        """Chunks of all texts, those of one text in order; the last of each names why it ended."""
-        ids = [self.encode(prompt) for prompt in prompts]
-        return self._search(ids, settings) if settings.beams else self._draw(ids, settings)
+    def stream(
+        self, prompts: Sequence[str], settings: Settings, check: Callable[[], None] = lambda: None
+    ) -> Iterator[Chunk]:
+        """Chunks of all texts, those of one text in order; the last of each names why it ended.
 
-    def _draw(self, prompts: list[list[int]], settings: Settings) -> Iterator[Chunk]:
+        `check` is called before each token, and ends the work by raising. A searched text is one chunk, at its end.
+        """
+        ids = [self.encode(prompt) for prompt in prompts]
+        return self._search(ids, settings, check) if settings.beams else self._draw(ids, settings, check)
+
+    def _draw(self, prompts: list[list[int]], settings: Settings, check: Callable[[], None]) -> Iterator[Chunk]:
         rows = [prompt for prompt in prompts for _ in range(settings.samples)]
         seeds = [settings.seed + sample for _ in prompts for sample in range(settings.samples)]
         writers = [_Writer(self._bytes, settings.stop) for _ in rows]
@@ -156,12 +161,13 @@ class TextModel:
             if stopped:
                 ended.add(token.row)
             yield Chunk(token.row, text, (token,), "stop" if stopped else None)
+            check()
         for row in (row for row in range(len(rows)) if row not in ended):
             text, stopped = writers[row].close()
             whole = counts[row] < settings.max_new_tokens or stopped
             yield Chunk(row, text, finish="stop" if whole else "length")
 
-    def _search(self, prompts: list[list[int]], settings: Settings) -> Iterator[Chunk]:
+    def _search(self, prompts: list[list[int]], settings: Settings, check: Callable[[], None]) -> Iterator[Chunk]:
         assert settings.beams is not None  # noqa: S101 - for the type checker
         for number, prompt in enumerate(prompts):
             found = beam_search(
@@ -171,19 +177,20 @@ class TextModel:
                 settings.beams,
                 stop_ids=[Tokenizer.eos],
                 repetition_penalty=settings.sampling.repetition_penalty,
+                check=check,
             )
             for sample, hypothesis in enumerate(found[: settings.samples]):
                 row = number * settings.samples + sample
-                writer, text, stopped = _Writer(self._bytes, settings.stop), "", False
+                writer, text, stopped, read = _Writer(self._bytes, settings.stop), "", False, 0
                 for token in hypothesis.ids:
                     more, stopped = writer.write(token)
-                    text += more
+                    text, read = text + more, read + 1
                     if stopped:
                         break
                 else:
                     more, stopped = writer.close()
                     text += more
-                tokens = tuple(Token(row, token) for token in hypothesis.ids)
+                tokens = tuple(Token(row, token) for token in hypothesis.ids[:read])
                 yield Chunk(row, text, tokens, "stop" if stopped or hypothesis.ended else "length")
 
 

@@ -36,14 +36,16 @@ HEAD_SIZE = 64
 """Components of a head where the shape is derived: what the fastest attention kernels are made for."""
 
 
-def _default_heads(shape: dict[str, Any]) -> int:
+def default_heads(shape: dict[str, Any]) -> int:
+    """Heads of 64 for a derived shape, of 32 where 64 does not divide the width; without a dial what is shipped."""
     width: int = shape["width"]
     if not shape["depth"]:
         return 3
     return max(1, width // (HEAD_SIZE if width % HEAD_SIZE == 0 else HEAD_SIZE // 2))
 
 
-def _default_ffn(shape: dict[str, Any]) -> int:
+def default_ffn(shape: dict[str, Any]) -> int:
+    """What makes a block's feed-forward network as large as that of 4 · width with two matrices."""
     width: int = shape["width"]
     return 4 * width if shape["mlp"] == "gelu" else -(-width * 8 // 3 // 32) * 32
 
@@ -58,22 +60,23 @@ class ModelShape(Section):
 
     depth: int | None = Field(default=None, ge=1)
     """One dial instead of many numbers: `depth` layers, 64 · depth wide (Kaplan et al. 2020, §3.1: the loss hardly
-    depends on the ratio of the two between 30 and 200), heads of 64, and learning rates that follow the width (see
-    `elek.training.rates`). Whatever is given beside it stays as given; `elek explain` shows what follows."""
+    depends on the ratio of the two between 30 and 200), heads of 64, learning rates that follow the width, 20 tokens
+    of training per parameter, and a batch that follows the tokens (see `elek.training.rates`). Whatever is given beside
+    it stays as given; `elek explain` shows what follows and by which law."""
     context: int = Field(default=256, ge=2)
     """Tokens that the model sees at once."""
     layers: int = Field(default_factory=lambda shape: shape["depth"] or 6, ge=1)
     """Blocks of attention and feed-forward network."""
     width: int = Field(default_factory=lambda shape: HEAD_SIZE * (shape["depth"] or 3), ge=2)
     """Components of the residual stream."""
-    heads: int = Field(default_factory=_default_heads, ge=1)
+    heads: int = Field(default_factory=default_heads, ge=1)
     """Query heads; `width / heads` is the size of a head, best 64 or 32."""
     kv_heads: int = Field(default_factory=lambda shape: int(shape["heads"]), ge=1)
     """Key and value heads, each shared by `heads / kv_heads` query heads (Ainslie et al. 2023). By default `heads`."""
     mlp: Literal["swiglu", "gelu"] = "swiglu"
     """The feed-forward network: gated (Shazeer 2020), or two matrices with a GELU between them (Hendrycks and Gimpel
     2016, the tanh form of GPT-2)."""
-    ffn: int = Field(default_factory=_default_ffn, ge=1)
+    ffn: int = Field(default_factory=default_ffn, ge=1)
     """Inner width of the feed-forward network. By default 8/3 of `width`, rounded up to a multiple of 32, and with
     `gelu`, which has two matrices instead of three, 4 times `width`."""
     positions: Literal["rope", "learned", "sinusoidal", "none"] = "rope"

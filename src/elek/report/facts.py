@@ -30,7 +30,10 @@ DATASETS = (
     "split/test",
     "split/evaluation",
 )
-METRICS = ("fetch", "clean", "annotate", "filter", "dedup", "split", "vocab", "tokenize", "train", "evaluate")
+METRICS = (
+    *("fetch", "clean", "annotate", "filter", "dedup", "split"),
+    *("vocab", "tokenize", "train", "evaluate", "export"),
+)
 
 
 @dataclass(frozen=True)

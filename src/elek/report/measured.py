@@ -45,18 +45,24 @@ def baseline_name(splits: dict[str, Any]) -> str:
 
 
 def rows(splits: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the table: each held-out set as a whole, then by language, then by source; the baseline's as `ngram`."""
+    """Rows of the table: each held-out set as a whole, by language, source and length; the baseline's as `ngram`."""
     found = []
     for name, figures in splits.items():
-        found.append({"set": name, "part": "all", **_NO_INTERVAL, **figures, **_baseline(figures.get("ngram"))})
-        for kind in ("by_lang", "by_source"):
+        found.append(
+            {"set": name, "part": "all", "kind": "all", **_NO_INTERVAL, **figures, **_baseline(figures.get("ngram"))}
+        )
+        for kind, order in (("by_lang", str), ("by_source", str), ("by_length", _length_order)):
             baseline = figures.get("ngram", {}).get(kind, {})
-            for part, own in sorted(figures.get(kind, {}).items())[:SHOWN_PARTS]:
-                found.append({"set": name, "part": part, **_NO_INTERVAL, **own, **_baseline(baseline.get(part))})
+            own = figures.get(kind, {})
+            for part in sorted(own, key=order)[:SHOWN_PARTS]:
+                row = {"set": name, "part": part, "kind": kind, **_NO_INTERVAL, **own[part]}
+                found.append({**row, **_baseline(baseline.get(part))})
     return found
 
 
-_NO_INTERVAL = {"bits_per_byte_interval": None}
+_NO_INTERVAL = dict.fromkeys(
+    f"{name}_interval" for name in ("loss", "perplexity", "bits_per_byte", "bits_per_character")
+)
 
 
 def _baseline(figures: dict[str, Any] | None) -> dict[str, Any]:
@@ -102,7 +108,7 @@ def _overview(splits: dict[str, Any], masked: bool) -> str | None:
             series = [NETWORK, NGRAM]
         if row["part"] == "all":
             drawn.append(charts.Dots(row["set"], _both(row, "bits_per_byte")))
-        elif row["part"] in splits[row["set"]]["by_lang"]:
+        elif row["kind"] == "by_lang":
             drawn.append(charts.Dots(f"{row['set']}, {row['part']}", _both(row, "bits_per_byte"), indent=True))
     if not drawn:
         return None

@@ -123,8 +123,21 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
         "all_bytes": sum(flow.bytes for flow in facts.flows),
         "licenses": _licenses(facts),
+        "exported": exported(facts.metrics["export"]),
         "hyperparameters": {key: value for key, value in facts.model.items() if not isinstance(value, dict)},
     }
+
+
+def exported(export: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the model was written for, and what not, and why: pairs of a reader and what it finds in data/export."""
+    files = ", ".join(sorted(export["files"]))
+    because = export.get("huggingface_because")
+    transformers = f"not written: {because}" if because else f"{export['architecture']}, logits equal in float32"
+    gguf = f"model.gguf, architecture {export['gguf']}" if export["gguf"] else f"not written: {export['gguf_because']}"
+    rows = [("transformers", transformers), ("llama.cpp", gguf)]
+    if because:
+        rows.append(("Elek itself", "the model in its own format"))
+    return [*rows, ("files in data/export", files)]
 
 
 def _source_row(name: str, source: dict[str, Any], flows: list[Flow]) -> dict[str, Any]:

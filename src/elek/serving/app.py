@@ -141,16 +141,18 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
         raise RefusalError(400, f"`max_tokens` is at most {limits.max_tokens} here", param="max_tokens")
     if len(asked.prompts) * asked.n > limits.texts:
         raise RefusalError(400, f"at most {limits.texts} texts in one request", param="n")
+    if asked.beams is not None and asked.beams > limits.texts:
+        raise RefusalError(400, f"at most {limits.texts} `beams`", param="beams")
     try:
         settings = asked.settings()
         sizes = [len(service.model.encode(prompt)) for prompt in asked.prompts]
     except ElekError as wrong:
         raise RefusalError(400, _printable(str(wrong)) or "") from None
     if unseen := [size for size in sizes if service.model.unseen(size, settings)]:
-        context = service.model.model.config.context
+        said = f"a prompt has {max(unseen)} tokens, and the model sees {service.model.model.config.context}"
         raise RefusalError(
             400,
-            f"a prompt has {max(unseen)} tokens, and the model sees {context}",
+            f"{said}, the {asked.max_tokens} of `max_tokens` among them" if asked.beams else said,
             param="prompt",
             code="context_length_exceeded",
         )

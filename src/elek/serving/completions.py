@@ -6,18 +6,24 @@ import codecs
 import secrets
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from elek.generation import Sampling, Settings, TextModel, Token
+from elek.generation import Beams, Sampling, Settings, TextModel, Token
 from elek.generation.text import Chunk
 
 Json = dict[str, Any]
+_DRAWING = ("temperature", "top_p", "top_k", "min_p", "logprobs")
+"""Fields that a search has no use for."""
 
 
 class CompletionRequest(BaseModel):
-    """The body of a request. Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`."""
+    """The body of a request.
+
+    Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`, and `beams` with `length_penalty`, which
+    search the likeliest whole text and draw nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,6 +35,8 @@ class CompletionRequest(BaseModel):
     top_k: int = Field(default=0, ge=0)
     min_p: float = Field(default=0.0, ge=0, le=1)
     repetition_penalty: float = Field(default=1.0, gt=0)
+    beams: int | None = Field(default=None, ge=1)
+    length_penalty: float = Field(default=1.0, allow_inf_nan=False)
     stop: str | list[str] | None = None
     n: int = Field(default=1, ge=1)
     seed: int | None = Field(default=None, ge=0, lt=2**62)
@@ -43,6 +51,18 @@ class CompletionRequest(BaseModel):
             raise ValueError("give 1 to 64 of them")
         return value
 
+    @model_validator(mode="after")
+    def _drawn_or_searched(self) -> Self:
+        if self.beams is None and "length_penalty" in self.model_fields_set:
+            raise ValueError("`length_penalty` means nothing without `beams`")
+        if self.beams is None:
+            return self
+        if drawing := [name for name in _DRAWING if name in self.model_fields_set]:
+            raise ValueError(f"`beams` draws no tokens, so `{drawing[0]}` means nothing beside it")
+        if self.stream:
+            raise ValueError("with `beams` a text is known only at its end: leave out `stream`")
+        return self
+
     @property
     def prompts(self) -> list[str]:
         return [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
@@ -53,6 +73,7 @@ class CompletionRequest(BaseModel):
         return Settings(
             max_new_tokens=self.max_tokens,
             sampling=Sampling(self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty),
+            beams=None if self.beams is None else Beams(self.beams, self.length_penalty),
             stop=tuple(stop),
             samples=self.n,
             seed=secrets.randbits(48) if self.seed is None else self.seed,

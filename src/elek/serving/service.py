@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from elek.generation.decoder import require_causal
@@ -19,6 +20,10 @@ class BusyError(Exception):
 
 class LateError(Exception):
     """A request took longer than it may."""
+
+
+class _LeftError(Exception):
+    """Nobody waits for the answer any more."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class Job:
     deadline: float
     chunks: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raises where the work is to end."""
+        if self.cancelled.is_set():
+            raise _LeftError
+        if time.monotonic() > self.deadline:
+            raise LateError
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         """Chunks as they come. Raises what went wrong: LateError, or the error of the generation."""
@@ -105,11 +117,8 @@ class Service:
             job.chunks.put_nowait(None)
 
     def _generate(self, loop: asyncio.AbstractEventLoop, job: Job, prompts: Sequence[str], settings: Settings) -> None:
-        if job.cancelled.is_set():
-            return
-        for chunk in self.model.stream(prompts, settings):
-            loop.call_soon_threadsafe(job.chunks.put_nowait, chunk)
-            if job.cancelled.is_set():
-                return
-            if time.monotonic() > job.deadline:
-                raise LateError
+        with suppress(_LeftError):
+            job.check()
+            for chunk in self.model.stream(prompts, settings, job.check):
+                loop.call_soon_threadsafe(job.chunks.put_nowait, chunk)
+                job.check()

@@ -89,7 +89,7 @@ class Checkpoints:
             _write(self.folder / RUN, _json(self.run))
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
-            _write(temporary / TENSORS, safetensors.torch.save(dict(checkpoint.tensors)))
+            _write(temporary / TENSORS, checkpoint.tensors)
             _write(temporary / STATE, _json({"step": checkpoint.step, "run": self.digest, **checkpoint.state}))
             hashes = {name: sha256_file(temporary / name) for name in (TENSORS, STATE)}
             _write(temporary / MANIFEST, _json(hashes))
@@ -97,10 +97,11 @@ class Checkpoints:
                 shutil.rmtree(target)
             temporary.rename(target)
             _flush_folder(self.folder)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             shutil.rmtree(temporary, ignore_errors=True)
+            because = error.strerror if isinstance(error, OSError) else None
             raise TrainingError(
-                f"the checkpoint of step {checkpoint.step} could not be written: {error.strerror or error}",
+                f"the checkpoint of step {checkpoint.step} could not be written: {because or error}",
                 where=str(self.folder),
                 fix="make room on the disk and run it again: training goes on from the checkpoint before",
             ) from None
@@ -172,10 +173,13 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
+def _write(path: Path, content: bytes | Mapping[str, Tensor]) -> None:
+    """Write a file through to the disk. Tensors go there as they lie in memory, without a copy of them all."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        safetensors.torch.save_file(dict(content), path)
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 

@@ -16,6 +16,8 @@ DEVIATION = 1.4826
 """Of a normal distribution: its standard deviation over its median absolute deviation."""
 LEAST_RISE = 0.5
 """Nats above the median below which nothing is a spike, however quiet the losses were."""
+SHOWN = 20
+"""Ids of documents in one message; all of them stand in reports/train.json, or are said before training stops."""
 MOST_IN_A_ROW = 10
 """Steps skipped one after the other, after which training ends: then it is not the batches."""
 
@@ -81,6 +83,8 @@ class SpikeGuard:
             return False
         if action == "skip":
             said += f", and {MOST_IN_A_ROW} steps in a row were spikes: it is not these batches"
+        if len(ids) > SHOWN:
+            self._say(f"documents of the batch of step {step}: {', '.join(ids)}")
         raise TrainingError(
             said,
             where=f"documents of its batch: {_some(ids)}",
@@ -109,4 +113,4 @@ class SpikeGuard:
 
 
 def _some(ids: list[str]) -> str:
-    return ", ".join(ids[:20]) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
+    return ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")

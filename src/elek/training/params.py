@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from elek.model.config import ModelShape
 from elek.params import Section
-from elek.training.rates import learning_rates
+from elek.training.rates import advised_batch, advised_steps, learning_rates
 
 
 class OptimizerParams(Section):
@@ -104,9 +104,11 @@ class TrainParams(Section):
     model: ModelShape = ModelShape()
     """Its shape, except for the vocabulary's size, which the shards know."""
     steps: int = Field(default=800, ge=1)
-    """Updates of the weights. A number and never a time, so that a slow machine trains the same model."""
+    """Updates of the weights. A number and never a time, so that a slow machine trains the same model. Where the dial
+    `model.depth` is set and this is not: as many as see 20 tokens per parameter."""
     batch: int = Field(default=8, ge=1)
-    """Windows of `context` tokens in one step."""
+    """Windows of `context` tokens in one step. Where the dial `model.depth` is set and this is not, it follows from the
+    number of tokens."""
     micro_batch: int = Field(default=16, ge=1)
     """Windows computed at once. Where it is smaller than `batch`, gradients add up to those of the whole batch:
     less memory, the same step."""
@@ -145,7 +147,7 @@ class TrainParams(Section):
     @model_validator(mode="before")
     @classmethod
     def _follow_depth(cls, given: Any) -> Any:
-        """Where the dial `model.depth` is set, learning rates that nobody gave follow the width."""
+        """Where the dial `model.depth` is set, learning rates, batch and steps that nobody gave follow it."""
         if not isinstance(given, dict) or not isinstance(given.get("model"), dict) or not given["model"].get("depth"):
             return given
         optimizer = given.get("optimizer") or {}
@@ -156,7 +158,9 @@ class TrainParams(Section):
         except ValidationError:
             return given  # told with its place, when `model` itself is validated
         rates = learning_rates(shape, str(optimizer.get("name", "muon")))
-        return {**given, "optimizer": {**rates, **optimizer}}
+        batch = given.get("batch", advised_batch(shape))
+        steps = advised_steps(shape, batch) if isinstance(batch, int) and batch > 0 else 1  # a wrong one is told later
+        return {"steps": steps, "batch": batch, **given, "optimizer": {**rates, **optimizer}}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -34,6 +34,11 @@ class Runtime:
         """Type of the matrix products."""
         return _TYPES[self.precision]
 
+    @property
+    def products(self) -> torch.dtype:
+        """Type of Muon's products. Newton-Schulz squares small numbers, for which float16 has no room."""
+        return torch.float32 if self.precision == "fp16" else self.compute
+
     @contextlib.contextmanager
     def mixed(self) -> Iterator[None]:
         """Matrix products in `compute`; what needs range or sums stays float32."""

@@ -100,9 +100,7 @@ class Trainer:
         self.states = torch.compile(self.model.states) if self.compiled else self.model.states
         objective = Objective(self.model, self.states, self.runtime)
         self.objective: nn.Module = self.world.spread(objective, self.model.blocks, self.runtime.device)
-        # Newton-Schulz squares small numbers, for which float16 has no room.
-        products = torch.float32 if self.runtime.precision == "fp16" else self.runtime.compute
-        self.optimizers = make_optimizers(self.model, params.optimizer, products)
+        self.optimizers = make_optimizers(self.model, params.optimizer, self.runtime.products)
         self.highest = [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups]
         self.scaler = LossScaler() if self.runtime.precision == "fp16" else None
         self.guard = SpikeGuard(params, self._say)

@@ -10,15 +10,13 @@ says; a causal model needs but half of it, and `ModelConfig.flops_per_token`, on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from elek.model import memory
 from elek.model.config import ModelConfig
-
-if TYPE_CHECKING:
-    from elek.training.params import TrainParams
-
-TOKENS_PER_PARAMETER = 20
+from elek.training.footprint import footprint
+from elek.training.params import TrainParams
+from elek.training.rates import advised_tokens, laws
+from elek.training.runtime import Precision
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,9 @@ class Costs:
     """All that `elek explain` shows. Bytes, and operations per token, by part."""
 
     shape: dict[str, Any]
-    """Every field of the model, and the learning rates."""
-    derived: list[str]
-    """Fields of the model that nobody gave: they follow from others or stand at their default."""
+    """Every field of the model, the learning rates, batch and steps."""
+    derived: dict[str, str]
+    """What follows from something else, and by which law (see `elek.training.rates`)."""
     parameters: dict[str, int]
     forward_flops: dict[str, int]
     """Of one token in a full context, as kernels are counted."""
@@ -37,9 +35,11 @@ class Costs:
     model_flops: int
     """Of one token, forward and backward, that cannot be done without: what MFU is a share of."""
     memory: dict[str, int]
-    """Weights, gradients, optimizer, activations by part, and what is needed for a moment by loss and optimizer."""
+    """The most that each part holds at any moment of a step, which is not the same moment for all."""
+    memory_at_peak: dict[str, int]
+    """What each part holds at the moment when all together hold most."""
     peak_memory: int
-    """The most that is needed at once: at the end of the forward pass, or while the optimizer steps."""
+    """The sum of those. PyTorch itself, some 300 MB, comes on top."""
     cache_per_token: int
     """Of the KV cache in float32, for each token and text; 0 for a masked model, which has none."""
     tokens: int
@@ -47,7 +47,7 @@ class Costs:
     epochs: float | None
     """How often it sees the training text, where that is known."""
     advised_tokens: int
-    """20 per parameter (Hoffmann et al. 2022, §3.4): more improves the model, but a larger one would improve more."""
+    """20 per parameter of the blocks (see `elek.training.rates`)."""
 
     @property
     def flops(self) -> int:
@@ -66,43 +66,34 @@ def forward_flops(config: ModelConfig, head_share: float = 1.0) -> dict[str, int
     }
 
 
-def explain(
-    config: ModelConfig, params: TrainParams, precision: memory.Precision, corpus_tokens: int | None = None
-) -> Costs:
+def explain(config: ModelConfig, params: TrainParams, precision: Precision, corpus_tokens: int | None = None) -> Costs:
     """The costs of a run in `precision` over a training text of `corpus_tokens`."""
-    checkpointing = bool(getattr(params, "activation_checkpointing", False))
-    optimizer, windows = params.optimizer.name, min(params.batch, params.micro_batch)
-    asked = windows * config.context
     share = 1.0 if config.causal else params.masking.share
     forward = forward_flops(config, share)
-    training = 3 * sum(forward.values()) + (sum(forward.values()) - forward["head"] if checkpointing else 0)
-
-    standing = memory.weight_bytes(config, optimizer)
-    kept = memory.activation_bytes(config, windows, precision, checkpointing)
-    loss = memory.loss_bytes(config, round(asked * share), precision)
-    step = memory.optimizer_bytes(config, optimizer, precision)
-    # Gradients stand beside the activations only from the second micro-batch on.
-    earlier = standing["gradients"] if windows < params.batch else 0
-    forward_peak = standing["weights"] + standing["optimizer"] + earlier + sum(kept.values()) + loss
-
+    again = sum(forward.values()) - forward["head"] if params.activation_checkpointing else 0
+    held = footprint(config, params, precision)
     tokens = params.steps * params.batch * config.context
     rates = {name: getattr(params.optimizer, name) for name in ("learning_rate", "matrix_learning_rate")}
+    run = {"batch": params.batch, "steps": params.steps}
+    shape = {**config.model_dump(), "head_dim": config.head_dim, **rates, **run}
+    follow = laws(params.model, params.optimizer.name, params.batch)
     return Costs(
-        shape={**config.model_dump(), "head_dim": config.head_dim, **rates},
-        derived=sorted(set(type(params.model).model_fields) - params.model.model_fields_set),
+        shape=shape,
+        derived={name: law for name, (value, law) in follow.items() if shape[name] == value},
         parameters=config.parts,
         forward_flops=forward,
-        training_flops=training,
+        training_flops=3 * sum(forward.values()) + again,
         model_flops=config.flops_per_token - round(6 * config.products["head"] * (1 - share)),
-        memory={
-            **standing,
-            **{f"activations, {part}": size for part, size in kept.items()},
-            "loss, for a moment": loss,
-            "optimizer, for a moment": step,
-        },
-        peak_memory=max(forward_peak, sum(standing.values()) + step),
-        cache_per_token=memory.cache_bytes_per_token(config) if config.causal else 0,
+        memory=held.most,
+        memory_at_peak=held.fullest,
+        peak_memory=held.peak,
+        cache_per_token=cache_bytes_per_token(config) if config.causal else 0,
         tokens=tokens,
         epochs=tokens / corpus_tokens if corpus_tokens else None,
-        advised_tokens=TOKENS_PER_PARAMETER * config.parameters,
+        advised_tokens=advised_tokens(params.model),
     )
+
+
+def cache_bytes_per_token(config: ModelConfig, number: int = 4) -> int:
+    """Of the KV cache, for numbers of `number` bytes: a key and a value of every layer and head."""
+    return 2 * config.layers * config.kv_heads * config.head_dim * number

@@ -1,0 +1,192 @@
+"""How much memory a training step holds, told by taking one that computes nothing.
+
+A formula would have to know what every kernel keeps and for how long. Instead the very code of a step (model, loss,
+backward pass, clipping, optimizer, activation checkpointing) runs on fake tensors, which have shapes and types and no
+numbers, and every storage is followed from its birth to its death. So the count holds for every option, and for this
+machine's choice of kernels on its processor. It knows nothing of what a kernel needs inside, of the allocator's gaps,
+of PyTorch itself (some 300 MB), and of `torch.compile`, which needs less.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from elek.model.config import ModelConfig
+from elek.model.transformer import Transformer
+from elek.training.examples import Examples
+from elek.training.memory import checkpoint_activations
+from elek.training.objective import Objective
+from elek.training.optimizers import make_optimizers
+from elek.training.params import TrainParams
+from elek.training.runtime import Precision, Runtime
+
+_PARTS = {
+    "attention": "attention",
+    "feed_forward": "feed_forward",
+    "embedding": "embedding",
+    "block": "residual stream",
+}
+"""Modules, by the last part of their path, whose tensors have a name of their own in the count."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes by part."""
+
+    most: dict[str, int]
+    """The most that each part holds at any moment."""
+    fullest: dict[str, int]
+    """What each part holds at the moment when all hold most together."""
+
+    @property
+    def peak(self) -> int:
+        """The most that is held at once."""
+        return sum(self.fullest.values())
+
+
+def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *, checkpoints: bool = True) -> Footprint:
+    """The memory of one process that trains as `Trainer` does, in its second step, when the optimizer has its state.
+
+    With `checkpoints` one is being written meanwhile, from copies of weights and state. Of several processes under DDP
+    each holds this and once more the gradients, for their exchange; under FSDP less.
+    """
+    mine = max(1, params.batch // params.distributed.processes)
+    windows = min(mine, params.micro_batch)
+    share = 1.0 if config.causal else params.masking.share
+    follower = _Follower()
+    with FakeTensorMode(), follower:
+        runtime = Runtime(torch.device("cpu"), precision)
+        model = Transformer(config)
+        follower.rename("weights", model.parameters())
+        if params.activation_checkpointing:
+            checkpoint_activations(model.blocks)
+        follower.name_modules(model)
+        optimizers = make_optimizers(model, params.optimizer, runtime.products)
+        objective = Objective(model, model.states, runtime)
+        kept: list[Tensor] = []
+        for sizes in ([1], [windows] * min(2, -(-mine // windows))):  # a third micro-batch would be as the second
+            for size in sizes:
+                loss = objective(_examples(config, size, share)) * 0.5
+                with follower.part("backward pass"):
+                    loss.backward()
+                del loss
+                follower.rename("gradients", (parameter.grad for parameter in model.parameters()))
+            with follower.part("step of the optimizer"):
+                nn.utils.clip_grad_norm_(model.parameters(), params.clip)
+                for optimizer in optimizers:
+                    optimizer.step()
+                    follower.rename("optimizer", tree_leaves(list(optimizer.state.values())))
+                    optimizer.zero_grad(set_to_none=True)
+            if not kept and params.validation.patience:
+                with follower.part("best weights"):
+                    kept += [parameter.detach().clone() for parameter in model.parameters()]
+            with follower.part("checkpoint being written"):
+                state = [leaf for one in optimizers for leaf in tree_leaves(list(one.state.values()))]
+                if checkpoints:
+                    kept += [tensor.detach().clone() for tensor in (*model.parameters(), *state, *kept)]
+            checkpoints = False  # one is enough
+        with torch.no_grad():
+            objective(_examples(config, min(params.validation.windows, params.micro_batch), share))
+    return follower.footprint()
+
+
+def _examples(config: ModelConfig, windows: int, share: float) -> Examples:
+    places = windows * config.context
+    asked = round(places * share)
+    inputs = torch.zeros(windows, config.context, dtype=torch.int64)
+    documents = torch.zeros_like(inputs) if config.document_masking else None
+    if share == 1:
+        return Examples(inputs, torch.zeros(asked, dtype=torch.int64), documents=documents)
+    targets, where = torch.zeros(asked, dtype=torch.int64), torch.zeros(asked, dtype=torch.int64)
+    return Examples(inputs, targets, where, torch.zeros(asked), documents)
+
+
+class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the birth and the death of every storage that an operation makes, under the part that is at work."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parts: list[str] = []
+        self._alive: dict[int, int] = {}  # a storage's address → its number
+        self._sizes: list[int] = []
+        self._names: list[str] = []
+        self._events: list[int] = []  # number of a storage that was born, or its complement when it died
+        self._watch: list[weakref.ref[Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._born(tensor)
+        return made
+
+    def _born(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        address = storage._cdata
+        if address in self._alive:
+            return
+        number = self._alive[address] = len(self._sizes)
+        self._sizes.append(storage.nbytes())
+        self._names.append(self._parts[-1] if self._parts else "head, loss and batch")
+        self._events.append(number)
+        self._watch.append(weakref.ref(storage, partial(self._died, address)))
+
+    def _died(self, address: int, _: object) -> None:
+        self._events.append(~self._alive.pop(address))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Whatever is made inside belongs to `name`."""
+        self._parts.append(name)
+        yield
+        self._parts.pop()
+
+    def name_modules(self, model: nn.Module) -> None:
+        """Whatever a module makes, in the forward pass or when it is computed again, belongs to its part."""
+
+        def enter(name: str, *_: object) -> None:
+            self._parts.append(f"activations, {name}")
+
+        def leave(*_: object) -> None:
+            self._parts.pop()
+
+        for path, module in model.named_modules():
+            name = path.rpartition(".")[2]
+            part = "norms" if name.endswith("norm") else _PARTS.get("block" if name.isdigit() else name)
+            if part:
+                module.register_forward_pre_hook(partial(enter, part))
+                module.register_forward_hook(leave)
+
+    def rename(self, name: str, tensors: Iterable[object]) -> None:
+        """These tensors, made in passing, have come to stay."""
+        for tensor in tensors:
+            if isinstance(tensor, Tensor):
+                self._names[self._alive[tensor.untyped_storage()._cdata]] = name
+
+    def footprint(self) -> Footprint:
+        now: Counter[str] = Counter()
+        most: Counter[str] = Counter()
+        fullest: dict[str, int] = {}
+        together = highest = 0
+        for event in self._events:
+            number = max(event, ~event)
+            size = self._sizes[number] if event >= 0 else -self._sizes[number]
+            name = self._names[number]
+            now[name] += size
+            together += size
+            most[name] = max(most[name], now[name])
+            if together > highest:
+                highest, fullest = together, dict(now)
+        return Footprint(dict(most), {name: size for name, size in fullest.items() if size})
