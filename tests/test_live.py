@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+import elek
 from elek import lineage
 from elek.errors import StoppedError, TrainingError
 from elek.registry import register
@@ -21,7 +22,8 @@ from elek.tracking.live import follow
 from elek.tracking.store import open_store
 from elek.training.history import COURSE, CURVE, Row, to_csv
 from elek.training.watching import LiveCurve
-from tests.registered import commit, make_trained_project, relock
+from tests.flows.toy import wait_for
+from tests.registered import commit, empty_database, make_trained_project, relock
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -63,19 +65,9 @@ class Course:
         return lambda: (self.project / CHECKPOINTS / f"step-{step:08d}").mkdir(parents=True)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, which take it seconds to make, with nothing in them."""
-    folder = tmp_path_factory.mktemp("empty")
-    with open_store(folder, "other"):
-        pass
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def project(tmp_path: Path, database: Path) -> Path:
+def project(tmp_path: Path) -> Path:
     """A trained project whose model nobody has registered."""
-    shutil.copy(database, tmp_path / "mlflow.db")
     folder = make_trained_project(tmp_path)
     (folder / "data" / "train" / "history.csv").write_text(to_csv(HISTORY), encoding="utf-8")
     relock(folder)
@@ -160,16 +152,15 @@ def test_a_training_that_goes_on_goes_on_in_its_run(project: Path) -> None:
         assert [step for step, _ in curve(project, again, name)] == [1, 2, 3, 4], name
 
 
-def test_a_dead_run_is_ended_by_the_next_one(project: Path) -> None:
+def test_a_dead_run_is_ended_by_the_next_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was killed with its follower is marked when another training begins here; another machine's runs on."""
     dead, theirs = Course(project, "dead" * 4), Course(project, "away" * 4)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(live.Batches, "end", _die)
-        show(project, Training(dead.begin(), dead.add(1)))
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
+        show(project, Training(dead.begin(), dead.add(1), _die))
+    with monkeypatch.context() as patch:
         patch.setattr("elek.tracking.runs.place", lambda _: "elsewhere")
-        patch.setattr(live.Batches, "end", _die)
-        show(project, Training(theirs.begin(), theirs.add(1)))
+        with pytest.raises(KeyboardInterrupt):
+            show(project, Training(theirs.begin(), theirs.add(1), _die))
     assert {run.info.status for run in runs(project)} == {"RUNNING"}
     mine = Course(project)
     show(project, Training(mine.begin(), mine.add(1)))
@@ -177,11 +168,11 @@ def test_a_dead_run_is_ended_by_the_next_one(project: Path) -> None:
     assert states == {"dead": "KILLED", "away": "RUNNING", "0123": "FINISHED"}
 
 
-def _die(*_: object) -> None:
+def _die() -> None:
     raise KeyboardInterrupt
 
 
-def test_a_failing_mlflow_is_told_once_and_nothing_is_lost(project: Path, database: Path) -> None:
+def test_a_failing_mlflow_is_told_once_and_nothing_is_lost(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said when it begins, counted at the end; what could not be sent is sent when MLflow is back."""
     course, good = Course(project), project / "mlflow.db"
 
@@ -193,10 +184,9 @@ def test_a_failing_mlflow_is_told_once_and_nothing_is_lost(project: Path, databa
         good.write_bytes((project / "good.db").read_bytes())
 
     damage()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live, "PATIENCE_SECONDS", 0.0)
-        acts = [course.begin(), course.add(1), course.add(2), mend, course.add(3), course.add(4)]
-        said = show(project, Training(*acts))
+    monkeypatch.setattr(live, "PATIENCE_SECONDS", 0.0)
+    acts = [course.begin(), course.add(1), course.add(2), mend, course.add(3), course.add(4)]
+    said = show(project, Training(*acts))
     assert len(said) == 3
     assert "MLflow" in said[0]
     assert "training goes on" in said[0]
@@ -269,13 +259,9 @@ def test_how_a_training_ended_is_told_in_words() -> None:
     assert last_word(asked) == STOPPED
     assert last_word(KeyboardInterrupt()) == {"status": "KILLED", "words": "KeyboardInterrupt"}
     assert last_word(spike) == {"status": "FAILED", "words": "a spike"}
-    try:
-        try:
-            raise spike
-        except TrainingError:
-            raise SystemExit(7)  # noqa: B904 - as a stage leaves
-    except SystemExit as left:
-        assert last_word(left) == {"status": "FAILED", "words": "a spike"}
+    left = SystemExit(7)
+    left.__context__ = spike  # as a stage leaves, which has printed it
+    assert last_word(left) == {"status": "FAILED", "words": "a spike"}
 
 
 def test_nothing_is_started_where_params_say_so(tmp_path: Path) -> None:
@@ -305,17 +291,22 @@ with Follower(after=0) as follower:
 
 
 @pytest.mark.slow
-def test_a_killed_training_is_marked_by_the_process_beside_it(tmp_path: Path, database: Path) -> None:
+def test_a_killed_training_is_marked_by_the_process_beside_it(tmp_path: Path) -> None:
     """`kill -9` of a training: all of its points are there, its run is marked, and nothing of it lives on."""
-    shutil.copy(database, tmp_path / "mlflow.db")
+    (tmp_path / "mlflow.db").write_bytes(empty_database())
     (tmp_path / "params.yaml").write_text("tracking: {live: true}\n", encoding="utf-8")
     script = VICTIM.format(curve=CURVE, course=COURSE)
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(elek.__file__).parent.parent)},
+        stdout=subprocess.PIPE,
+        text=True,
     ) as victim:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "at work\n"
         (follower,) = psutil.Process(victim.pid).children()
+        wait_for((tmp_path / ".cache" / "logs" / "tracking.log").is_file, "the follower's beginning")
         follower.terminate()  # as the whole of a session is asked to end: it stays to see how training does
         victim.kill()
     assert follower.wait(60) in {0, None}  # None: somebody else's child by now

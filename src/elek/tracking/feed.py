@@ -76,6 +76,6 @@ def last_word(error: BaseException | None) -> dict[str, str]:
     cause = error.__context__ or error if isinstance(error, SystemExit) else error
     if cause is None:
         return {"status": "FINISHED", "words": ""}
-    words = str(getattr(cause, "what", None) or cause or type(cause).__name__)
+    words = getattr(cause, "what", None) or str(cause) or type(cause).__name__
     asked = isinstance(cause, StoppedError | KeyboardInterrupt)
     return {"status": "KILLED" if asked else "FAILED", "words": words}
