@@ -1,7 +1,9 @@
 """Which figures of a run become metrics in MLflow: those that one compares between runs.
 
 `evaluate` measures hundreds, most of which are looked at in the report; all of them are in reports/*.json, which goes
-along as an artifact. Names do not change between versions of Elek: only new ones come.
+along as an artifact. Before the slash of a name stands its stage, of which MLflow's page makes a section of its own;
+what has no slash are the curves of a training, so that they stand together. Names do not change between versions of
+Elek: only new ones come.
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ def flatten(value: object, prefix: str = "") -> dict[str, Any]:
 
 
 def report_metrics(folder: Path) -> dict[str, float]:
-    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
+    """Numbers in reports/*.json as `<stage>/<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
     metrics = {}
     for path in sorted(folder.glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         if path.stem == "evaluate":
-            leaves = {f"evaluate.{key}": value for key, value in evaluation(report)}
+            leaves = dict(evaluation(report))
         else:
-            found = flatten(report, path.stem)
+            found = flatten(report)
             leaves = {key: value for key, value in found.items() if not TABLES & set(key.split("."))}
         for key, value in leaves.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                metrics[key] = float(value)
+                metrics[f"{path.stem}/{key}"] = float(value)
     return metrics
 
 

@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.5
 """From one look at the files to the next."""
 PATIENCE_SECONDS = 60.0
 """The longest from one batch to the next, while MLflow fails."""
-FAREWELL_SECONDS = 20.0
+FAREWELL_SECONDS = 60.0
 """The longest that this process outlives a training that was killed."""
 
 Say = Callable[[str], None]
@@ -173,7 +173,7 @@ def _make_way() -> None:
     if sys.platform == "win32":
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
-        psutil.Process().nice(10)
+        psutil.Process().nice(5)
 
 
 if __name__ == "__main__":

@@ -179,4 +179,5 @@ def _where(project: Path, experiment: str, run_id: str) -> str:
     from elek import servers
 
     url = servers.addresses(project).get("mlflow")
-    return f"{url}/#/experiments/{experiment}/runs/{run_id}" if url else "`elek ui` serves its pages"
+    page = f"{url}/#/experiments/{experiment}/runs/{run_id}/model-metrics?{servers.TRAINING_VIEW}"
+    return page if url else "`elek ui` serves its pages"
