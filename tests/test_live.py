@@ -94,7 +94,9 @@ def runs(project: Path) -> list[Run]:
 
 def curve(project: Path, run: Run, name: str) -> list[tuple[int, float]]:
     with open_store(project, "elek") as store:
-        return [(point.step, point.value) for point in store.client.get_metric_history(run.info.run_id, name)]
+        return [
+            (point.step, point.value) for point in store.client.get_metric_history(run.info.run_id, f"training/{name}")
+        ]
 
 
 def losses(*steps: int) -> list[tuple[int, float]]:
@@ -120,8 +122,8 @@ def test_a_training_is_seen_while_it_runs(project: Path) -> None:
     assert run.data.tags["dvc_md5"] == lineage.digest(project / "data" / "train")
     assert curve(project, run, "train_loss") == losses(1, 2, 3, 4)
     assert [step for step, _ in curve(project, run, "validation_loss")] == [2, 4]
-    names = {"learning_rate", "grad_norm", "tokens", "tokens_per_second", "mfu", "system/cpu_utilization_percentage"}
-    assert names <= set(run.data.metrics)
+    names = ("train_loss", "validation_loss", "learning_rate", "grad_norm", "tokens", "tokens_per_second", "mfu")
+    assert {f"training/{name}" for name in names} | {"system/cpu_utilization_percentage"} <= set(run.data.metrics)
 
 
 def test_points_have_the_time_of_their_step(project: Path) -> None:
@@ -131,7 +133,7 @@ def test_points_have_the_time_of_their_step(project: Path) -> None:
     times = [float(line.split(",")[-1]) for line in (project / CURVE).read_text(encoding="utf-8").splitlines()[1:]]
     (run,) = runs(project)
     with open_store(project, "elek") as store:
-        points = store.client.get_metric_history(run.info.run_id, "train_loss")
+        points = store.client.get_metric_history(run.info.run_id, "training/train_loss")
     assert [point.timestamp for point in points] == [int(time * 1000) for time in times]
 
 
@@ -218,7 +220,7 @@ def test_registration_completes_the_run_that_showed_the_training(project: Path) 
     digest = lineage.digest(project / "data" / "train")
     assert (run.info.run_name, run.info.status) == (f"elek-{digest[:8]}", "FINISHED")
     assert run.data.params == {"train.seed": "1", "train.batch": "4", "register.model": "elek"}
-    assert run.data.metrics["evaluate/validation.bits_per_byte"] == 2.0
+    assert run.data.metrics["evaluate.validation.bits_per_byte"] == 2.0
     for name in ("train_loss", "tokens_per_second"):
         assert [step for step, _ in curve(project, run, name)] == [1, 2, 3, 4]
     assert register(project).state == "Found"

@@ -35,13 +35,15 @@ def test_run_holds_params_metrics_curves_and_artifacts(project: Path) -> None:
         client = MlflowClient()
         (run,) = client.search_runs([client.get_experiment_by_name("elek").experiment_id])
         assert run.data.params["train.seed"] == "1"
-        assert run.data.metrics["evaluate/validation.by_lang.en.bits_per_byte"] == 2.0
+        assert run.data.metrics["evaluate.validation.by_lang.en.bits_per_byte"] == 2.0
         assert run.data.tags["prefect_flow_run_id"] == "flow-1"
         assert run.data.tags["git_dirty"] == "false"
         assert run.data.tags["dvc.data/train"] == run.data.tags["dvc_md5"]
-        curve = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train_loss")]
+        curve = [
+            (point.step, point.value) for point in client.get_metric_history(run.info.run_id, "training/train_loss")
+        ]
         assert curve == [(1, 5.5), (2, 5.25)]
-        assert [point.step for point in client.get_metric_history(run.info.run_id, "validation_loss")] == [2]
+        assert [point.step for point in client.get_metric_history(run.info.run_id, "training/validation_loss")] == [2]
         names = {item.path for item in client.list_artifacts(run.info.run_id)}
         assert {"pipeline", "reports"} <= names
 
@@ -147,7 +149,7 @@ def test_report_metrics_leave_tables_out(tmp_path: Path) -> None:
     """Counts of data stages are metrics, their tables by source and rule are not; a source's loss is one."""
     (tmp_path / "filter.json").write_text('{"in": 3, "kept": 1, "reasons": {"r": 2}, "ok": true}', encoding="utf-8")
     (tmp_path / "evaluate.json").write_text('{"test": {"by_source": {"s": {"loss": 1.5}}}}', encoding="utf-8")
-    assert report_metrics(tmp_path) == {"filter/in": 3, "filter/kept": 1, "evaluate/test.by_source.s.loss": 1.5}
+    assert report_metrics(tmp_path) == {"filter.in": 3, "filter.kept": 1, "evaluate.test.by_source.s.loss": 1.5}
 
 
 def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
@@ -167,30 +169,30 @@ def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
     }
     (tmp_path / "evaluate.json").write_text(json.dumps(report), encoding="utf-8")
     assert report_metrics(tmp_path) == {
-        "evaluate/test.loss": 1.5,
-        "evaluate/test.bits_per_byte": 2.0,
-        "evaluate/test.accuracy": 0.25,
-        "evaluate/test.calibration.expected_error": 0.1,
-        "evaluate/test.by_lang.tr.loss": 1.5,
-        "evaluate/test.by_lang.tr.bits_per_byte": 2.0,
-        "evaluate/test.by_lang.tr.accuracy": 0.25,
-        "evaluate/test.by_source.a.b.loss": 1.5,
-        "evaluate/test.by_source.a.b.bits_per_byte": 2.0,
-        "evaluate/test.ngram.bits_per_byte": 2.0,
-        "evaluate/test.ngram.by_lang.tr.bits_per_byte": 2.0,
-        "evaluate/generations.by_lang.tr.chrf": 12.0,
-        "evaluate/generations.by_lang.tr.toxic": 0.0,
-        "evaluate/generations.by_lang.tr.pii": 0.0,
-        "evaluate/generations.by_lang.tr.written.distinct.2": 0.75,
-        "evaluate/generations.by_lang.tr.written.repetition.4": 0.0,
-        "evaluate/generations.memorisation.train.longest_overlap": 9,
-        "evaluate/generations.memorisation.train.copies": 0.0,
+        "evaluate.test.loss": 1.5,
+        "evaluate.test.bits_per_byte": 2.0,
+        "evaluate.test.accuracy": 0.25,
+        "evaluate.test.calibration.expected_error": 0.1,
+        "evaluate.test.by_lang.tr.loss": 1.5,
+        "evaluate.test.by_lang.tr.bits_per_byte": 2.0,
+        "evaluate.test.by_lang.tr.accuracy": 0.25,
+        "evaluate.test.by_source.a.b.loss": 1.5,
+        "evaluate.test.by_source.a.b.bits_per_byte": 2.0,
+        "evaluate.test.ngram.bits_per_byte": 2.0,
+        "evaluate.test.ngram.by_lang.tr.bits_per_byte": 2.0,
+        "evaluate.generations.by_lang.tr.chrf": 12.0,
+        "evaluate.generations.by_lang.tr.toxic": 0.0,
+        "evaluate.generations.by_lang.tr.pii": 0.0,
+        "evaluate.generations.by_lang.tr.written.distinct.2": 0.75,
+        "evaluate.generations.by_lang.tr.written.repetition.4": 0.0,
+        "evaluate.generations.memorisation.train.longest_overlap": 9,
+        "evaluate.generations.memorisation.train.copies": 0.0,
     }
 
 
 def test_points_of_a_history() -> None:
     """One for each cell that has a number, of the row's time where it has one."""
     rows = [{"step": "1", "train_loss": "5.5", "mfu": "", "time": "2.5"}, {"step": "2", "train_loss": "nan"}]
-    assert list(points(rows, now=7)) == [Point("train_loss", 5.5, 1, 2500)]
-    assert list(points([{"step": "3", "grad_norm": "1"}], now=7)) == [Point("grad_norm", 1.0, 3, 7)]
+    assert list(points(rows, now=7)) == [Point("training/train_loss", 5.5, 1, 2500)]
+    assert list(points([{"step": "3", "grad_norm": "1"}], now=7)) == [Point("training/grad_norm", 1.0, 3, 7)]
     assert list(points([], now=7)) == []

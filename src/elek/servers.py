@@ -10,7 +10,6 @@ import psutil
 
 from elek.dataset import write_json
 
-
 TRAINING_VIEW = "workflowType=machine_learning"
 """What a link to MLflow's pages ends in: its other view, for applications of language models, hides runs and curves."""
 

@@ -1,9 +1,7 @@
 """Which figures of a run become metrics in MLflow: those that one compares between runs.
 
 `evaluate` measures hundreds, most of which are looked at in the report; all of them are in reports/*.json, which goes
-along as an artifact. Before the slash of a name stands its stage, of which MLflow's page makes a section of its own;
-what has no slash are the curves of a training, so that they stand together. Names do not change between versions of
-Elek: only new ones come.
+along as an artifact. Names do not change between versions of Elek: only new ones come.
 """
 
 from __future__ import annotations
@@ -34,18 +32,18 @@ def flatten(value: object, prefix: str = "") -> dict[str, Any]:
 
 
 def report_metrics(folder: Path) -> dict[str, float]:
-    """Numbers in reports/*.json as `<stage>/<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
+    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
     metrics = {}
     for path in sorted(folder.glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         if path.stem == "evaluate":
-            leaves = dict(evaluation(report))
+            leaves = {f"evaluate.{key}": value for key, value in evaluation(report)}
         else:
-            found = flatten(report)
+            found = flatten(report, path.stem)
             leaves = {key: value for key, value in found.items() if not TABLES & set(key.split("."))}
         for key, value in leaves.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                metrics[f"{path.stem}/{key}"] = float(value)
+                metrics[key] = float(value)
     return metrics
 
 
@@ -82,6 +80,11 @@ def _chosen(figures: Mapping[str, Any], prefix: str, keys: tuple[str, ...]) -> I
     return ((f"{prefix}.{key}", figures[key]) for key in keys if key in figures)
 
 
+TRAINING_SECTION = "training/"
+"""How the names of a training's curves begin. MLflow's page makes a section of what stands before a slash and shows it
+before all that has none: else the curves would stand among hundreds of bars."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One point of a curve; `time` is Unix time, in milliseconds."""
@@ -101,4 +104,4 @@ def points(rows: Iterable[Mapping[str, str]], now: int) -> Iterator[Point]:
         when = int(float(row["time"]) * 1000) if row.get("time") else now
         for name, cell in row.items():
             if name not in {"step", "time"} and cell and math.isfinite(float(cell)):
-                yield Point(name, float(cell), int(row["step"]), when)
+                yield Point(TRAINING_SECTION + name, float(cell), int(row["step"]), when)

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from elek import lineage
-from elek.tracking.figures import Point, flatten, points
+from elek.tracking.figures import TRAINING_SECTION, Point, flatten, points
 from elek.training.history import CURVE, SPEEDS, read_rows
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ TRAINING = "elek_training"
 """What was trained: the digest of params, data, versions. All runs that showed a training live have it."""
 PLACE = "elek_project"
 """Where it was trained: a digest of machine and folder, so that nobody takes another one's living run for dead."""
+MEASURED = {TRAINING_SECTION + name for name in SPEEDS}
+"""Curves that no two trainings share."""
 SYSTEM = "system/"
 """How MLflow's own names of a machine's figures begin, which its page shows apart from the model's."""
 NOTE = "mlflow.note.content"
@@ -68,7 +70,7 @@ class Curves:
                     there.setdefault(metric.step, set()).add(metric.value)
             self._known[point.name] = there
         values = self._known[point.name].get(point.step, set())
-        return point.value in values or bool(values and (point.name in SPEEDS or point.name.startswith(SYSTEM)))
+        return point.value in values or bool(values and (point.name in MEASURED or point.name.startswith(SYSTEM)))
 
 
 class TrainingRun:
