@@ -59,7 +59,11 @@ class Course:
         return lambda: self._curve.begin(HISTORY[:upto])
 
     def add(self, *steps: int) -> Callable[[], None]:
-        return lambda: [self._curve.add(HISTORY[step - 1], 500.0) for step in steps] and None
+        def act() -> None:
+            for step in steps:
+                self._curve.add(HISTORY[step - 1], 500.0)
+
+        return act
 
     def save(self, step: int) -> Callable[[], None]:
         return lambda: (self.project / CHECKPOINTS / f"step-{step:08d}").mkdir(parents=True)
