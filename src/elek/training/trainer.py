@@ -127,7 +127,7 @@ class Trainer:
         params = self.params
         self._resume()
         begun, start, speed = self.step, time.perf_counter(), 0.0
-        pace, tokens = Pace(begun), params.batch * self.config.context
+        pace, tokens = Pace(), params.batch * self.config.context
         where = str(self.checkpoints.folder) if self.checkpoints else None
         shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
         with stop_requests() as request, shown as progress, naming_losses(self.world, where):
@@ -139,7 +139,7 @@ class Trainer:
                 rows = len(self.history)
                 loss = self._step()
                 speed = (self.step - begun) * tokens / (time.perf_counter() - start)
-                now = pace.reached(self.step)
+                now = pace.step()
                 if progress:
                     left = (params.steps - self.step) / now
                     progress.advance(note=live_line(loss, now * tokens, left, self.config.flops_per_token, self.peak))

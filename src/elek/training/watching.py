@@ -65,23 +65,25 @@ def live_line(loss: float, speed: float, seconds_left: float, flops_per_token: i
 
 
 class Pace:
-    """How fast a run goes now: over the last minute, so that neither the first step, which compiles and warms up, nor
-    a break hours ago is in it. A run that goes on from a checkpoint counts from there."""
+    """How fast a run goes now: over the steps of the last minute but the slowest, which is the first one that compiles,
+    one that measured the validation loss, or one that the machine slept through."""
 
-    SECONDS = 60.0
+    SECONDS, STEPS = 60.0, 500
 
-    def __init__(self, step: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._marks = deque([(clock(), step)])
-        self._first = step + 1
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock, self._last = clock, clock()
+        self._steps: deque[float] = deque(maxlen=self.STEPS)
 
-    def reached(self, step: int) -> float:
-        """Note that `step` is done; steps a second."""
-        marks = self._marks
-        marks.append((self._clock(), step))
-        while len(marks) > 2 and (marks[1][1] <= self._first or marks[-1][0] - marks[1][0] >= self.SECONDS):
-            marks.popleft()
-        return (step - marks[0][1]) / (marks[-1][0] - marks[0][0])
+    def step(self) -> float:
+        """Note that a step is done; steps a second."""
+        now = self._clock()
+        self._steps.append(now - self._last)
+        self._last = now
+        while len(self._steps) > 3 and sum(self._steps) - max(self._steps) > self.SECONDS:
+            self._steps.popleft()
+        if len(self._steps) == 1:
+            return 1 / self._steps[0]
+        return (len(self._steps) - 1) / (sum(self._steps) - max(self._steps))
 
 
 class Observer(Protocol):
