@@ -19,6 +19,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 from elek.errors import ElekError
 from elek.params import load
+from elek.tracking.feed import Follower
 from elek.training.job import forget, train
 from elek.training.launch import launch
 from elek.training.parallel import outer_world
@@ -31,7 +32,8 @@ def main() -> None:
     if rank > 0:
         _follow()
         return
-    with Stage("train", TrainParams) as stage:
+    with Follower() as follower, Stage("train", TrainParams) as stage:
+        follower.start(stage.project)
         processes, shards, vocab = stage.params.distributed.processes, stage.data("tokenize"), stage.data("vocab")
         if processes > 1 and size == 1:
             facts = launch(stage.project, shards, vocab, stage.out, processes)

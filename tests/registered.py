@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pytest
 import torch
 from ruamel.yaml import YAML
 
@@ -17,6 +18,7 @@ from elek.dataset import DOCUMENT, write_json, write_manifest, write_part
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.model.transformer import Transformer
+from elek.tracking.store import open_store
 from tests.project import git
 from tests.vocabulary import tokenizer
 
@@ -24,19 +26,18 @@ OUTS = ("data/train", "data/vocab", "data/split", "reports/train.json", "reports
 
 
 @cache
-def _database() -> bytes:
-    """MLflow's database with nothing in it, which takes MLflow a second and a half to make."""
-    from mlflow import MlflowClient
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / "mlflow.db"
-        MlflowClient(f"sqlite:///{file.as_posix()}").search_experiments()
-        return file.read_bytes()
+def empty_database() -> bytes:
+    """MLflow's tables with nothing in them, which take it a second of processor time to make."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with open_store(Path(folder), "none"):
+            pass
+        return (Path(folder) / "mlflow.db").read_bytes()
 
 
 def make_trained_project(folder: Path) -> Path:
-    """The project with its first model, and a registry that has none yet."""
-    (folder / "mlflow.db").write_bytes(_database())
+    """The project with its first model, and MLflow's empty tables."""
+    (folder / "mlflow.db").write_bytes(empty_database())
     (folder / "params.yaml").write_text("register:\n  model: elek\ntrain:\n  seed: 1\n", encoding="utf-8")
     (folder / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     (folder / ".gitignore").write_text("/data/\n/.cache/\n/mlflow.db\n/mlartifacts/\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from elek.errors import DataError, ElekError
 from elek.registry import register
-from elek.tracking.figures import curves, flatten, report_metrics
+from elek.tracking.figures import Point, flatten, points, report_metrics
 from elek.tracking.store import open_store
 from tests.registered import make_trained_project
 
@@ -39,9 +39,11 @@ def test_run_holds_params_metrics_curves_and_artifacts(project: Path) -> None:
         assert run.data.tags["prefect_flow_run_id"] == "flow-1"
         assert run.data.tags["git_dirty"] == "false"
         assert run.data.tags["dvc.data/train"] == run.data.tags["dvc_md5"]
-        curve = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train_loss")]
+        curve = [
+            (point.step, point.value) for point in client.get_metric_history(run.info.run_id, "training/train_loss")
+        ]
         assert curve == [(1, 5.5), (2, 5.25)]
-        assert [point.step for point in client.get_metric_history(run.info.run_id, "validation_loss")] == [2]
+        assert [point.step for point in client.get_metric_history(run.info.run_id, "training/validation_loss")] == [2]
         names = {item.path for item in client.list_artifacts(run.info.run_id)}
         assert {"pipeline", "reports"} <= names
 
@@ -188,6 +190,9 @@ def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
     }
 
 
-def test_curves_of_no_history(tmp_path: Path) -> None:
-    """A model without a history has no curves."""
-    assert list(curves(tmp_path / "history.csv")) == []
+def test_points_of_a_history() -> None:
+    """One for each cell that has a number, of the row's time where it has one."""
+    rows = [{"step": "1", "train_loss": "5.5", "mfu": "", "time": "2.5"}, {"step": "2", "train_loss": "nan"}]
+    assert list(points(rows, now=7)) == [Point("training/train_loss", 5.5, 1, 2500)]
+    assert list(points([{"step": "3", "grad_norm": "1"}], now=7)) == [Point("training/grad_norm", 1.0, 3, 7)]
+    assert list(points([], now=7)) == []

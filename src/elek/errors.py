@@ -7,6 +7,7 @@
     ├── LockError        somebody else is running here                  exit code 5
     ├── WorkerError      a worker process died                          exit code 6
     └── TrainingError    training cannot go on (loss is not a number…)  exit code 7
+        └── StoppedError   somebody asked it to stop, and it did
 
 Each says what is wrong, where, and how to mend it. Anything else that escapes is a bug of ours, and its
 traceback is shown.
@@ -66,6 +67,10 @@ class WorkerError(ElekError):
 
 class TrainingError(ElekError):
     exit_code = 7
+
+
+class StoppedError(TrainingError):
+    pass
 
 
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:

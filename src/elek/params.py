@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, str] = {
     "export": "elek.export.params:ExportParams",
     "report": "elek.report.params:ReportParams",
     "register": "elek.registry:RegisterParams",
+    "tracking": "elek.tracking.params:TrackingParams",
 }
 
 # What holds between sections: functions of them and the file's name that raise ParamsError. Imported like those.

@@ -10,6 +10,9 @@ import psutil
 
 from elek.dataset import write_json
 
+TRAINING_VIEW = "workflowType=machine_learning"
+"""What a link to MLflow's pages ends in: its other view, for applications of language models, hides runs and curves."""
+
 
 def announce(project: Path, urls: Mapping[str, str]) -> None:
     """Say that this process serves `urls` (address by server's name) from now on."""

@@ -46,7 +46,8 @@ def test_deps_name_every_module_that_the_stage_imports(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_reads_no_other_section(name: str) -> None:
-    """The params that a stage gets are its own section, which is what dvc.yaml declares (and `execution`)."""
+    """The params that a stage gets are its own section, which is what dvc.yaml declares (and what changes no result:
+    `execution`, `tracking`)."""
     tree = ast.parse((ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8"))
     opened = [
         node.args[0].value

@@ -55,7 +55,7 @@ def test_train_writes_model_history_and_metrics(project: Path) -> None:
     assert 0 < timing["mfu"] < 2
     assert (metrics["skipped_steps"], metrics["spikes"]) == (0, [])
     curve = (project / ".cache" / "timings" / "train.csv").read_text(encoding="utf-8").splitlines()
-    assert curve[0] == history[0] + ",tokens_per_second,mfu"
+    assert curve[0] == history[0] + ",tokens_per_second,mfu,time"
     assert len(curve) == len(history)
     assert not list((project / ".ckpt").glob("*"))
     before = {path.name: path.read_bytes() for path in out.iterdir()}

@@ -150,7 +150,7 @@ def _announce(project: Path, both: tuple[Server, Server]) -> None:
         ("flow runs", f"{prefect.url}/runs"),
         ("schedules", f"{prefect.url}/deployments"),
         ("model", f"{mlflow.url}/#/models/{model}"),
-        ("experiments", f"{mlflow.url}/#/experiments"),
+        ("experiments", f"{mlflow.url}/#/experiments?{servers.TRAINING_VIEW}"),
         ("logs", str(project / ".cache" / "logs")),
     ]
     console.say("\n".join(f"{label:>12}  {value}" for label, value in lines))

@@ -1,1 +1,7 @@
 """MLflow, and the only package that may import it: runs, curves, artifacts, model versions and aliases."""
+
+import os
+
+# MLflow reads them when it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -6,10 +6,10 @@ along as an artifact. Names do not change between versions of Elek: only new one
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +80,28 @@ def _chosen(figures: Mapping[str, Any], prefix: str, keys: tuple[str, ...]) -> I
     return ((f"{prefix}.{key}", figures[key]) for key in keys if key in figures)
 
 
-def curves(history: Path) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of every figure in a training history; empty cells are left out."""
-    if not history.is_file():
-        return
-    with history.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            step = int(row.pop("step"))
-            for name, cell in row.items():
-                if cell and math.isfinite(float(cell)):
-                    yield name, float(cell), step
+TRAINING_SECTION = "training/"
+"""How the names of a training's curves begin. MLflow's page makes a section of what stands before a slash and shows it
+before all that has none: else the curves would stand among hundreds of bars."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a curve; `time` is Unix time, in milliseconds."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+def points(rows: Iterable[Mapping[str, str]], now: int) -> Iterator[Point]:
+    """The points of a training's curves, of the rows of its history or of its live curve; empty cells are left out.
+
+    Those of a row that does not say when it was made are of `now`.
+    """
+    for row in rows:
+        when = int(float(row["time"]) * 1000) if row.get("time") else now
+        for name, cell in row.items():
+            if name not in {"step", "time"} and cell and math.isfinite(float(cell)):
+                yield Point(TRAINING_SECTION + name, float(cell), int(row["step"]), when)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,12 +28,9 @@ from elek.errors import DataError, ElekError, did_you_mean
 from elek.lineage import MODEL, Lineage
 from elek.params import read
 from elek.registry import origin_tags
-from elek.tracking.figures import curves, flatten, report_metrics
-from elek.training.history import speeds
-
-BATCH = 1000  # metrics in one request, MLflow's limit
-COMPLETE = "elek_model_id"
-"""A run's last tag: the model logged in it. A run without it was killed half-way and is not looked at again."""
+from elek.tracking.figures import flatten, points, report_metrics
+from elek.tracking.runs import BATCH, COMPLETE, NOTE, TRAINING, Curves, find_trainings, key, log_params
+from elek.training.history import COURSE, CURVE, live_rows, read_rows
 
 # What a served model needs to run, pinned to what it was made with; inferring the list takes MLflow nine seconds.
 REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "sentencepiece", "torch")
@@ -108,77 +101,98 @@ class Store:
 
     def __init__(self, project: Path, model: str, *, own: bool) -> None:
         self._project, self._model = project, model
-        self._client = MlflowClient()
-        experiment = self._client.get_experiment_by_name(model)
+        self.client = MlflowClient()
+        experiment = self.client.get_experiment_by_name(model)
         if experiment is None:
             location = (project / "mlartifacts").resolve().as_uri() if own else None
-            self._experiment: str = self._client.create_experiment(model, artifact_location=location)
+            self.experiment: str = self.client.create_experiment(model, artifact_location=location)
         else:
-            self._experiment = experiment.experiment_id
+            self.experiment = experiment.experiment_id
             if experiment.lifecycle_stage == "deleted":
-                self._client.restore_experiment(self._experiment)
+                self.client.restore_experiment(self.experiment)
 
     # -- runs
 
     def ensure_run(self, origin: Lineage, flow_run_id: str | None) -> str:
-        """The complete run of this model, logged now where there is none."""
+        """The complete run of this model: the one that showed its training, completed now, or else a new one."""
         digest = origin.outs[MODEL]
-        for run in self._client.search_runs([self._experiment], f"tags.dvc_md5 = '{digest}'"):
-            if COMPLETE in run.data.tags:
-                self._log_lineage(str(run.info.run_id), origin)  # one from before the tables were kept gets them now
-                return str(run.info.run_id)
-            self._client.delete_run(run.info.run_id)
-        tags = [RunTag(key, value) for key, value in origin_tags(origin, flow_run_id).items()]
+        found = self.client.search_runs([self.experiment], f"tags.dvc_md5 = '{digest}'")
+        complete = next((str(run.info.run_id) for run in found if COMPLETE in run.data.tags), None)
+        live = self._training(found) if complete is None else None
+        for run in found:
+            if run.info.run_id not in {complete, live}:
+                self.client.delete_run(run.info.run_id)
+        if complete:
+            self._log_lineage(complete, origin)  # one from before the tables were kept gets them now
+            return complete
         name = f"{self._model}-{digest[:8]}"
-        with mlflow.start_run(experiment_id=self._experiment, run_name=name) as run:
+        with mlflow.start_run(run_id=live, experiment_id=self.experiment, run_name=name) as run:
             run_id = str(run.info.run_id)
-            self._client.log_batch(run_id, tags=tags)
-            self._log_params(run_id)
+            tags = origin_tags(origin, flow_run_id)
+            if live:
+                self.client.update_run(live, name=name)
+                self._forget_models(live)
+                tags[NOTE] = ""
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+            log_params(self.client, run_id, flatten(read(self._project / "params.yaml")))
             self._log_metrics(run_id)
             self._log_artifacts(run_id)
             self._log_lineage(run_id, origin)
-            self._client.set_tag(run_id, COMPLETE, self._log_model())
+            self.client.set_tag(run_id, COMPLETE, self._log_model())
         return run_id
 
-    def _log_params(self, run_id: str) -> None:
-        values = flatten(read(self._project / "params.yaml"))
-        params = [Param(_key(key), _text(value)) for key, value in values.items()]
-        for start in range(0, len(params), 100):
-            self._client.log_batch(run_id, params=params[start : start + 100])
+    def _training(self, found: Sequence[Run]) -> str | None:
+        """The run that showed the training of the model in data/train: by the model's digest, which it has from its
+        end on, else by its own, where the last training here made this model and MLflow missed its end."""
+        shown = [run for run in found if TRAINING in run.data.tags]
+        course = self._project / COURSE
+        if not shown and course.is_file() and live_rows(self._project / CURVE, self._history):
+            training = json.loads(course.read_text(encoding="utf-8"))["training"]
+            shown = [run for run in find_trainings(self, self._project, training) if "dvc_md5" not in run.data.tags]
+        return str(shown[0].info.run_id) if shown else None
+
+    def _forget_models(self, run_id: str) -> None:
+        """Delete what a registration that was killed had logged of the model."""
+        for model in self.client.search_logged_models([self.experiment], f"source_run_id = '{run_id}'"):
+            self.client.delete_logged_model(model.model_id)
+
+    @property
+    def _history(self) -> Path:
+        return self._project / MODEL / "history.csv"
 
     def _log_metrics(self, run_id: str) -> None:
         now = int(time.time() * 1000)
-        metrics = [Metric(_key(key), value, now, 0) for key, value in report_metrics(self._project / "reports").items()]
-        history = self._project / MODEL / "history.csv"
-        metrics += [Metric(key, value, now, step) for key, value, step in curves(history)]
-        live = self._project / ".cache" / "timings" / "train.csv"
-        metrics += [Metric(key, value, now, step) for key, value, step in speeds(live, history)]
+        known = self.client.get_run(run_id).data.metrics
+        figures = {key(name): value for name, value in report_metrics(self._project / "reports").items()}
+        metrics = [Metric(name, value, now, 0) for name, value in figures.items() if known.get(name) != value]
         for start in range(0, len(metrics), BATCH):
-            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+            self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        rows = live_rows(self._project / CURVE, self._history) or read_rows(self._history)
+        Curves(self.client, run_id).log(points(rows, now))
 
     def _log_artifacts(self, run_id: str) -> None:
         for name in ("params.yaml", "dvc.yaml", "dvc.lock"):
             if (self._project / name).is_file():
-                self._client.log_artifact(run_id, str(self._project / name), "pipeline")
+                self.client.log_artifact(run_id, str(self._project / name), "pipeline")
         for folder, target in (("reports", "reports"), ("data/report", "report"), ("data/export", "export")):
             if (self._project / folder).is_dir():
-                self._client.log_artifacts(run_id, str(self._project / folder), target)
+                self.client.log_artifacts(run_id, str(self._project / folder), target)
 
     def _log_lineage(self, run_id: str, origin: Lineage) -> None:
         """What the model learned from, by document and by source, where that is not logged yet."""
         if self.artifact(run_id, f"lineage/{provenance.SOURCES}") is not None:
             return
-        tags = self._client.get_run(run_id).data.tags
+        tags = self.client.get_run(run_id).data.tags
         if any(tags.get(f"dvc.{name}") != origin.outs.get(name) for name in provenance.NEEDED):
             return  # the same model of other files: these are not what that run was made from
         with tempfile.TemporaryDirectory() as folder:
             if provenance.write(self._project, origin.outs, Path(folder)):
-                self._client.log_artifacts(run_id, folder, "lineage")
+                self.client.log_artifacts(run_id, folder, "lineage")
 
     def artifact(self, run_id: str, path: str) -> bytes | None:
         """A file logged with a run; None where there is none."""
         folder = path.rpartition("/")[0]
-        if path not in {item.path for item in self._client.list_artifacts(run_id, folder)}:
+        if path not in {item.path for item in self.client.list_artifacts(run_id, folder)}:
             return None
         with tempfile.TemporaryDirectory() as copy:
             found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=copy)
@@ -210,7 +224,7 @@ class Store:
 
     def find_version(self, digest: str) -> Version | None:
         """The version of the model with this DVC digest, the oldest where somebody made several by hand."""
-        found = self._client.search_model_versions(f"name = '{self._model}' and tag.dvc_md5 = '{digest}'")
+        found = self.client.search_model_versions(f"name = '{self._model}' and tag.dvc_md5 = '{digest}'")
         numbers = sorted(int(version.version) for version in found)
         return self.version(numbers[0]) if numbers else None
 
@@ -218,37 +232,37 @@ class Store:
         """Every registered version, the newest first."""
         found = []
         for number in sorted(self._numbers(), reverse=True):
-            version = self._client.get_model_version(self._model, str(number))
-            run = self._client.get_run(str(version.run_id)).data
+            version = self.client.get_model_version(self._model, str(number))
+            run = self.client.get_run(str(version.run_id)).data
             tags = {key: tag for key, tag in run.tags.items() if not key.startswith("mlflow.")}
             found.append(Entry(number, str(version.run_id), dict(version.tags), tags, dict(run.params)))
         return found
 
     def version(self, number: int) -> Version:
-        found = self._client.get_model_version(self._model, str(number))
+        found = self.client.get_model_version(self._model, str(number))
         return Version(number, dict(found.tags))
 
     def create_version(self, run_id: str, tags: Mapping[str, str]) -> Version:
-        if not self._client.search_registered_models(f"name = '{self._model}'"):
-            self._client.create_registered_model(self._model)
-        model_id = self._client.get_run(run_id).data.tags[COMPLETE]
-        made = self._client.create_model_version(
+        if not self.client.search_registered_models(f"name = '{self._model}'"):
+            self.client.create_registered_model(self._model)
+        model_id = self.client.get_run(run_id).data.tags[COMPLETE]
+        made = self.client.create_model_version(
             self._model, f"models:/{model_id}", run_id, tags=dict(tags), description=_describe(tags), model_id=model_id
         )
         return self.version(int(made.version))
 
     def retag(self, version: Version, tags: Mapping[str, str]) -> Version:
         """Set `tags` on a version, and take away why it was dirty."""
-        for key, value in tags.items():
-            self._client.set_model_version_tag(self._model, str(version.number), key, value)
+        for name, value in tags.items():
+            self.client.set_model_version_tag(self._model, str(version.number), name, value)
         if "git_dirty_because" in version.tags and "git_dirty_because" not in tags:
-            self._client.delete_model_version_tag(self._model, str(version.number), "git_dirty_because")
+            self.client.delete_model_version_tag(self._model, str(version.number), "git_dirty_because")
         return self.version(version.number)
 
     def aliases(self) -> dict[str, int]:
         """Version number by alias. (Searching for versions leaves them out.)"""
         try:
-            found = self._client.get_registered_model(self._model).aliases
+            found = self.client.get_registered_model(self._model).aliases
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -269,26 +283,16 @@ class Store:
         return folder / artifacts["model"]["path"], folder / artifacts["vocab"]["path"]
 
     def _numbers(self) -> list[int]:
-        return [int(found.version) for found in self._client.search_model_versions(f"name = '{self._model}'")]
+        return [int(found.version) for found in self.client.search_model_versions(f"name = '{self._model}'")]
 
     def set_alias(self, alias: str, number: int) -> None:
-        self._client.set_registered_model_alias(self._model, alias, str(number))
+        self.client.set_registered_model_alias(self._model, alias, str(number))
 
     def drop_alias(self, alias: str) -> None:
-        self._client.delete_registered_model_alias(self._model, alias)
+        self.client.delete_registered_model_alias(self._model, alias)
 
 
 def _describe(tags: Mapping[str, str]) -> str:
     scores = {key.partition(".")[2]: float(tag) for key, tag in tags.items() if key.startswith("bits_per_byte.")}
     measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores.items()) or "not measured"
     return f"Bits per byte: {measured}. Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
-
-
-def _key(name: str) -> str:
-    # MLflow's alphabet for names; sources may be called anything.
-    return re.sub(r"[^\w\-./ ]", "_", name)[:250]
-
-
-def _text(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text[:6000]

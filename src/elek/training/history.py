@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from elek.model.transformer import Transformer
     from elek.training.guard import Spike
 
+CURVE = ".cache/timings/train.csv"
+"""The history as it grows, with the columns of `LIVE`, in a project's folder."""
+COURSE = ".cache/timings/train.run.json"
+"""What is trained while that file grows: `training`, the digest of all that it depends on, `checkpoints`, `params`."""
 SPEEDS = ("tokens_per_second", "mfu")
-"""Columns of the live curve alone: no two runs share them."""
+LIVE = (*SPEEDS, "time")
+"""Columns of the live curve alone: no two runs share them. `time` is Unix time, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +54,38 @@ class Trained:
     spikes: list[Spike]
 
 
+def cells(row: Row) -> dict[str, str]:
+    """A row as CSV has it: numbers to six digits, and nothing where there is none."""
+    values = asdict(row)
+    return {k: "" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in values.items()}
+
+
 def to_csv(rows: Iterable[Row]) -> str:
-    """The rows as CSV with a header, numbers to six digits, and nothing where a loss was not measured."""
+    """The rows as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        values = asdict(row)
-        writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values.items()})
+    writer.writerows(map(cells, rows))
     return text.getvalue()
 
 
-def speeds(curve: Path, history: Path) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of the figures that `LiveCurve` wrote beside those of history.csv, which it may not hold.
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a history or a live curve; a last line that is not whole, as while it is written, is left out.
 
-    Nothing where `curve` is of another run than `history`, as when DVC took the model from its cache.
+    Empty where there is no such file.
     """
-    if not (curve.is_file() and history.is_file()):
-        return
-    with curve.open(encoding="utf-8", newline="") as live, history.open(encoding="utf-8", newline="") as told:
-        rows, wanted = list(csv.DictReader(live)), list(csv.DictReader(told))
-    if [{name: row[name] for name in row if name not in SPEEDS} for row in rows] != wanted:
-        return
-    for row in rows:
-        for name in SPEEDS:
-            if row[name]:
-                yield name, float(row[name]), int(row["step"])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
+
+
+def live_rows(curve: Path, history: Path) -> list[dict[str, str]]:
+    """The rows of a live curve, where it is of the same run as `history`, which may not hold times.
+
+    Empty where it is not, as when DVC took the model from its cache.
+    """
+    rows = read_rows(curve)
+    known = [{name: cell for name, cell in row.items() if name not in LIVE} for row in rows]
+    return rows if known == read_rows(history) else []

@@ -14,7 +14,7 @@ from elek.errors import DataError
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
-from elek.training.history import Trained, to_csv
+from elek.training.history import COURSE, CURVE, Trained, to_csv
 from elek.training.masking import Words
 from elek.training.parallel import join
 from elek.training.params import TrainParams
@@ -24,7 +24,7 @@ from elek.training.watching import LiveCurve, measured_peak
 from elek.vocab.tokenizer import Tokenizer
 
 CHECKPOINTS = ".ckpt"
-PEAK, CURVE = ".cache/peak.json", ".cache/timings/train.csv"
+PEAK = ".cache/peak.json"
 
 Facts = dict[str, Any]
 
@@ -52,7 +52,9 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
         trainer = Trainer(params, config, tokens, validation, project / CHECKPOINTS, words, world)
         if world.first:
             trainer.peak = world.size * measured_peak(trainer.runtime, params.threads, project / PEAK)
-            trainer.watch = LiveCurve(project / CURVE, config.flops_per_token, trainer.peak).add
+            trainer.watch = LiveCurve(
+                project / CURVE, config.flops_per_token, trainer.peak, project / COURSE, _about(trainer)
+            )
         trained = trainer.run()
         if world.first:
             save_model(out, trained.model)
@@ -64,6 +66,14 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
         return {"metrics": _metrics(trainer, trained, validation), "timing": timing}
     finally:
         world.leave()
+
+
+def _about(trainer: Trainer) -> Facts:
+    """What is known of a training when it begins."""
+    assert trainer.checkpoints  # noqa: S101 - `train` gives it a folder for them
+    training = trainer.checkpoints.digest
+    params = trainer.params.model_dump(mode="json")
+    return {"training": training, "checkpoints": f"{CHECKPOINTS}/{training}", "params": params}
 
 
 def _metrics(trainer: Trainer, trained: Trained, validation: TokenShards) -> Facts:

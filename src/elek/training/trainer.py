@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elek.errors import DataError, ParamsError, TrainingError
+from elek.errors import DataError, ParamsError, StoppedError
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
 from elek.progress import Progress
@@ -41,7 +40,7 @@ from elek.training.scaling import LossScaler
 from elek.training.schedule import learning_rate_share
 from elek.training.signals import StopRequest, stop_requests
 from elek.training.state import collect, restore
-from elek.training.watching import live_line
+from elek.training.watching import Observer, Pace, live_line
 
 
 @dataclass
@@ -50,13 +49,13 @@ class Trainer:
 
     `train` and `validation` are token streams; `root` is where checkpoints go, None for none; `words` tells which
     pieces begin one, where whole words are to be masked. `world` are the processes that train together, of which the
-    first one alone writes. `peak`, in operations a second, is what the live line's MFU refers to, and `watch` gets
-    each row of the history with the tokens a second at that time; neither changes any result.
+    first one alone writes. `peak`, in operations a second, is what the live line's MFU refers to, and `watch` is told
+    of the history as it grows; neither changes any result.
 
     Raises DataError where the vocabulary of a stream is not the model's or a stream is shorter than a window,
     ParamsError where the batch does not divide among the processes, TrainingError where a loss is a spike or no
     number (see `TrainParams.on_spike`), where a checkpoint cannot be written, where another process was lost, and
-    when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next run goes on.
+    StoppedError when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next run goes on.
     """
 
     params: TrainParams
@@ -67,7 +66,7 @@ class Trainer:
     words: Words | None = None
     world: World = field(default_factory=World)
     peak: float | None = None
-    watch: Callable[[Row, float], None] | None = None
+    watch: Observer | None = None
     history: list[Row] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -126,21 +125,24 @@ class Trainer:
         params = self.params
         self._resume()
         begun, start, speed = self.step, time.perf_counter(), 0.0
+        pace, tokens = Pace(), params.batch * self.config.context
         where = str(self.checkpoints.folder) if self.checkpoints else None
         shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
         with stop_requests() as request, shown as progress, naming_losses(self.world, where):
             if progress:
                 progress.done = begun
+            if self.watch:
+                self.watch.begin(self.history)
             while self.step < params.steps and not (self.patience and self.patience.over):
                 rows = len(self.history)
                 loss = self._step()
-                elapsed = time.perf_counter() - start
-                speed = (self.step - begun) * params.batch * self.config.context / elapsed
-                left = elapsed / (self.step - begun) * (params.steps - self.step)
+                speed = (self.step - begun) * tokens / (time.perf_counter() - start)
+                now = pace.step()
                 if progress:
-                    progress.advance(note=live_line(loss, speed, left, self.config.flops_per_token, self.peak))
+                    left = (params.steps - self.step) / now
+                    progress.advance(note=live_line(loss, now * tokens, left, self.config.flops_per_token, self.peak))
                 if self.watch and len(self.history) > rows:
-                    self.watch(self.history[-1], speed)
+                    self.watch.add(self.history[-1], now * tokens)
                 if self.step < params.steps:
                     self._leave_if_asked(request)
                     if self.step % params.checkpoint_every == 0:
@@ -265,7 +267,7 @@ class Trainer:
             self._save()
             self.checkpoints.wait()
             saved = str(self.checkpoints.folder)
-        raise TrainingError(
+        raise StoppedError(
             f"stopped by {request.signal or 'a signal to another process'} after step {self.step} "
             f"of {self.params.steps}",
             where=saved or None,

@@ -6,13 +6,16 @@ import csv
 import json
 import platform
 import time
-from dataclasses import asdict, fields
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, Protocol, TextIO
 
 import torch
 
 from elek.dataset import write_json
-from elek.training.history import SPEEDS, Row
+from elek.training.history import LIVE, Row, cells, read_rows
 from elek.training.runtime import Runtime
 
 
@@ -61,33 +64,71 @@ def live_line(loss: float, speed: float, seconds_left: float, flops_per_token: i
     return f"loss {loss:.3f}, {speed:,.0f} tokens/s{mfu}, {int(seconds_left) // 60}:{int(seconds_left) % 60:02d} left"
 
 
-class LiveCurve:
-    """The history as it grows, in a CSV file with a column for the speed that history.csv must not have.
+class Pace:
+    """How fast a run goes now: over the steps of the last minute but the slowest, which is the first one that compiles,
+    one that measured the validation loss, or one that the machine slept through."""
 
-    Each row is on its way to the disk when `add` returns. A run that goes on from a checkpoint keeps the rows before.
-    """
+    SECONDS, STEPS = 60.0, 500
 
-    def __init__(self, path: Path, flops_per_token: int, peak: float | None) -> None:
-        self._path, self._flops, self._peak = path, flops_per_token, peak
-        self._columns = [*(field.name for field in fields(Row)), *SPEEDS]
-        self._rows: dict[int, dict[str, str]] = {}
-        if path.is_file():
-            with path.open(encoding="utf-8", newline="") as file:
-                self._rows = {int(row["step"]): row for row in csv.DictReader(file) if None not in row.values()}
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock, self._last = clock, clock()
+        self._steps: deque[float] = deque(maxlen=self.STEPS)
+
+    def step(self) -> float:
+        """Note that a step is done; steps a second."""
+        now = self._clock()
+        self._steps.append(now - self._last)
+        self._last = now
+        while len(self._steps) > 3 and sum(self._steps) - max(self._steps) > self.SECONDS:
+            self._steps.popleft()
+        if len(self._steps) == 1:
+            return 1 / self._steps[0]
+        return (len(self._steps) - 1) / (sum(self._steps) - max(self._steps))
+
+
+class Observer(Protocol):
+    """Who looks on while a model trains. Only the first of several processes has one, and it changes no result."""
+
+    def begin(self, history: Sequence[Row]) -> None:
+        """Training begins, or goes on after the rows that its checkpoint has."""
 
     def add(self, row: Row, speed: float) -> None:
-        """Append a row; rows of later steps, which an earlier run left, go."""
-        values = {**asdict(row), "tokens_per_second": round(speed)}
-        values["mfu"] = speed * self._flops / self._peak if self._peak else None
-        cells = {k: "" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in values.items()}
-        kept = {step: old for step, old in self._rows.items() if step < row.step}
-        fresh = len(kept) < len(self._rows) or not self._path.is_file() or not kept
-        self._rows = {**kept, row.step: cells}
+        """A new row of the history, and tokens a second at that time."""
+
+
+class LiveCurve:
+    """An observer that keeps the history as it grows in a CSV file, with the columns that history.csv must not have.
+
+    Each row is on its way to the disk when `add` returns. Of what an earlier run left in the file, those rows stay that
+    the history has. `about` says what is trained, for whoever reads along: it is written beside the file, under the
+    name `course`, once the file is this run's.
+    """
+
+    def __init__(
+        self, path: Path, flops_per_token: int, peak: float | None, course: Path, about: Mapping[str, Any]
+    ) -> None:
+        self._path, self._flops, self._peak = path, flops_per_token, peak
+        self._course, self._about = course, about
+        self._columns = [*(field.name for field in fields(Row)), *LIVE]
+
+    def begin(self, history: Sequence[Row]) -> None:
+        known = {row["step"]: row for row in read_rows(self._path)}
+        rows = []
+        for row in map(cells, history):
+            old = known.get(row["step"], {})
+            rows.append(old if row.items() <= old.items() else row)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self._columns, lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-                writer.writerows(self._rows.values())
-            else:
-                writer.writerow(cells)
+        with self._path.open("w", encoding="utf-8", newline="") as file:
+            writer = self._writer(file)
+            writer.writeheader()
+            writer.writerows(rows)
+        write_json(self._course, self._about)
+
+    def add(self, row: Row, speed: float) -> None:
+        mfu = f"{speed * self._flops / self._peak:.6g}" if self._peak else ""
+        live = {"tokens_per_second": f"{speed:.0f}", "mfu": mfu, "time": f"{time.time():.3f}"}
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            self._writer(file).writerow({**cells(row), **live})
+
+    def _writer(self, file: TextIO) -> csv.DictWriter[str]:
+        return csv.DictWriter(file, self._columns, restval="", extrasaction="ignore", lineterminator="\n")
