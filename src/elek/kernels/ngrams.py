@@ -103,7 +103,7 @@ def equal(joined: Array, ends: Array, one: int, other: int, n: int, apart: bool)
     however they fall into words."""
     begin, base = signed(ends[one]), signed(ends[other])
     length = signed(ends[one + n]) - begin
-    same = signed(ends[other + n]) - base == length
+    same: bool = signed(ends[other + n]) - base == length
     if apart:
         for word in range(1, n):
             same &= signed(ends[other + word]) - base == signed(ends[one + word]) - begin
