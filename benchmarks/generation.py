@@ -38,8 +38,7 @@ SHAPES = {"6 × 384": (6, 384, 6), "4 × 128": (4, 128, 4)}
 
 def build(layers: int, width: int, heads: int, vocab: int, context: int) -> Transformer:
     config = ModelConfig(vocab_size=vocab, context=context, layers=layers, width=width, heads=heads)
-    model = initialise(Transformer(config), seed=1)
-    model.eval()
+    model = initialise(Transformer(config), seed=1).eval()
     for parameter in model.parameters():
         parameter.data.mul_(3 if parameter.dim() > 1 else 1)
     return model
@@ -50,8 +49,8 @@ def hub(model: Transformer) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         export_model(Path(folder), model)
-        model_of_theirs: Any = LlamaForCausalLM.from_pretrained(folder)
-        return model_of_theirs.eval()
+        loaded: Any = LlamaForCausalLM.from_pretrained(folder)
+        return loaded.eval()
 
 
 def ours(model: Transformer, prompt: list[int], new: int) -> list[int]:

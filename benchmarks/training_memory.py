@@ -48,6 +48,7 @@ def train(values: dict[str, Any]) -> None:
 
     from elek.model.config import ModelConfig
     from elek.training.params import TrainParams
+    from elek.training.runtime import choose_runtime
     from elek.training.trainer import Trainer
     from tests.training.stream import ArrayStream
 
@@ -61,11 +62,15 @@ def train(values: dict[str, Any]) -> None:
         Trainer(small, least, train, validation, Path(folder)).run()
         gc.collect()
         before = resident("VmRSS")
-        precision = Trainer(params, config, train, validation, Path(folder)).run().precision
+        Trainer(params, config, train, validation, Path(folder)).run()
     taken = resident("VmHWM") - before
     from elek.training.explain import explain  # after: its imports are no part of training
 
-    print(json.dumps({"told": explain(config, params, precision).peak_memory, "taken": taken}))
+    print(
+        json.dumps(
+            {"told": explain(config, params, choose_runtime(params.precision).precision).peak_memory, "taken": taken}
+        )
+    )
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,15 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Matrices are tiny here: they gain nothing from threads, and beside another worker's they lose much by them.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_runtest_setup() -> None:
+    """One thread again after a test whose trainer has set another number, which holds for the whole process."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

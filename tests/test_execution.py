@@ -110,8 +110,9 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path, engine: Engine, capfd: 
 
 
 @pytest.mark.parametrize("engine", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
-def test_workers_begin_alike_under_either_engine(engine: Engine) -> None:
+def test_workers_begin_alike_under_either_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread a process, which parallelism over shards stands on."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     execution = ExecutionParams(workers=2, engine=engine)
     assert map_shards(environment, range(4), execution=execution, label="t") == ["1"] * 4
 

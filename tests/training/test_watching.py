@@ -41,9 +41,9 @@ def test_the_peak_is_the_highest_ever_measured_here(tmp_path: Path, monkeypatch:
 
 def test_a_measured_peak_is_a_speed() -> None:
     """Of a real product, and the number of threads is put back."""
-    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     assert watching.matmul_speed(torch.device("cpu"), torch.float32, 1) > 1e8
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
 
 
 def test_pace_is_that_of_the_last_minute() -> None:
