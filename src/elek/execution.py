@@ -46,6 +46,13 @@ def ready(execution: ExecutionParams, *modules: str) -> AbstractContextManager[N
     return nullcontext() if alone else fork_server(*modules)
 
 
+def needs(function: Callable[..., object]) -> tuple[str, str]:
+    """What a process imports that is to run `function`: its module, and the module `warm` beside it where there is
+    one, which is there to read models and compiled kernels from disk."""
+    module = function.__module__
+    return module, f"{module.rpartition('.')[0]}.warm"
+
+
 def map_shards(
     function: Callable[[Task], Result],
     tasks: Iterable[Task],
@@ -104,7 +111,7 @@ def _in_processes(
     function: Callable[[Task], Result], numbered: Iterator[tuple[int, Task]], workers: int, progress: Progress
 ) -> Iterator[tuple[int, Result]]:
     waiting: dict[int, Task] = {}
-    with fork_server(function.__module__):
+    with fork_server(*needs(function)):
         for last_try in (False, True):
             try:
                 yield from _in_pool(function, numbered, waiting, workers)

@@ -33,10 +33,11 @@ def context() -> BaseContext:
 def fork_server(*modules: str) -> Iterator[None]:
     """A fork server that begins to import `modules` now, without waiting for it, and ends with the block.
 
+    A module that is not there is left out, in silence: who needs it tells.
     Within such a block, or beside a server that somebody else has started, another one does nothing.
     """
     server = _server()
-    if server is None or server._forkserver_pid is not None:
+    if server is None or standing():
         yield
         return
     before = server._preload_modules
@@ -46,7 +47,7 @@ def fork_server(*modules: str) -> Iterator[None]:
             server.ensure_running()
         yield
     except BaseException:
-        if server._forkserver_pid is not None:
+        if standing():
             os.kill(server._forkserver_pid, signal.SIGTERM)  # it may still be importing
         raise
     finally:
