@@ -227,6 +227,15 @@ def test_the_process_that_is_forked_has_one_thread() -> None:
 
 
 @ONLY_FORKED
+def test_where_no_socket_can_be_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder for temporary files whose name is too long for one: the same results."""
+    from multiprocessing import connection
+
+    monkeypatch.setattr(connection, "arbitrary_address", lambda family: "/tmp/" + "x" * 200)
+    assert map_shards(square, range(4), execution=ExecutionParams(workers=2), label="t") == [0, 1, 4, 9]
+
+
+@ONLY_FORKED
 def test_the_death_of_the_process_that_is_forked_changes_no_result(tmp_path: Path) -> None:
     """Its children are gone with it, or ended; another one is started."""
     tasks = [(number, tmp_path / "died") for number in range(8)]

@@ -22,7 +22,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from elek.errors import WorkerError
-from elek.forking import context, fork_server
+from elek.forking import context, fork_server, renew
 from elek.params import ExecutionParams
 from elek.progress import Progress
 
@@ -120,6 +120,7 @@ def _in_processes(
                 if last_try:
                     raise killed(progress.label) from None
                 workers = max(1, workers // 2)
+                renew()
                 progress.say(f"a worker process was killed; the rest is tried once more, with {workers} at a time")
             else:
                 return

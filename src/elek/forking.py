@@ -11,6 +11,7 @@ none: there, workers are spawned.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -23,10 +24,13 @@ from typing import Any
 
 FORKS = sys.platform == "linux"
 
+_ours: list[Any] = []
+"""The fork server, while it is one that a block of `fork_server` has started."""
+
 
 def context() -> BaseContext:
-    """How worker processes are started here."""
-    return multiprocessing.get_context("forkserver" if FORKS else "spawn")
+    """How worker processes are started now: forked where a fork server stands ready."""
+    return multiprocessing.get_context("forkserver" if standing() else "spawn")
 
 
 @contextmanager
@@ -43,8 +47,7 @@ def fork_server(*modules: str) -> Iterator[None]:
     before = server._preload_modules
     server.set_forkserver_preload(list(modules))
     try:
-        with _environment():
-            server.ensure_running()
+        _start(server)
         yield
     except BaseException:
         if standing():
@@ -55,6 +58,23 @@ def fork_server(*modules: str) -> Iterator[None]:
         # waited for. The workers must have ended before.
         server._stop()
         server.set_forkserver_preload(before)
+        _ours.clear()
+
+
+def renew() -> None:
+    """Another fork server in place of ours, once a worker was killed: it may be the one, and still be dying."""
+    for server in list(_ours):
+        if standing():
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+            server._stop()
+        _start(server)
+
+
+def _start(server: Any) -> None:
+    _ours[:] = [server]
+    # Its socket lies where temporary files do; where the path is too long for one, workers are spawned.
+    with _environment(), contextlib.suppress(OSError):
+        server.ensure_running()
 
 
 def standing() -> bool:
