@@ -51,7 +51,7 @@ def write_salted(table: pa.Table, target: Path, copies: int) -> None:
 
 
 def peaks(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """The peak of the process and of its largest child, in MiB, once it is through."""
+    """The peak of the process and of the largest that it or its children started, in MiB, once it is through."""
     own = largest = 0.0
     while process.poll() is None:
         own = max(own, _peak(process.pid))
@@ -73,9 +73,12 @@ def _peak(pid: int) -> float:
 def _children(pid: int) -> Iterator[int]:
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            yield from map(int, path.read_text(encoding="utf-8").split())
+            children = list(map(int, path.read_text(encoding="utf-8").split()))
         except OSError:
             continue
+        yield from children
+        for child in children:
+            yield from _children(child)
 
 
 def measure(table: pa.Table, sizes: tuple[int, ...] = (1, 12)) -> None:

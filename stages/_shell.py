@@ -19,7 +19,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from elek.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
 from elek.dataset import Part, atomic_folder, part_name, write_json
 from elek.errors import DataError, ElekError
-from elek.execution import map_shards
+from elek.execution import map_shards, needs, ready
 from elek.lock import stage_lock
 from elek.params import ExecutionParams, load
 from stages._deps import PROJECT, closure
@@ -96,7 +96,8 @@ class Stage(Generic[P]):
             CachedTask(function, task, name(task.index), digest, key(function, digest, code, params), folder, limit)
             for task, digest in zip(tasks, digests, strict=True)
         ]
-        outcomes = self.map(cached_part, jobs)
+        with ready(self.execution, *needs(function)) if len(jobs) > 1 else nullcontext():
+            outcomes = self.map(cached_part, jobs)
         for warning in dict.fromkeys(outcome.warning for outcome in outcomes if outcome.warning):
             sys.stderr.write(f"{self.name}: {warning}\n")
         tidy(root, limit)

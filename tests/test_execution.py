@@ -7,15 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
+import psutil
 import pytest
 
+from elek import execution as engines
+from elek import forking
 from elek.dataset import DOCUMENT, Dataset, Part, write_manifest, write_part
 from elek.errors import SourceError, WorkerError
-from elek.execution import map_shards, worker_count
+from elek.execution import AHEAD, map_shards, ready, worker_count
 from elek.params import ExecutionParams
+from elek.progress import Progress
 from elek.text.cleaning import CleanParams, CleanTask, clean_part
 from tests.corpus import document
 
@@ -56,6 +62,27 @@ def one_dies(task: CleanTask) -> Part:
 
 def environment(number: int) -> str | None:
     return os.environ.get("OMP_NUM_THREADS")
+
+
+def threads_of_parent(number: int) -> int:
+    return len(list(Path(f"/proc/{os.getppid()}/task").iterdir()))
+
+
+def kill_server(task: tuple[int, Path]) -> int:
+    """As a system does that has no memory left, and finds the process that has most of it."""
+    number, died = task
+    if number == 3 and not died.exists():
+        died.touch()
+        os.kill(os.getppid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        time.sleep(60)
+    return number
+
+
+def sleep(folder: str) -> None:
+    """Say who we are, and who forked us."""
+    for pid in (os.getpid(), os.getppid()):
+        Path(folder, str(pid)).touch()
+    time.sleep(60)
 
 
 def clean(folder: Path, engine: Engine, function: object = clean_part) -> dict[str, bytes]:
@@ -153,3 +180,96 @@ def test_no_more_workers_than_tasks() -> None:
     """One task needs no pool; none is no error."""
     assert worker_count(ExecutionParams(workers=8), 1) == 1
     assert map_shards(square, [], execution=ExecutionParams(), label="t") == []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_an_iterator_is_drawn_from_as_workers_come_free(workers: int) -> None:
+    """In order and to its end, and never far ahead of what is done: what it makes may be large."""
+    drawn = done = 0
+    most = 0
+
+    def tasks() -> Iterator[int]:
+        nonlocal drawn, most
+        for number in range(40):
+            drawn += 1
+            most = max(most, drawn - done)
+            yield number
+
+    class Counting(Progress):
+        def advance(self, steps: int = 1, note: str = "") -> None:
+            nonlocal done
+            done += steps
+
+    with patch.object(engines, "Progress", Counting):
+        found = map_shards(square, tasks(), execution=ExecutionParams(workers=workers), label="t")
+    assert found == [number * number for number in range(40)]
+    assert most <= AHEAD * workers + 2
+
+
+def test_progress_of_an_iterator_ends_with_its_number(capfd: pytest.CaptureFixture[str]) -> None:
+    """Though nobody knew it before; and not every step is a line."""
+    map_shards(square, iter(range(30)), execution=ExecutionParams(workers=1), label="t")
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1] == "[t] 30/30 parts"
+    assert len(said) <= 3
+
+
+ONLY_FORKED = pytest.mark.skipif(not forking.FORKS, reason="workers are spawned here")
+
+
+@ONLY_FORKED
+def test_the_process_that_is_forked_has_one_thread() -> None:
+    """Which is what makes it safe, with all that shards need in it; and it ends with the block."""
+    two = ExecutionParams(workers=2)
+    with ready(two, "elek.curation.warm"):
+        assert map_shards(threads_of_parent, range(4), execution=two, label="t") == [1] * 4
+        (server,) = (child for child in psutil.Process().children() if "elek.curation.warm" in str(child.cmdline()))
+    assert not server.is_running()
+
+
+@ONLY_FORKED
+def test_where_no_socket_can_be_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder for temporary files whose name is too long for one: the same results."""
+    from multiprocessing import connection
+
+    monkeypatch.setattr(connection, "arbitrary_address", lambda family: "/tmp/" + "x" * 200)
+    assert map_shards(square, range(4), execution=ExecutionParams(workers=2), label="t") == [0, 1, 4, 9]
+
+
+@ONLY_FORKED
+def test_the_death_of_the_process_that_is_forked_changes_no_result(tmp_path: Path) -> None:
+    """Its children are gone with it, or ended; another one is started."""
+    tasks = [(number, tmp_path / "died") for number in range(8)]
+    assert map_shards(kill_server, tasks, execution=ExecutionParams(workers=2), label="t") == list(range(8))
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.parametrize(("number", "to_all"), [("SIGKILL", False), ("SIGINT", True)])
+def test_nobody_is_left_behind(tmp_path: Path, number: str, to_all: bool) -> None:
+    """A killed caller, or Ctrl-C at a terminal: every process that it started ends, and workers say nothing."""
+    program = (
+        "import sys\nfrom elek.execution import map_shards\nfrom elek.params import ExecutionParams\n"
+        "from tests.test_execution import sleep\n"
+        "if __name__ == '__main__':\n"
+        "    map_shards(sleep, sys.argv[1:] * 2, execution=ExecutionParams(workers=2), label='t')\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(program, encoding="utf-8")
+    told = tmp_path / "told"
+    told.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    caller = subprocess.Popen(
+        [sys.executable, str(script), str(told)], stderr=subprocess.PIPE, text=True, env=environment,
+        start_new_session=True,
+    )  # fmt: skip
+    while len(list(told.iterdir())) < 3:
+        assert caller.poll() is None
+        time.sleep(0.02)
+    others = [psutil.Process(int(path.name)) for path in told.iterdir() if path.name != str(caller.pid)]
+    (os.killpg if to_all else os.kill)(caller.pid, getattr(signal, number))
+    _, said = caller.communicate(timeout=20)
+    gone, alive = psutil.wait_procs(others, timeout=20)
+    assert not alive
+    assert len(gone) == 2 + forking.FORKS
+    assert said.count("Traceback") == (1 if to_all else 0)

@@ -55,7 +55,8 @@ class Progress:
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.done += steps
         if self._bar:
-            self._bar.update(self._task, completed=self.done, note=f"{self.unit} {note}".strip())
+            note = f"{self.unit} {note}".strip()
+            self._bar.update(self._task, completed=self.done, total=self.total, note=note)
             return
         now = time.monotonic()
         if self.done >= self.total or now - self._last >= PLAIN_SECONDS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from elek.curation import inputs
 from elek.curation.inputs import Cutter, find_inputs
 from elek.curation.reading import read_shard
 from elek.errors import ElekError, ParamsError, SourceError
+from elek.sources.decoding import lines
 from elek.sources.files import File
 from elek.sources.records import Skip, summed
 from tests.curation.files import write
@@ -176,3 +180,35 @@ def test_every_text_of_a_file_comes_through(
     assert len(found) == len(expected)
     plain = [(a["text"], b) for a, b in zip(found, texts, strict=True) if not any("\ud800" <= c <= "\udfff" for c in b)]
     assert all(a == b for a, b in plain)
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.zst"])
+def test_pieces_are_cut_as_they_are_asked_for_and_get_smaller_at_the_end(tmp_path: Path, name: str) -> None:
+    """The first shard comes before the rest is cut; the last ones leave nobody waiting long for one worker."""
+    path = write(tmp_path / "in.jsonl", [{"id": str(n), "text": "x" * 60} for n in range(2000)])
+    if name.endswith(".zst"):
+        (tmp_path / name).write_bytes(zstandard.compress(path.read_bytes()))
+    (tmp_path / "scratch").mkdir()
+    shards = Cutter(tmp_path / "scratch", 8000).shards([File(name, tmp_path / name)])
+    sizes = [sum(piece.bytes for piece in next(shards).pieces)]
+    assert len(list((tmp_path / "scratch").iterdir())) <= 2
+    sizes += [sum(piece.bytes for piece in shard.pieces) for shard in shards]
+    assert sizes[0] > 7800
+    assert all(after < before + 100 for before, after in pairwise(sizes))  # a line is 83 to 86 bytes
+    assert 800 < sizes[-2] <= 1000
+    assert sum(sizes) == path.stat().st_size
+
+
+def test_a_file_that_breaks_off_when_it_is_half_read_ends_the_run(tmp_path: Path) -> None:
+    """Its beginning is with a worker already, and half a file must not pass for a whole one."""
+    path = write(tmp_path / "in.jsonl", [{"id": str(n), "text": "x" * 60} for n in range(200)])
+
+    def torn(file: File) -> Iterator[tuple[int, bytes | None]]:
+        yield from islice(lines(file), 150)
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "scratch").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "lines", torn)
+        with pytest.raises(SourceError, match=r"(?s)Input/output error.*in\.jsonl"):
+            list(Cutter(tmp_path / "scratch", 2000).shards([File("in.jsonl", path)]))

@@ -160,5 +160,5 @@ def test_what_means_nothing_is_refused(make, said: str) -> None:  # type: ignore
 
 def test_a_token_can_be_looked_at() -> None:
     """Special ones by name, bytes in hexadecimal, pieces with their spaces."""
-    byte = tokenizer()._byte_ids[0xC3]
+    byte = tokenizer().byte_ids[0xC3]
     assert [text_model().piece(index) for index in (1, byte)] == ["<s>", "\\xc3"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,11 @@ from hypothesis import strategies as st
 
 from elek.vocab import memo
 from elek.vocab.memo import ChunkMemo, document_encoder
+from elek.vocab.merges import SHORT, Merges
+from elek.vocab.params import VocabParams
 from elek.vocab.tokenizer import Tokenizer
-from tests.vocabulary import prose, texts, tokenizer
+from elek.vocab.training import train_vocabulary
+from tests.vocabulary import prose, texts, tokenizer, write_dataset
 
 
 def column(batch: Sequence[str]) -> pa.Array:
@@ -79,6 +83,27 @@ def test_a_long_chunk_without_spaces() -> None:
     fast = ChunkMemo(tokenizer())
     fast.keys = np.empty(100, np.uint8)
     assert_equal(fast, column(["a", "xyz" * 20_000, "\u2581ğ" * 5000, "a b"]))
+
+
+@given(
+    words=st.lists(st.text(st.sampled_from("abcdeğışİ t\u2581\x00€😀"), min_size=1, max_size=SHORT + 4), max_size=30)
+)
+@settings(deadline=None, max_examples=60)
+def test_merged_chunks_are_those_of_sentencepiece(words: list[str]) -> None:
+    """Beside chunks that are too long for it, letters without a piece, spaces in a row and marks that are none."""
+    assert Merges.of(tokenizer()) is not None
+    assert_equal(ChunkMemo(tokenizer()), column([" ".join(words), *words]))
+
+
+def test_pieces_that_are_taken_out_of_a_text_first_are_not_merged(tmp_path: Path) -> None:
+    """User-defined ones: SentencePiece is asked, and the ids are its own."""
+    dataset = write_dataset(tmp_path / "split", [prose("en", 20)])
+    own = Tokenizer(train_vocabulary(dataset, VocabParams(size=500, user_defined=("<br>", "ing")))[0])
+    assert Merges.of(own) is None
+    got, expected = (
+        encode(column(["a <br>ing string<br>"])) for encode in (document_encoder(own), own.encode_documents)
+    )
+    np.testing.assert_array_equal(got.ids, expected.ids)
 
 
 def test_where_it_is_not_exact_the_plain_path_is_taken() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
-from elek.execution import standing_workers
+from elek.execution import ready
 from elek.params import ExecutionParams
 from elek.spared import settle
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from elek.curation.settings import Settings
 
 SHOWN_REASONS = 10
-LARGE = 20_000_000
-"""Bytes of input from which on workers are started at once: before our own imports, which take as long as theirs."""
+LARGE = 8_000_000
+"""Bytes of input from which on there will be workers, so that what they need is loaded beside our own imports."""
 
 
 def curate(
@@ -38,7 +38,7 @@ def curate(
     start = time.monotonic()
     execution = ExecutionParams(workers=workers)
     size = sum(path.stat().st_size for path in map(Path, files) if path.is_file())
-    with standing_workers(execution, "elek.curation.chain") if size >= LARGE else nullcontext():
+    with ready(execution, "elek.cli", "elek.curation.warm") if size >= LARGE else nullcontext():
         from elek.curation.running import curate as run
         from elek.curation.settings import settings
 

@@ -8,9 +8,10 @@ here but csv, whose rows cannot be told apart without.
 from __future__ import annotations
 
 import codecs
+import errno
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +35,10 @@ OPTIONS = FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="u
 FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt", "warc")
 PIECE_BYTES = 4_000_000
 """Of input in a piece, and of pieces in a shard: what one worker holds in memory several times over."""
+TAPER = 8
+"""Towards the end of the input, a piece is this part of what is left, down to the same part of PIECE_BYTES: the last
+worker to end leaves the others idle for a small piece only (guided self-scheduling: Polychronopoulos and Kuck 1987)."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 PIECE_COST = 500
 """Bytes counted for a piece as such: a folder of tiny files is cut too."""
 
@@ -122,50 +127,70 @@ class Cutter:
     """`Cutter(folder).shards(files)`; `folder` must exist, and last as long as the pieces are read."""
 
     def __init__(self, folder: Path, piece_bytes: int = PIECE_BYTES) -> None:
-        self._folder, self._limit = folder, piece_bytes
-        self._written = 0
+        self._folder, self._piece_bytes = folder, piece_bytes
+        self._written = self._left = 0
 
-    def shards(self, files: Iterable[File]) -> Iterator[Shard]:
-        """Every file in order. What is damaged, as far as cutting shows it, is left out whole and told."""
+    @property
+    def _limit(self) -> int:
+        return max(self._piece_bytes // TAPER, min(self._piece_bytes, self._left // TAPER))
+
+    def shards(self, files: Sequence[File]) -> Iterator[Shard]:
+        """Every file in order, cut as shards are asked for. What is damaged is left out whole and told.
+
+        Raises SourceError where a file breaks off whose beginning is in a shard already.
+        """
         pieces: list[Piece] = []
         skips: list[Skip] = []
         held = 0
+        self._left = sum(_size(file) for file in files)
         for file in files:
-            try:
-                own = list(self._pieces(file, skips))
-            except (Unreadable, SourceError) as error:
-                own = []
-                skips.append(Skip(file.name, None, error.what if isinstance(error, SourceError) else str(error)))
-            except OSError as error:
-                own = []
-                skips.append(Skip(file.name, None, f"cannot be read: {error.strerror or type(error).__name__}"))
-            for piece in own:
+            later = self._left - _size(file)
+            for piece in self._whole(file, later, skips):
                 if pieces and held + piece.bytes > self._limit:
                     yield Shard(tuple(pieces), tuple(skips))
                     pieces, skips, held = [], [], 0
                 pieces.append(piece)
                 held += piece.bytes + PIECE_COST
+                self._left -= piece.bytes
+            self._left = later
         if pieces or skips:
             yield Shard(tuple(pieces), tuple(skips))
 
-    def _pieces(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
+    def _whole(self, file: File, later: int, skips: list[Skip]) -> Iterator[Piece]:
+        """The pieces of a file, or none and a skip. `later` are the bytes of the files behind it."""
+        given = False
+        try:
+            for piece in self._pieces(file, later, skips):
+                given = True
+                yield piece
+        except (Unreadable, SourceError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                raise
+            reason = _reason(error)
+            if given:
+                raise SourceError(reason, where=file.name) from None
+            skips.append(Skip(file.name, None, reason))
+
+    def _pieces(self, file: File, later: int, skips: list[Skip]) -> Iterator[Piece]:
         kind = _format(file.name)
         size = file.path.stat().st_size
         if size == 0:
             raise Unreadable("the file is empty")
-        if kind == "parquet":
-            yield from self._tables(file, _parquet_batches(file))
-        elif kind in ("txt", "md", "html") or (size <= self._limit and not compression(file.name)):
+        if kind in ("txt", "md", "html") or (size <= self._limit and not compression(file.name) and kind != "parquet"):
             yield Piece(file.name, file.path, kind, bytes=size)
-        elif kind == "warc":
-            for path, first, size in cut_warc(file, OPTIONS, self._limit, lambda: self._path("warc")):
-                yield Piece(file.name, path, kind, first, size)
-        elif kind == "csv":
-            check_whole(file)
-            yield from self._tables(file, _csv_batches(file, self._limit, skips))
-        else:
-            check_whole(file)
+        elif kind == "jsonl":
+            self._left = later + check_whole(file)
             yield from self._lines(file, skips)
+        elif kind == "warc":
+            cut = cut_warc(file, OPTIONS, self._limit, lambda: self._path("warc"))
+            yield from [Piece(file.name, path, kind, first, size) for path, first, size in cut]
+        else:  # only at its end is it known that a table is whole, as a crawl
+            if kind == "parquet":
+                tables = self._tables(file, _parquet_batches(file))
+            else:
+                self._left = later + check_whole(file)
+                tables = self._tables(file, _csv_batches(file, self._limit, skips))
+            yield from list(tables)
 
     def _lines(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
         held: list[bytes] = []
@@ -212,6 +237,19 @@ class Cutter:
     def _path(self, suffix: str) -> Path:
         self._written += 1
         return self._folder / f"piece-{self._written:07d}.{suffix}"
+
+
+def _size(file: File) -> int:
+    try:
+        return file.path.stat().st_size
+    except OSError:  # told when the file is read
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or type(error).__name__}"
+    return error.what if isinstance(error, SourceError) else str(error)
 
 
 def _parquet_batches(file: File) -> Iterator[pa.Table]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
-from elek.curation.inputs import Cutter, find_inputs
+from elek.curation.inputs import DISK_FULL, Cutter, find_inputs
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
-from elek.dedup.decisions import deduplicate
+from elek.dedup.decisions import deduplicate, warm_up
 from elek.errors import DataError, SourceError
-from elek.execution import map_shards, standing
+from elek.execution import map_shards
 from elek.filtering import removing
+from elek.forking import standing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
@@ -48,7 +49,7 @@ def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: Exec
         with atomic_folder(out) as folder:
             return _curate(files, folder, settings, execution)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             fix = "make room and run again; nothing half-written was left"
             raise DataError("the disk is full", where=str(out.parent), fix=fix) from None
         raise
@@ -80,11 +81,15 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     for name in ("documents", "signals", "decisions"):
         (folder / name).mkdir()
     plain = settings.plain()
-    tasks = [
+    tasks = (
         ShardTask(shard, index, scratch, folder / "signals", plain)
         for index, shard in enumerate(Cutter(scratch / "pieces").shards(files))
-    ]
-    processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
+    )
+    with ThreadPoolExecutor(1) as beside:  # what is needed when the last shard is done, while workers work
+        hashed = beside.submit(lambda: [sha256_file(file.path) for file in files])
+        if "dedup" not in settings.skip:
+            beside.submit(warm_up)
+        processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
     shutil.rmtree(scratch / "pieces")
     skips = _sorted_skips(files, processed)
     skipped = sum(skip.count for skip in skips)
@@ -128,8 +133,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         "packages": {name: _version(name) for name in PACKAGES},
         "settings": plain,
         "inputs": {
-            file.name: {"sha256": sha256_file(file.path), "bytes": file.path.stat().st_size, "documents": number}
-            for file, number in ((file, counted[file.name]) for file in files)
+            file.name: {"sha256": digest, "bytes": file.path.stat().st_size, "documents": counted[file.name]}
+            for file, digest in zip(files, hashed.result(), strict=True)
         },
         "skipped": skipped,
         "duplicate_ids": duplicates,

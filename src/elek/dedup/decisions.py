@@ -34,8 +34,9 @@ from elek.dedup.boilerplate import boilerplate
 from elek.dedup.kernels import F64, I64, U32, Bools
 from elek.dedup.known import NOTHING, Known
 from elek.dedup.lsh import candidates
-from elek.dedup.params import DedupParams
-from elek.dedup.signatures import from_binary
+from elek.dedup.normalise import shingle_sets
+from elek.dedup.params import DedupParams, MinHashParams
+from elek.dedup.signatures import from_binary, signatures
 from elek.dedup.urls import normalise_url
 from elek.dedup.verification import similarities
 from elek.errors import DataError, ParamsError, did_you_mean
@@ -177,6 +178,17 @@ def decide(
     if params.boilerplate is None:
         return outcome
     return replace(outcome, remove=boilerplate(clean, outcome.kept(params), params.boilerplate, scratch))
+
+
+def warm_up() -> None:
+    """Read the compiled kernels from disk before they are asked for: a tenth of a second."""
+    text = pa.array(["the same five words again", "the same five words again"], pa.large_string())
+    pairs = candidates(from_binary(signatures(text, MinHashParams())[1]).copy(), {0.8})
+    sets, ends = shingle_sets(text, 5)
+    sets.flags.writeable = False  # as those are that lie in a file: to numba that is another type
+    similarity = kernels.jaccard(sets, ends, pairs[0], pairs[1])
+    kernels.survivors(2, pairs[0], pairs[1], similarity)
+    kernels.components(2, pairs[0], pairs[1])
 
 
 def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:

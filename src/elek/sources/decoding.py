@@ -69,24 +69,26 @@ def open_binary(file: File) -> BinaryIO:
     return file.path.open("rb")
 
 
-def check_whole(file: File) -> None:
-    """Read a compressed file once to its end. Raises Unreadable where it is torn or damaged.
+def check_whole(file: File) -> int:
+    """Read a compressed file once to its end; how many bytes it holds. Raises Unreadable where it is torn or damaged.
 
     Costs a second decompression; in return not one document of a torn file gets in, and memory stays small.
     """
     if not compression(file.name):
-        return
+        return file.path.stat().st_size
+    size = 0
     try:
         if compression(file.name) == ".zst":
             with file.path.open("rb") as packed:
                 check_frames(packed)
         with open_binary(file) as stream:
-            while stream.read(CHUNK):
-                pass
+            while chunk := stream.read(CHUNK):
+                size += len(chunk)
     except EOFError:
         raise Unreadable("the compressed file is cut off") from None
     except (OSError, zlib.error, zstandard.ZstdError) as error:
         raise Unreadable(f"the compressed file is damaged: {_plain(error)}") from None
+    return size
 
 
 def check_frames(stream: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""Tokenize a column of documents fast: every distinct chunk of text is asked of SentencePiece once.
+"""Tokenize a column of documents fast: every distinct chunk of text is looked into once.
 
 A chunk is a run of spaces with what follows it up to the next space, or up to a newline, which stands alone. BPE
 builds a text's pieces by merging neighbours, and merges only into pieces that it has learned: where no piece has
@@ -6,7 +6,8 @@ a space after another character, or a newline, no merge ever crosses the border 
 are the ids of its chunks, end to end. So a table from chunks to ids gives exactly what SentencePiece gives. For a
 Unigram vocabulary this does not hold, for it weighs the text as a whole.
 
-Cost: one pass over the bytes, plus SentencePiece on what is new. Memory: the table, which is emptied when it has
+Cost: one pass over the bytes, and for what is new its merges (`elek.vocab.merges`), or SentencePiece where a chunk is
+long or the vocabulary of another kind. Memory: the table, which is emptied when it has
 grown past a bound, and one block of the text's chunks at a time.
 """
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.kernels import Array, buffers, kernel
+from elek.vocab.merges import Merges, spell
 from elek.vocab.tokenizer import TokenColumn, Tokenizer
 
 BLOCK = 1 << 18
@@ -47,6 +49,20 @@ def document_encoder(tokenizer: Tokenizer) -> Callable[[pa.Array], TokenColumn]:
     return ChunkMemo(tokenizer).encode_documents
 
 
+def warm_up() -> None:
+    """Read the compiled kernels from disk before there is a vocabulary."""
+    text, ends = np.array([97, 32, 98], np.uint8), np.array([0, 3], np.int64)
+    slots, hashes, key_ends = np.full(16, -1, np.int32), np.zeros(8, np.uint64), np.zeros(8, np.int64)
+    at, out, keys = np.array([0, -1, FIRST, 0], np.int64), np.empty(8, np.int32), np.empty(8, np.uint8)
+    _scan(text, ends, at, out, slots, hashes, keys, key_ends)
+    ids = np.zeros(8, np.uint16)
+    merges = Merges.from_pairs(np.full(128, -1, np.int32), np.arange(256, dtype=np.int32), {})
+    spell(keys, 0, key_ends[FIRST : at[ENTRIES]], merges, ids, np.zeros(8, np.int64))
+    id_ends = np.arange(1, 9)
+    _count(out[: at[OUT]], id_ends)
+    _emit(out[: at[OUT]], ids, id_ends, np.empty(16, np.uint16), np.zeros(2, np.int64), 0, 0)
+
+
 class ChunkMemo:
     """A table of chunks and their ids, filled by use. What it gives does not depend on what it has seen.
 
@@ -56,6 +72,7 @@ class ChunkMemo:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        self._merges = Merges.of(tokenizer)
         self._newline = int(tokenizer.encode("\n")[0])
         self._clear()
 
@@ -103,13 +120,31 @@ class ChunkMemo:
             _fill(self.slots, self.hashes, self.entries)
 
     def _learn(self, entries: int) -> None:
-        """Ask SentencePiece for the chunks that the last scan has added."""
+        """The ids of the chunks that the last scan has added: merged here, or asked of SentencePiece."""
         first, self.entries = self.entries, entries
         if first == entries:
             return
-        begin, ends = self.key_ends[first - 1], self.key_ends[first:entries]
-        joined = _join(self.keys, begin, ends, ord("\n"))
-        ends = ends - begin + np.arange(1, len(ends) + 1)  # each with its newline
+        begin, ends = int(self.key_ends[first - 1]), self.key_ends[first:entries]
+        counts = np.full(len(ends), -1, np.int64)
+        ids = np.empty(0, self.ids.dtype)
+        if self._merges is not None:
+            ids = np.empty(ends[-1] - begin, self.ids.dtype)
+            ids = ids[: spell(self.keys, begin, ends, self._merges, ids, counts)]
+        asked = np.flatnonzero(counts < 0)
+        if len(asked):
+            starts = np.append(begin, ends[:-1])
+            more, counts[asked] = self._ask(starts[asked], ends[asked])
+            owner = np.repeat(np.arange(len(ends)), counts)
+            theirs = np.isin(owner, asked)
+            merged, ids = ids, np.empty(len(owner), self.ids.dtype)
+            ids[theirs], ids[~theirs] = more, merged
+        self.ids = np.concatenate([self.ids, ids])
+        self.id_ends = np.concatenate([self.id_ends, self.id_ends[-1] + np.cumsum(counts)])
+
+    def _ask(self, starts: Array, ends: Array) -> tuple[Array, Array]:
+        """Ids of the chunks at these bytes of the keys, end to end, and how many each has."""
+        joined = _join(self.keys, starts, ends, ord("\n"))
+        ends = np.cumsum(ends - starts + 1)  # each with its newline
         cuts = np.unique(np.searchsorted(ends, np.arange(GROUP_BYTES, ends[-1] + GROUP_BYTES, GROUP_BYTES)))
         borders = [0, *ends[np.minimum(cuts, len(ends) - 1)].tolist()]
         texts = [joined[a:b].tobytes() for a, b in pairwise(borders) if a < b]
@@ -117,10 +152,8 @@ class ChunkMemo:
         newlines = np.flatnonzero(ids == self._newline)
         if len(newlines) != len(ends):  # what the memo stands on
             raise RuntimeError(f"{len(ends)} chunks, but {len(newlines)} newlines between their ids")
-        lengths = np.diff(newlines, prepend=-1) - 1
         kept: npt.NDArray[np.bool_] = ids != self._newline
-        self.ids = np.concatenate([self.ids, ids[kept].astype(self.ids.dtype)])
-        self.id_ends = np.concatenate([self.id_ends, self.id_ends[-1] + np.cumsum(lengths)])
+        return ids[kept], np.diff(newlines, prepend=-1) - 1
 
 
 @kernel
@@ -198,17 +231,16 @@ def _fill(slots: Array, hashes: Array, entries: int) -> None:
 
 
 @kernel
-def _join(keys: Array, begin: int, ends: Array, mark: int) -> Array:
-    """The keys from byte `begin` on, that end at `ends`, with `mark` after each."""
-    joined = np.empty(ends[-1] - begin + len(ends), np.uint8)
+def _join(keys: Array, starts: Array, ends: Array, mark: int) -> Array:
+    """The keys from `starts` to `ends`, with `mark` after each."""
+    joined = np.empty(np.sum(ends - starts) + len(ends), np.uint8)
     position = 0
-    for end in ends:
-        for index in range(begin, end):
+    for at in range(len(ends)):
+        for index in range(starts[at], ends[at]):
             joined[position] = keys[index]
             position += 1
         joined[position] = mark
         position += 1
-        begin = end
     return joined
 
 

@@ -72,7 +72,7 @@ class Tokenizer:
         found = tuple(self.piece(index) for index in range(min(5, self.size)))
         if found != SPECIAL_PIECES:
             raise DataError(f"pieces 0 to 4 are {found}, and should be {SPECIAL_PIECES}", where=where, fix=fix)
-        if any(byte < 0 for byte in self._byte_ids):
+        if any(byte < 0 for byte in self.byte_ids):
             raise DataError("the vocabulary has no byte fallback", where=where, fix=fix)
         probe = "  a\n\tb \u212b"  # spaces that would be trimmed, a letter that normalisation would replace
         if self.decode(self.encode(probe)) != probe:
@@ -86,18 +86,18 @@ class Tokenizer:
     @cached_property
     def kind(self) -> str:
         """`bpe` or `unigram`, seen in the scores: those of BPE are the ranks of the merges, 0, -1, -2, …"""
-        scores = [self.score(index) for index in range(max(self._byte_ids) + 1, self.size)]
+        scores = [self.score(index) for index in range(max(self.byte_ids) + 1, self.size)]
         return "bpe" if scores == [-float(rank) for rank in range(len(scores))] else "unigram"
 
     @cached_property
-    def _byte_ids(self) -> list[int]:
-        """Id of each byte's piece, -1 where it has none."""
+    def byte_ids(self) -> list[int]:
+        """The id of each byte's piece (-1 where it has none, which no tokenizer of ours has)."""
         ids = (self._processor.piece_to_id(f"<0x{byte:02X}>") for byte in range(256))
         return [index if self._processor.is_byte(index) else -1 for index in ids]
 
     @cached_property
     def _space_mark(self) -> list[int]:
-        return [self._byte_ids[byte] for byte in _SPACE_MARK_UTF8]
+        return [self.byte_ids[byte] for byte in _SPACE_MARK_UTF8]
 
     def piece(self, index: int) -> str:
         """A piece as SentencePiece writes it: spaces as U+2581, bytes as `<0x0A>`."""
@@ -118,7 +118,7 @@ class Tokenizer:
     @cached_property
     def user_defined(self) -> range:
         """Ids of the pieces that params name: those between the control pieces and the bytes."""
-        return range(self.controls, min(self._byte_ids))
+        return range(self.controls, min(self.byte_ids))
 
     @cached_property
     def piece_bytes(self) -> npt.NDArray[np.int64]:

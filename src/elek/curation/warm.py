@@ -1,0 +1,48 @@
+"""Everything that `process_shard` needs, loaded: imported by the process that workers are forked from (`elek.forking`).
+
+Models, compiled kernels, tables and plans of telephone numbers are read where a text first asks for them. Here a few
+texts ask for all of it, under the default rules. What cannot be loaded is told by the worker that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+
+from elek.annotation import annotate
+from elek.curation.chain import exported
+from elek.curation.settings import settings
+from elek.dataset import DOCUMENT
+from elek.errors import ElekError
+from elek.filtering import decide
+from elek.language import bayes
+from elek.spared import settle
+from elek.text.cleaning import clean_table
+
+TEXTS = (
+    "Bir söz.\n\nOne word, and another one.",
+    "A card 4111 1111 1111 1111, a number 10000000146, TR33 0006 1005 1978 6457 8413 26, mail somebody@example.org, "
+    "call +90 212 555 12 34 or 10.0.0.1. Licensed under the MIT License, all rights reserved. Damn stupid idiot.",
+    "<html><head><title>A page</title></head><body><p>Caf\u00c3\u00a9 &amp; more\u00a0text\u200b.</p></body></html>",
+)
+
+
+def _load() -> None:
+    asked = settings()
+    empty = dict.fromkeys(DOCUMENT.names, "") | {"license": "MIT", "meta": "{}"}
+    rows = [empty | {"id": str(number), "text": text} for number, text in enumerate(TEXTS)]
+    documents, _ = clean_table(pa.Table.from_pylist(rows, schema=DOCUMENT), asked.clean)
+    exported(decide(annotate(documents, asked.annotate), asked.filter))
+
+
+settle()
+with contextlib.suppress(ElekError), ThreadPoolExecutor(1) as beside:
+    beside.submit(bayes.load)  # decompresses for half a second without the interpreter's lock
+    _load()
+# The thread has ended: who is forked has one alone. What is here stays, and its pages are shared as long as no
+# collection of a worker touches them.
+gc.collect()
+gc.freeze()

@@ -1,0 +1,14 @@
+"""Everything that `tokenize_part` needs but the vocabulary, loaded by being imported (see `elek.execution.needs`)."""
+
+from __future__ import annotations
+
+import gc
+
+from elek.spared import settle
+from elek.vocab import parts  # noqa: F401 - to have it loaded
+from elek.vocab.memo import warm_up
+
+settle()
+warm_up()
+gc.collect()
+gc.freeze()
