@@ -142,8 +142,8 @@ def test_thresholds_of_lines_by_language() -> None:
 def test_sentences_by_example(line: str, count: int) -> None:
     """Our own rule, in the kernel and in the reference."""
     assert reference.sentences(line) == count
-    (lines,) = signals([line])["c4.lines"].to_pylist()
-    assert [item["sentences"] for item in lines] == ([count] if line else [])
+    (kinds,) = signals([line])["c4.kinds"].to_pylist()
+    assert [item["sentences"] for item in kinds] == ([count] if line else [])
 
 
 NAMES = {"lorem_ipsum": "max_lorem_ipsum", "curly_bracket": "max_curly_brackets", "too_few_sentences": "min_sentences"}

@@ -47,6 +47,8 @@ class Facts:
     """The documents nearest to the threshold of every rule of `filter`."""
     held: list[dict[str, Any]]
     """Documents that wait for a person to look at them; see `fates.held`."""
+    released: list[dict[str, Any]]
+    """Documents that somebody let go; see `fates.released`."""
     own_licences: list[dict[str, Any]]
     """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
     coverage: dict[str, Any]
@@ -80,6 +82,7 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
         near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
         held=fates.held(data, table),
+        released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
         coverage=coverage.gather(data, table, sources),
         history=_history(data / "train" / "history.csv"),
