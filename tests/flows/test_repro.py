@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from elek.cli import doctor
+from elek.cli.doctor import _dvc_lock
 from elek.errors import ElekError
 from flows import repro
 from flows.terminal import parse_progress
@@ -60,12 +60,12 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
     assert repro.mend(tmp_path) is None
     for torn in ("", '{"write": {'):
         path.write_text(torn, encoding="utf-8")
-        seen = doctor._dvc_lock(tmp_path)
+        seen = _dvc_lock(tmp_path)
         assert (seen.state, "half-written" in seen.what) == ("wrong", True)
         assert "delete" in seen.fix
         assert "half-written" in str(repro.mend(tmp_path))
         assert not path.exists()
-        assert doctor._dvc_lock(tmp_path).state == "ok"
+        assert _dvc_lock(tmp_path).state == "ok"
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(4, 4), (7, 7), (1, 1), (255, 1), (-9, 1), (None, 1)])

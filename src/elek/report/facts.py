@@ -95,6 +95,23 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     return facts
 
 
+def headline(facts: Facts) -> dict[str, Any]:
+    """The few figures by which one compares two runs: what `dvc metrics show` and `diff` print of the whole pipeline."""
+    kept = sum(flow.documents for flow in facts.flows if flow.stage == "kept")
+    found: dict[str, Any] = {
+        "accounted": {"documents": facts.table.num_rows, "kept": kept, "dropped": facts.table.num_rows - kept},
+        "training": {
+            "documents": facts.metrics["split"]["train"]["documents"],
+            "bytes": facts.metrics["split"]["train"]["bytes"],
+            "tokens": facts.metrics["tokenize"]["train"]["tokens"],
+        },
+    }
+    for side in ("validation", "test", "evaluation"):
+        measured = facts.metrics["evaluate"][side]
+        found[side] = {name: measured[name] for name in ("loss", "bits_per_byte")}
+    return found
+
+
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
