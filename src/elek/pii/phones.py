@@ -29,7 +29,9 @@ _STRONG = re.compile(
     r")" + _EXTENSION + _AFTER,
     re.IGNORECASE,
 )
-_GROUP = re.compile(r"[ ]?\([0-9]{1,5}\)|[ .\-/]?[0-9]{1,15}")
+_GROUP = re.compile(r"[ ]?\(([0-9]{1,5})\)|[ .\-/]?([0-9]{1,15})")
+MOST_DIGITS = 15
+"""Of any number, by ITU-T E.164."""
 _LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
 _TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
 _GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=_]\Z")
@@ -83,7 +85,7 @@ def _international(text: str, at: int, prefix: re.Match[str]) -> tuple[int, int]
     context = _in_context(text, at)
     for end in reversed(_group_ends(text, prefix.end())):
         digits = _NO_DIGIT.sub("", text[prefix.end() : end])
-        if not 8 <= len(digits) <= 15 or not (tail := _TAIL.match(text, end)):
+        if not 8 <= len(digits) <= MOST_DIGITS or not (tail := _TAIL.match(text, end)):
             continue
         bare = prefix[0] == "00" and end - prefix.end() == len(digits)
         if _is_possible(digits, certain=bare and not context):
@@ -160,15 +162,21 @@ def _contextual(text: str, at: int, digits_at: int) -> tuple[int, int] | None:
         sizes = [len(group) for group in _DIGITS.findall(text[digits_at:end])]
         if "." in text[digits_at:end] and " " in text[digits_at:end]:  # a table of decimals
             continue
-        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else 7 <= sum(sizes) <= 15
+        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else 7 <= sum(sizes) <= MOST_DIGITS
         if enough and sizes.count(1) <= 1 and (tail := _TAIL.match(text, end)):
             return at, tail.end()
     return None
 
 
 def _group_ends(text: str, start: int) -> list[int]:
+    """Where groups of digits end, one after another: seven at most, of MOST_DIGITS together."""
     ends: list[int] = []
+    left = MOST_DIGITS
     while len(ends) < 7 and (group := _GROUP.match(text, start)):
+        first, last = group.span(group.lastindex or 0)
+        left -= last - first
+        if left < 0:
+            break
         start = group.end()
         ends.append(start)
     return ends
