@@ -157,18 +157,19 @@ def _measure(
     listed_offsets: Array,
     first: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.uint64],
+    block: int,
 ) -> npt.NDArray[np.float64]:
     rows = len(offsets) - 1
     out = np.full((8, rows), np.nan)
     most = longest(offsets)
-    flags, bounds = np.empty(most + PADDING, np.uint8), np.empty(min(most, BLOCK) + 2, np.uint32)
+    flags, bounds = np.empty(most + PADDING, np.uint8), np.empty(min(most, block) + 2, np.uint32)
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         classify(text, table, unicode, flags)
         words = alphabetic = real = characters = begin = 0
         number, seen = list_of_row[row], np.uint64(0)
         while begin < len(text):
-            end = min(begin + BLOCK, len(text))
+            end = min(begin + block, len(text))
             while end < len(text) and not flags[end] & OUTSIDE:  # a block ends where a word does
                 end += 1
             found, with_letter, of_more, length = _words(flags[begin:], end - begin, bounds)
@@ -194,9 +195,17 @@ def _measure(
 
 
 def measure(
-    text: pa.Array, lists: WordLists, list_of_row: npt.NDArray[np.int64], *, unicode: bool = False
+    text: pa.Array,
+    lists: WordLists,
+    list_of_row: npt.NDArray[np.int64],
+    *,
+    unicode: bool = False,
+    block: int = BLOCK,
 ) -> npt.NDArray[np.float64]:
-    """The eight measures of every document, `float64[8, len(text)]`; NaN where there is nothing to divide by."""
+    """The eight measures of every document, `float64[8, len(text)]`; NaN where there is nothing to divide by.
+
+    `block` bounds the memory and changes no figure.
+    """
     data, offsets = buffers(text)
     result: npt.NDArray[np.float64] = _measure(
         data,
@@ -208,5 +217,6 @@ def measure(
         lists.offsets,
         lists.first,
         lists.lengths,
+        block,
     )
     return result

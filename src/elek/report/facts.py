@@ -96,7 +96,7 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
 
 
 def headline(facts: Facts) -> dict[str, Any]:
-    """The few figures by which one compares two runs: what `dvc metrics show` and `diff` print of the whole pipeline."""
+    """The few figures by which one compares two runs: what `dvc metrics show` prints of the whole pipeline."""
     kept = sum(flow.documents for flow in facts.flows if flow.stage == "kept")
     found: dict[str, Any] = {
         "accounted": {"documents": facts.table.num_rows, "kept": kept, "dropped": facts.table.num_rows - kept},
