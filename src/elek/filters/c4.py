@@ -5,10 +5,11 @@ Raffel et al. 2020, "Exploring the Limits of Transfer Learning with a Unified Te
 these are under the same words and the same count of sentences. (The paper's list of bad words is `toxicity`'s
 matter, its deduplication `dedup`'s.)
 
-*Lines* (`str.splitlines`) are taken out of documents that stay. `annotate` stores of each line what the line rules
-ask, so that their thresholds too can be changed without reading the text; `filter` says which bytes go, `split` cuts
-them (`elek.removal`). A line goes with its line break, and citations (`[1]`, `[edit]`, `[citation needed]`) go from
-the lines that stay. What other filters measure, and what `dedup` compares, is the text before that.
+*Lines* (`str.splitlines`) are taken out of documents that stay. `annotate` stores of each line its kind, and of each
+kind what the line rules ask, so that their thresholds too can be changed without reading the text; `filter` says which
+bytes go, `split` cuts them (`elek.removal`). A line goes with its line break, and citations (`[1]`, `[edit]`,
+`[citation needed]`) go from the lines that stay. What other filters measure, and what `dedup` compares, is the text
+before that.
 
 *A sentence* ends, in our count, at a terminal of Unicode (`.`, `?`, `!`…) or several, with closing quotation marks
 and brackets behind them, where white space follows and then no lower-case letter and no digit ("e.g. this", "19.
