@@ -298,6 +298,18 @@ def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
     return found
 
 
+def derived(signals: pa.Table, params: FilterParams) -> dict[str, pa.Array]:
+    """What rules compare beside the signals (`Filter.derived`), as columns `<filter>.<name>`: C4's sentences, say."""
+    lang, found = _column(signals, "language.rules").combine_chunks(), dict[str, pa.Array]()
+    for name, section in params.root.items():
+        own = _filter(name, "filter")
+        kinds = {f"{name}.{rule.name}": rule.signal for rule in own.rules if rule.signal in own.derived}
+        for verdict in own.decide(_measured(signals, name), section, lang) if kinds else ():
+            if signal := kinds.get(verdict.rule):
+                found[f"{name}.{signal}"] = pa.array(verdict.value, from_pandas=True).cast(own.derived[signal])
+    return found
+
+
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
     """Decisions for a part of `annotate`, row by row: `DECISION`, `RELEASED` where somebody lets documents go, and
     `REMOVE` where a filter removes text."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata
@@ -142,7 +143,7 @@ def _plan(code: str) -> _Plan | None:
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
     if regions is None or code.startswith("0"):
         return None
-    known = [PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in regions]
+    known: list[Any] = [PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in regions]
     first, general = known[0], [item.general_desc for item in known]
     prefix = first.national_prefix_for_parsing
     return _Plan(
