@@ -92,11 +92,8 @@ def plan(project: Path) -> list[Step]:
         raise ElekError(f"DVC cannot read the pipeline: {error}", where=str(project), fix="see `dvc dag`") from None
 
 
-def mend(project: Path) -> str | None:
-    """Remove a lock file that a killed DVC left half-written, without which no DVC command works; says so if it did.
-
-    The caller holds the run lock.
-    """
+def torn_lock(project: Path) -> Path | None:
+    """DVC's lock file, where a killed DVC has left it half-written: then no DVC command works."""
     path = project / ".dvc" / "tmp" / "rwlock"
     for _ in range(5):  # a living DVC may be rewriting it right now
         try:
@@ -107,6 +104,14 @@ def mend(project: Path) -> str | None:
             time.sleep(0.1)
         else:
             return None
+    return path
+
+
+def mend(project: Path) -> str | None:
+    """Remove a lock file that is torn; says so if it did. The caller holds the run lock."""
+    path = torn_lock(project)
+    if path is None:
+        return None
     path.unlink()
     return "removed .dvc/tmp/rwlock, which a killed DVC had left half-written"
 

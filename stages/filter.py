@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.decisions import Tally, metrics, tally
-from elek.filtering import FilterParams, columns_for, decide, removing
+from elek.filtering import FilterParams, columns_for, decide, releases, removing
 from elek.removal import removed_bytes
 from stages._shell import Stage
 
@@ -13,12 +13,15 @@ def main() -> None:
     with Stage("filter", FilterParams) as stage:
         annotated = Dataset(stage.data("annotate"))
         removes = removing(stage.params)
-        parts, counts = [], Tally()
+        waiting = releases(stage.params)
+        parts, counts, released = [], Tally(), set[str]()
         # One process: deciding on a million documents takes seconds, about as long as starting workers.
         for index in range(len(annotated.parts)):
             signals = annotated.read(index, [*columns_for(stage.params), "source"])
             decided = decide(signals, stage.params)
             lost = removed_bytes(decided["remove"]) if removes else None
+            if waiting:
+                released.update(decided.filter(decided["released"].is_valid())["id"].to_pylist())
             removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
             parts.append(write_part(stage.out, index, decided, removed))
             counts += tally(decided, signals["source"])
@@ -31,6 +34,13 @@ def main() -> None:
             ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
             *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
         ]
+        if waiting:
+            stage.metrics["released"] = len(released)
+            stage.summary.append(("released", f"{len(released):,} documents that were on hold"))
+            if idle := sorted(waiting.keys() - released):
+                stage.summary.append(
+                    ("not on hold", f"{', '.join(idle[:5])}{' …' * (len(idle) > 5)}: nothing to release")
+                )
         if removes:
             taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
             stage.summary.append(("taken out", taken))

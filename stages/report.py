@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from elek.report.facts import gather
+from elek.report.facts import gather, headline
 from elek.report.page import FILES, write
 from elek.report.params import ReportParams
 from stages._shell import Stage
@@ -12,11 +12,7 @@ def main() -> None:
     with Stage("report", ReportParams) as stage:
         facts = gather(stage.project / "data", stage.project / "reports", stage.params)
         write(stage.out, facts, stage.params)
-        kept = sum(flow.documents for flow in facts.flows if flow.stage == "kept")
-        stage.metrics = {
-            "accounted": {"documents": facts.table.num_rows, "kept": kept, "dropped": facts.table.num_rows - kept},
-            "digests": facts.digests,
-        }
+        stage.metrics = headline(facts)
         stage.summary.append(("page", "data/report/index.html"))
         stage.summary.append(("also", ", ".join(sorted(set(FILES) - {"index.html"}))))
 

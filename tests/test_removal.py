@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.errors import DataError
-from elek.removal import REMOVE, Spans, column, cut, removed_bytes, text_parts
+from elek.removal import REMOVE, Spans, column, cut, merged, removed_bytes, text_parts
 from tests.kernels.strategies import large
 
 
@@ -37,6 +37,8 @@ def test_what_is_left_is_what_no_span_covers(data: st.DataObject) -> None:
                 found.insert(data.draw(st.integers(0, len(found))), (row, edges[first], edges[last]))
                 covered[row][first:last] = [kept[row]] * (last - first)
     remove = column([spans(found) for found in sets], np.array(kept))
+    apart = [column([spans(found)], np.array(kept)) for found in sets]
+    assert merged(apart).equals(remove)
     left = [
         "".join(c for c, gone in zip(t, mask, strict=True) if not gone) for t, mask in zip(texts, covered, strict=True)
     ]

@@ -8,12 +8,18 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from elek.cli.rules import collect, lines
 from elek.cli.whatif import whatif as command
 from elek.dataset import Dataset, write_json, write_manifest, write_part
 from elek.errors import DataError, ParamsError
+from elek.filtering import FilterParams
+from elek.kin import nearest_kept
+from elek.params import parse
+from elek.removal import removed_bytes
 from elek.replay import VERDICT, Replay
 from elek.text.cleaning import SCHEMA
 from elek.whatif import whatif
@@ -22,6 +28,8 @@ from tests.corpus import document, sentence
 from tests.dedup.project import edited, seeded
 from tests.project import write_params
 
+OWN = "own:195"
+"""A document that contradicts what is declared of it."""
 FOOTER = "Read more about this in our newsletter."
 BASE: dict[str, Any] = {
     "execution.workers": 1,
@@ -54,6 +62,7 @@ def corpus() -> list[dict[str, Any]]:
     for n in range(45):  # of these the first are dropped, unless the licence is let in
         rows.append(("crowd", "en", "GPL-3.0-only" if n < 40 else "MIT", " ".join([*long, f"number {n} of many"])))
     rows.append(("lines", "en", "MIT", f"Please enable javascript now.\n{document('en', 800)}\nno end of this"))
+    rows.append(("own", "en", "MIT", f"SPDX-License-Identifier: GPL-3.0-only\n\n{document('en', 810)}"))
     base = dict.fromkeys(SCHEMA.names, 0) | {"meta": "{}"}
     return [
         base | {"id": f"{source}:{n:03}", "source": source, "lang": lang, "license": licence, "text": text, "url": ""}
@@ -109,6 +118,11 @@ QUESTIONS: list[tuple[list[str], list[str], dict[str, Any]]] = [
         ["filter.gopher_repetition=", "filter.language.allow=[tr]"],
         [],
         {"filter.gopher_repetition": None, "filter.language": {"allow": ["tr"]}},
+    ),
+    (
+        ["filter.licence.contradiction=hold", f"filter.licence.release={{{OWN}: the header is quoted}}"],
+        [],
+        {"filter.licence": {"contradiction": "hold", "release": {OWN: "the header is quoted"}}},
     ),
     (["dedup.jaccard=0.6"], [], {"dedup.jaccard": 0.6}),
     (["dedup.jaccard=0.95", "dedup.cluster_jaccard=null"], [], {"dedup": {"jaccard": 0.95, "cluster_jaccard": None}}),
@@ -177,6 +191,34 @@ def test_other_text_taken_out_before_and_after(project: Path, tmp_path: Path, mo
         expected = really(tmp_path / "c4", tmp_path / str(at), edits, monkeypatch)
         assert found.after.to_pylist() == expected.to_pylist()
         assert bool(found.notes) == (at < 2)
+
+
+def test_rules_that_remove_text_are_counted(project: Path) -> None:
+    """`elek rules` tells of each line rule how much it takes out of what stays, and which never do."""
+    params = parse("filter", {"c4": {"min_sentences": 2, "line_policy": False}}, FilterParams)
+    found = collect(project, params)
+    rows = {row["rule"]: row for row in found["removing"]}
+    after = Replay(project / "data")._filter(params)
+    assert after["kept"].to_numpy().any()
+    assert rows["c4.line_javascript"]["documents"] == rows["c4.line_javascript"]["staying"] == 1
+    assert rows["c4.line_javascript"]["bytes"] == len("Please enable javascript now.\n")
+    lost = int(removed_bytes(after["remove"]).sum())
+    assert max(row["bytes"] for row in rows.values()) <= lost <= sum(row["bytes"] for row in rows.values())
+    dead = {item["rule"]: item["kind"] for item in found["dead"]}
+    assert (dead["c4.line_policy"], dead["c4.line_max_word_length"]) == ("off", "never")
+    assert any(line.startswith("c4.line_terminal_punctuation") for line in lines(found))
+
+
+def test_the_nearest_document_that_stays(project: Path) -> None:
+    """`elek why` shows of a document that stays how near another one comes: measured, below the threshold."""
+    dedup, near = Dataset(project / "data" / "dedup"), {}
+    for part in range(len(dedup.parts)):
+        table = dedup.read(part, ["id", "kept"])
+        for row in np.flatnonzero(table["kept"].to_numpy()).tolist():
+            near[table["id"][row].as_py()] = nearest_kept(project / "data", part, row)
+    found = {name: item for name, item in near.items() if item is not None}
+    assert 0 < len(found) < len(near)
+    assert all(other in near and other != name and value < 0.8 for name, (other, value) in found.items())
 
 
 def test_no_text_is_read_where_pairs_and_passages_are_known(

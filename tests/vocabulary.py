@@ -18,7 +18,6 @@ from tests.corpus import document
 
 PARAMS = """\
 execution: {workers: 1}
-fetch: {sources: {}}
 vocab: {kind: bpe, size: 700}
 evaluate:
   max_tokens: 3000

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,8 @@ from pydantic import BaseModel, BeforeValidator, Field, RootModel, create_model,
 from elek.decisions import Verdict, decisions
 from elek.errors import DataError, ParamsError, did_you_mean
 from elek.params import Section, parse
-from elek.removal import REMOVE, Spans, column
+from elek.removal import REMOVE, merged, of_rows
+from elek.text.languages import check
 
 UNDETERMINED = "und"
 """ISO 639-2's code for a language that nobody knows."""
@@ -41,8 +41,8 @@ def _check_threshold(value: object) -> object:
     if "default" not in settings:
         raise ValueError("thresholds by language need a `default` beside them")
     for language, number in settings.items():
-        if language != "default" and not re.fullmatch("[a-z]{2,3}", str(language)):
-            raise ValueError(f"`{language}` is no language code such as `tr`")
+        if language != "default" and (problem := check(str(language))):
+            raise ValueError(problem)
         if number is None:
             continue
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
@@ -55,6 +55,9 @@ Threshold = Annotated[Number | dict[str, Number], BeforeValidator(_check_thresho
 
 
 WordKind = Literal["whitespace", "unicode"]
+
+RELEASED = pa.field("released", pa.string())
+"""Why somebody lets a document pass that a rule holds back; null for all others. One filter has such a list."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,17 @@ class Rule:
     def crosses(self, threshold: float) -> bool:
         """Whether any value that the signal can take fails by `threshold`."""
         return threshold < self.range[1] if self.fails == "above" else threshold > self.range[0]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What one rule that removes text takes out of every document of a batch, were it to stay; in bytes."""
+
+    rule: str  # "c4.line_min_words"
+    bytes: npt.NDArray[np.int64] | None
+    """None where the rule is off."""
+    alone: npt.NDArray[np.int64] | None
+    """What no other rule of the filter takes out."""
 
 
 class Filter(ABC):
@@ -152,9 +166,23 @@ class Filter(ABC):
             verdicts.append(Verdict(f"{self.name}.{rule.name}", failed, value, threshold))
         return verdicts
 
-    def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> Spans:
-        """Bytes of clean's text to take out, if the document stays; only for a filter that `removes`."""
+    def releases(self, params: BaseModel) -> Mapping[str, str]:
+        """Documents that somebody lets pass although a rule would not: by id, the reason."""
+        return {}
+
+    def released(self, signals: pa.Table, params: BaseModel) -> pa.StringArray:
+        """The reason of every row that passes for it alone, else null; only for a filter that `releases`. `signals`
+        has the column `id` too."""
+        raise NotImplementedError(f"{self.name} releases documents and does not say which")
+
+    def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> pa.Array:
+        """Bytes of clean's text to take out of documents, all of which stay, as `elek.removal.REMOVE` (whose `column`
+        makes it of spans in any order); only for a filter that `removes`."""
         raise NotImplementedError(f"{self.name} removes text and does not say which")
+
+    def removals(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Removal]:
+        """The same by rule, for `elek rules`: a rule that removes text has no verdict, which would show it there."""
+        return []
 
 
 def to_float(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
@@ -270,18 +298,39 @@ def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
     return found
 
 
+def derived(signals: pa.Table, params: FilterParams) -> dict[str, pa.Array]:
+    """What rules compare beside the signals (`Filter.derived`), as columns `<filter>.<name>`: C4's sentences, say."""
+    lang, found = _column(signals, "language.rules").combine_chunks(), dict[str, pa.Array]()
+    for name, section in params.root.items():
+        own = _filter(name, "filter")
+        kinds = {f"{name}.{rule.name}": rule.signal for rule in own.rules if rule.signal in own.derived}
+        for verdict in own.decide(_measured(signals, name), section, lang) if kinds else ():
+            if signal := kinds.get(verdict.rule):
+                found[f"{name}.{signal}"] = pa.array(verdict.value, from_pandas=True).cast(own.derived[signal])
+    return found
+
+
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
-    """Decisions (`DECISION`, and `REMOVE` where a filter removes text) for a part of `annotate`, row by row."""
+    """Decisions for a part of `annotate`, row by row: `DECISION`, `RELEASED` where somebody lets documents go, and
+    `REMOVE` where a filter removes text."""
     lang = _column(signals, "language.rules").combine_chunks()
-    spans: list[Spans] = []
-    for name in removing(params):
-        spans.append(_filter(name, "filter").remove(_measured(signals, name), params.root[name], lang))
     table = decisions(signals["id"], verdicts(signals, params))
-    return table.append_column(REMOVE, column(spans, table["kept"].to_numpy())) if spans else table
+    for name in params.root:
+        own = _filter(name, "filter")
+        if own.releases(params.root[name]):
+            table = table.append_column(RELEASED, own.released(_measured(signals, name), params.root[name]))
+    if not (names := removing(params)):
+        return table
+    kept = table["kept"].to_numpy()
+    if not kept.all():
+        signals, lang = signals.filter(table["kept"]), lang.filter(table["kept"].combine_chunks())
+    removed = [_filter(name, "filter").remove(_measured(signals, name), params.root[name], lang) for name in names]
+    return table.append_column(REMOVE, of_rows(merged(removed), kept))
 
 
 def _measured(signals: pa.Table, name: str) -> pa.Table:
-    return pa.table({signal: _column(signals, f"{name}.{signal}") for signal in _filter(name, "filter").signals})
+    own = {signal: _column(signals, f"{name}.{signal}") for signal in _filter(name, "filter").signals}
+    return pa.table({"id": signals["id"], **own})
 
 
 def rule(name: str) -> Rule | None:
@@ -294,6 +343,23 @@ def rule(name: str) -> Rule | None:
 def removing(params: FilterParams) -> list[str]:
     """The filters that take text out of documents; with one of them decisions have the column `remove`."""
     return [name for name in params.root if _filter(name, "filter").removes]
+
+
+def removals(signals: pa.Table, params: FilterParams) -> list[Removal]:
+    """What every rule that removes text takes out, for a part of `annotate`."""
+    lang, found = _column(signals, "language.rules").combine_chunks(), list[Removal]()
+    for name in removing(params):
+        found += _filter(name, "filter").removals(_measured(signals, name), params.root[name], lang)
+    return found
+
+
+def releases(params: FilterParams) -> dict[str, str]:
+    """All documents that somebody lets pass, by id the reason: with one of them decisions have `RELEASED`."""
+    return {
+        document: reason
+        for name, section in params.root.items()
+        for document, reason in _filter(name, "filter").releases(section).items()
+    }
 
 
 def columns_for(params: FilterParams) -> list[str]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from elek.dataset import Dataset
 from elek.errors import DataError
 from elek.filtering import FilterParams, columns_for
+from elek.kin import kin, nearest_kept
 from elek.rules import Standing, State, stage_rules, standings
 
 LEDGER = pa.schema(
@@ -167,21 +168,31 @@ def _measured(project: Path, part: int, row: int) -> Event:
 
 def _decided(project: Path, stage: str, decision: dict[str, Any], part: int, row: int) -> Event:
     failures = tuple(Failure(**failure) for failure in decision["failures"])
-    extra = {key: value for key, value in decision.items() if key in ("survivor", "cluster", "split") and value}
+    extra = {
+        key: value for key, value in decision.items() if key in ("survivor", "cluster", "split", "released") and value
+    }
     what = "dropped" if failures else "kept"
     if failures and failures[0].rule == HELD:
         what = "held for review"
+    if "released" in extra:
+        what = "released from hold" if not failures else what
     removed = decision.get("remove")
     if removed:
         extra["removed"] = f"{sum(item['end'] - item['start'] for item in removed):,} bytes in {len(removed):,} places"
     if stage == "split" and not failures:
         what = f"kept, in the {extra.pop('split', 'unknown')} split"
+    near = None
     if stage == "dedup" and not failures:
-        extra |= _kin(project, str(decision["id"]), extra.get("cluster"))
-    return Event(stage, what, failures, extra, tuple(_standings(project, stage, decision, part, row)))
+        extra |= kin(Dataset(project / DECISIONS[stage]), str(decision["id"]), extra.get("cluster"))
+        if near := nearest_kept(project / "data", part, row):
+            extra["nearest that stays"] = near[0]
+    similarity = near[1] if near else None
+    return Event(stage, what, failures, extra, tuple(_standings(project, stage, decision, part, row, similarity)))
 
 
-def _standings(project: Path, stage: str, decision: dict[str, Any], part: int, row: int) -> Iterator[Standing]:
+def _standings(
+    project: Path, stage: str, decision: dict[str, Any], part: int, row: int, similarity: float | None
+) -> Iterator[Standing]:
     """Every rule of the stage, with the thresholds by which it decided: those that its manifest records."""
     params = Dataset(project / DECISIONS[stage]).manifest.get("params")
     if params is None:
@@ -198,28 +209,12 @@ def _standings(project: Path, stage: str, decision: dict[str, Any], part: int, r
             value, threshold = decision.get("contamination"), params["decontaminate_share"]
         elif rule == "dedup.minhash":
             threshold = params["jaccard"]
+            value = similarity if value is None else value
         state: State = "fails" if rule in failing else "passes"
         if rule == "split.contaminated" and value is None:
             state = "not measured"  # asked of training text alone
         evidence = (failing.get(rule) or {}).get("evidence")
         yield Standing(rule, state, value, threshold, None if rule == "dedup.exact" else "above", evidence)
-
-
-def _kin(project: Path, doc_id: str, cluster: str | None) -> dict[str, Any]:
-    """What is near a document that stays: those dropped in its favour, and the others of its loose cluster."""
-    dataset, copies, related = Dataset(project / DECISIONS["dedup"]), 0, 0
-    for index in range(len(dataset.parts)):
-        table = dataset.read(index)
-        copies += _equal(table, "survivor", doc_id)
-        related += _equal(table, "cluster", cluster)
-    found = {"dropped in its favour": copies} if copies else {}
-    return found | ({"others in its cluster": related - 1} if related > 1 else {})
-
-
-def _equal(table: pa.Table, name: str, value: str | None) -> int:
-    if value is None or name not in table.column_names:
-        return 0
-    return int(pc.sum(pc.equal(table[name], value)).as_py() or 0)
 
 
 def _tokenized(project: Path, part: int, doc_id: str, split: str) -> Iterator[Event]:

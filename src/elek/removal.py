@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,9 @@ import pyarrow as pa
 from elek.dataset import Dataset, read_part
 from elek.errors import DataError
 
-REMOVE = pa.field(
-    "remove", pa.list_(pa.struct([pa.field("start", pa.int64()), pa.field("end", pa.int64())])), nullable=False
-)
-"""Sorted, apart from each other, never empty; none where the document is dropped."""
+SPAN = pa.struct([pa.field("start", pa.uint32()), pa.field("end", pa.uint32())])
+REMOVE = pa.field("remove", pa.list_(SPAN), nullable=False)
+"""Sorted, apart from each other, never empty; none where the document is dropped. A document has less than 4 GiB."""
 
 I64 = npt.NDArray[np.int64]
 
@@ -45,21 +44,49 @@ def column(spans: Sequence[Spans], kept: npt.NDArray[np.bool_]) -> pa.Array:
     first = np.append(True, row[1:] * width + start[1:] > reach[:-1])[: len(row)]
     last = np.append(first[1:], True)[: len(row)]
     row, start, end = row[first], start[first], (reach - row * width)[last]
-    offsets = np.searchsorted(row, np.arange(len(kept) + 1)).astype(np.int32)
-    items = pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(REMOVE.type.value_type))
-    return pa.ListArray.from_arrays(pa.array(offsets), items, type=REMOVE.type)
+    return lists(np.searchsorted(row, np.arange(len(kept) + 1)), start, end)
+
+
+def lists(offsets: npt.NDArray[Any], start: npt.NDArray[Any], end: npt.NDArray[Any]) -> pa.Array:
+    """The column `remove` of spans that are as it wants them; document d's begin at `offsets[d]`."""
+    edges = [pa.array(np.ascontiguousarray(edge, np.uint32)) for edge in (start, end)]
+    items = pa.StructArray.from_arrays(edges, fields=list(SPAN))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), items, type=REMOVE.type)
 
 
 def merged(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
     """Several columns `remove` of the same documents as one."""
-    return column([_flat(each) for each in columns], np.ones(len(columns[0]), dtype=bool))
+    first, *others = (each.combine_chunks() if isinstance(each, pa.ChunkedArray) else each for each in columns)
+    if others:
+        from elek.kernels.spans import union  # numba: only where spans meet
+
+        for other in others:
+            first = lists(*union(edges(first), edges(other)))
+    return first
+
+
+def of_rows(remove: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
+    """A column for the rows that are `kept` as one for all of them; the others lose nothing."""
+    sizes = np.zeros(len(kept) + 1, np.int64)
+    offsets, start, end = edges(remove)
+    sizes[1:][kept] = np.diff(offsets)
+    return lists(np.cumsum(sizes), start, end)
+
+
+def edges(remove: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Where each document's spans begin, from 0 on, and their first bytes and the ones behind the last."""
+    column = remove.combine_chunks() if isinstance(remove, pa.ChunkedArray) else remove
+    items, offsets = column.flatten(), column.offsets.to_numpy()
+    return offsets - offsets[:1], items.field("start").to_numpy(), items.field("end").to_numpy()
 
 
 def removed_bytes(remove: pa.Array | pa.ChunkedArray) -> I64:
     """Bytes that each document loses."""
-    row, start, end = _flat(remove)
-    counts: I64 = np.bincount(row, end - start, len(remove)).astype(np.int64)
-    return counts
+    offsets, start, end = edges(remove)
+    result, some = np.zeros(len(remove), np.int64), np.flatnonzero(np.diff(offsets))
+    if len(some):
+        result[some] = np.add.reduceat(end - start, offsets[some], dtype=np.int64)
+    return result
 
 
 def cut(text: pa.Array, remove: pa.Array) -> pa.Array:
@@ -67,33 +94,24 @@ def cut(text: pa.Array, remove: pa.Array) -> pa.Array:
     if len(text) != len(remove):
         raise DataError(f"{len(remove)} rows of spans for {len(text)} documents", fix="run `dvc repro --force`")
     _, offset_buffer, data = text.buffers()
-    row, start, end = _flat(remove)
-    if len(row) == 0 or offset_buffer is None or data is None:
+    spans = edges(remove)
+    if len(spans[1]) == 0 or offset_buffer is None or data is None:
         return text
+    from elek.kernels.spans import without  # numba: only where something goes
+
     offsets = np.frombuffer(offset_buffer, np.int64)[text.offset : text.offset + len(text) + 1]
-    if (end > np.diff(offsets)[row]).any():
+    some = np.flatnonzero(np.diff(spans[0]))
+    if (spans[2][spans[0][some + 1] - 1] > np.diff(offsets)[some]).any():  # the last one of each document
         raise DataError("a span to remove goes beyond its document", fix="run `dvc repro --force`")
-    inside = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
-    edges = np.zeros(len(inside) + 1, np.int8)
-    base = offsets[row] - offsets[0]
-    np.add.at(edges, base + start, 1)
-    np.add.at(edges, base + end, -1)
-    left = inside[np.cumsum(edges[:-1], dtype=np.int8) == 0]
-    sizes = np.diff(offsets) - removed_bytes(remove)
-    new_offsets = np.append(0, np.cumsum(sizes))
+    new_offsets = np.append(0, np.cumsum(np.diff(offsets) - removed_bytes(remove)))
+    left = np.empty(new_offsets[-1], np.uint8)
+    without(np.frombuffer(data, np.uint8), offsets, spans, left)
     result = pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(new_offsets), pa.py_buffer(left))
     try:
         result.validate(full=True)
     except pa.ArrowInvalid:
         raise DataError("a span to remove ends within a character", fix="run `dvc repro --force`") from None
     return result
-
-
-def _flat(remove: pa.Array | pa.ChunkedArray) -> Spans:
-    lists = remove.combine_chunks() if isinstance(remove, pa.ChunkedArray) else remove
-    items = lists.flatten()
-    row = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
-    return Spans(row, items.field("start").to_numpy(), items.field("end").to_numpy())
 
 
 class TextPart(NamedTuple):

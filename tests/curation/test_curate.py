@@ -270,12 +270,16 @@ def test_a_compressed_parquet_and_text_input_give_the_same_documents(tmp_path: P
 
 
 def test_lines_that_rules_take_out_are_out_of_the_documents(tmp_path: Path) -> None:
-    """The preset c4 keeps the document and drops its lines without a full stop; the manifest counts the bytes."""
+    """The preset c4 keeps the document and drops its lines without a full stop; the manifest counts the bytes, and the
+    signals have what its rules compared."""
     text = document("en", 6, 24) + "\nClick here for more\n"
     manifest = run([write(tmp_path / "in.jsonl", [{"id": "a", "text": text}])], tmp_path / "out", preset="c4")
     (left,) = table(tmp_path / "out", "documents")["text"].to_pylist()
     assert "Click here" not in left
     assert manifest["clean"]["removed"] > len("Click here for more")
+    signals = table(tmp_path / "out", "signals").to_pylist()[0]
+    assert signals["c4.sentences"] >= 5
+    assert signals["c4.curly_brackets"] == signals["c4.lorem_ipsum"] == 0
 
 
 def test_a_crawl_is_curated_by_what_its_pages_say(tmp_path: Path) -> None:

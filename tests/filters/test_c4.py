@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.filtering import Batch, FilterParams, FilterSettings, decide
+from elek.filtering import Batch, FilterParams, FilterSettings, decide, removals
 from elek.filters.c4 import C4
 from elek.params import parse
 from elek.removal import cut
@@ -83,6 +83,25 @@ def test_nothing_is_taken_out_of_what_is_dropped() -> None:
     assert filtered(["short\nline", GOOD + "menu"]) == [(["c4.min_sentences"], "short\nline"), ([], GOOD)]
 
 
+def test_lines_of_few_kinds_take_few_bytes() -> None:
+    """Short lines by turns are stored as numbers, and many citations in a row as one span: 4 bytes each, not 20."""
+    table = signals(["a\nbb\n" * 1000 + "[1][2]" * 500 + "\n"])
+    lines, kinds, citations = (table[f"c4.{name}"].combine_chunks() for name in ("lines", "kinds", "citations"))
+    assert (len(lines.flatten()), len(kinds.flatten()), len(citations.flatten())) == (2001, 3, 1)
+    assert lines.flatten().type == pa.uint32()
+
+
+def test_what_each_line_rule_takes_out() -> None:
+    """Bytes by rule, those that no other rule takes, and None where a rule is off; citations of lines that stay."""
+    table = signals([LINE * 2 + "menu\n" + "We use cookies here.\n" + "As is this[1] one.\n"])
+    params = parse("filter", {"c4": {"line_javascript": False}}, FilterParams)
+    found = {item.rule.removeprefix("c4."): item for item in removals(table, params)}
+    assert [found[name].bytes.tolist() for name in ("line_min_words", "line_policy", "citations")] == [[5], [21], [3]]
+    assert found["line_min_words"].alone.tolist() == [0]  # the menu ends in no full stop either
+    assert found["line_terminal_punctuation"].bytes.tolist() == [5]
+    assert found["line_javascript"].bytes is None
+
+
 switches = st.fixed_dictionaries(
     {
         "max_word_length": st.sampled_from([1000, 8, None]),
@@ -141,5 +160,5 @@ def test_thresholds_of_lines_by_language() -> None:
 def test_sentences_by_example(line: str, count: int) -> None:
     """Our own rule, in the kernel and in the reference."""
     assert reference.sentences(line) == count
-    (lines,) = signals([line])["c4.lines"].to_pylist()
-    assert [item["sentences"] for item in lines] == ([count] if line else [])
+    (kinds,) = signals([line])["c4.kinds"].to_pylist()
+    assert [item["sentences"] for item in kinds] == ([count] if line else [])

@@ -77,6 +77,22 @@ def test_a_contradiction_can_be_held(tmp_path: Path) -> None:
     assert "licence.held" not in failures(tmp_path)
 
 
+def test_what_is_held_can_be_released_one_by_one() -> None:
+    """By id and with a reason, which the decisions keep; what is dropped, or not on hold, is not let go by it."""
+    signals = {f"licence.{name}": array for name, array in LicenceFilter().measure(batch()).items()}
+    table = pa.table({"id": batch().id, "language.rules": batch().lang, **signals})
+    ids = batch().id.to_pylist()
+    release = {ids[5]: "the header is quoted", ids[3]: "unknown, and stays so"}
+    for response, kept, reasons in (("hold", True, [None] * 5 + ["the header is quoted"]), ("drop", False, [None] * 6)):
+        section = {"contradiction": response, "release": release}
+        decided = decide(table, FilterParams.model_validate({"licence": section}))
+        assert decided["kept"].to_pylist()[5] is kept
+        assert decided["released"].to_pylist()[:6] == reasons
+        assert decided["kept"].to_pylist()[3] is False
+    with pytest.raises(ParamsError, match="release"):
+        FilterParams.model_validate({"licence": {"release": {"x": ""}}})
+
+
 @pytest.mark.parametrize(("response", "rule"), [("drop", "opt_out"), ("hold", "held"), ("keep", None)])
 def test_what_reserves_itself_is_dropped_or_held(response: str, rule: str | None) -> None:
     """A reservation against text and data mining is asked for by name, whatever the declared licence allows."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from elek.cli.doctor import _dvc_lock
 from elek.errors import ElekError
 from flows import repro
 from flows.terminal import parse_progress
@@ -49,7 +50,9 @@ def test_a_stage_is_current_only_after_it_ran(toy: Toy, monkeypatch: pytest.Monk
 
 
 def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
-    """A torn lock file of a killed DVC, which stops every DVC command, is removed and told; a whole one stays."""
+    """A torn lock file of a killed DVC, which stops every DVC command, is removed and told; a whole one stays.
+
+    `elek doctor` sees it before, and says how to be rid of it."""
     path = tmp_path / ".dvc" / "tmp" / "rwlock"
     path.parent.mkdir(parents=True)
     assert repro.mend(tmp_path) is None
@@ -57,8 +60,12 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
     assert repro.mend(tmp_path) is None
     for torn in ("", '{"write": {'):
         path.write_text(torn, encoding="utf-8")
+        seen = _dvc_lock(tmp_path)
+        assert (seen.state, "half-written" in seen.what) == ("wrong", True)
+        assert "delete" in seen.fix
         assert "half-written" in str(repro.mend(tmp_path))
         assert not path.exists()
+        assert _dvc_lock(tmp_path).state == "ok"
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(4, 4), (7, 7), (1, 1), (255, 1), (-9, 1), (None, 1)])

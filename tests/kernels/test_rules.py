@@ -14,7 +14,7 @@ from elek.filters.gopher_quality import GopherQuality
 from elek.filters.gopher_repetition import GopherRepetition
 from elek.kernels.c4 import measure as c4
 from elek.kernels.fineweb import measure as fineweb
-from elek.kernels.quality import WordLists
+from elek.kernels.quality import BLOCK, WordLists
 from elek.kernels.quality import measure as quality
 from elek.kernels.repetition import measure as repetition
 from tests.kernels import reference
@@ -23,9 +23,9 @@ from tests.kernels.strategies import large, texts
 STOP_WORDS = (("the", "of", "to", "be"), ("ve", "bir", "çok", "için"))
 
 
-def measure_quality(texts: Sequence[str], unicode: bool = False) -> list[reference.Measures]:
+def measure_quality(texts: Sequence[str], unicode: bool = False, block: int = BLOCK) -> list[reference.Measures]:
     rows = np.arange(len(texts), dtype=np.int64) % 2
-    values = quality(large(list(texts)), WordLists(STOP_WORDS), rows, unicode=unicode)
+    values = quality(large(list(texts)), WordLists(STOP_WORDS), rows, unicode=unicode, block=block)
     return named(GopherQuality.signals, values)
 
 
@@ -40,11 +40,11 @@ def named(names: Iterable[str], values: np.ndarray) -> list[reference.Measures]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(texts, min_size=1, max_size=6), st.booleans())
-def test_quality_equals_the_reference(texts: list[str], unicode: bool) -> None:
-    """Every measure of every text is the plain one's, to the last bit."""
+@given(st.lists(texts, min_size=1, max_size=6), st.booleans(), st.sampled_from([BLOCK, 1, 9]))
+def test_quality_equals_the_reference(texts: list[str], unicode: bool, block: int) -> None:
+    """Every measure of every text is the plain one's, to the last bit, however many bytes are looked at together."""
     expected = [reference.quality(text, STOP_WORDS[row % 2], unicode) for row, text in enumerate(texts)]
-    assert measure_quality(texts, unicode) == expected
+    assert measure_quality(texts, unicode, block) == expected
 
 
 @settings(deadline=None, max_examples=60)

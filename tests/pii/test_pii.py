@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from stdnum import luhn
 from stdnum.tr import tckimlik
 
 from elek.pii import PII_TYPES, find, mask, placeholder
+from elek.pii.phones import _is_possible
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -21,6 +23,19 @@ def found(text: str) -> list[tuple[str, str]]:
 
 def digits(count: int, first: str = "0123456789") -> st.SearchStrategy[str]:
     return st.tuples(st.sampled_from(first), st.text("0123456789", min_size=count - 1, max_size=count - 1)).map("".join)
+
+
+@given(st.one_of(digits(12), digits(11, "1479"), digits(10, "1"), digits(14, "4"), digits(9, "2389")), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_what_is_ruled_out_early_is_no_number(number: str, certain: bool) -> None:
+    """The cheap look at calling code and lengths never contradicts libphonenumber."""
+    try:
+        parsed = phonenumbers.parse(f"+{number}", None)
+        form = phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
+        expected = phonenumbers.is_valid_number(parsed) if certain else form
+    except phonenumbers.NumberParseException:
+        expected = False
+    assert _is_possible(number, certain) == expected
 
 
 cards = st.one_of(

@@ -254,7 +254,14 @@ def with_signals(folder: Path) -> tuple[Path, Path]:
             table = table.append_column(name, column)
         parts.append(write_part(annotate.folder, index, table))
     write_manifest(annotate.folder, parts)
-    write_manifest(filtered.folder, filtered.parts, extra={"params": {"toxicity": {"max_score": 0.4}}})
+    parts = []
+    for index in range(len(filtered.parts)):
+        table = filtered.read(index)
+        reasons = ["looked at: <quoted>" if name == "book/1" else None for name in table["id"].to_pylist()]
+        parts.append(
+            write_part(filtered.folder, index, table.append_column("released", pa.array(reasons, pa.string())))
+        )
+    write_manifest(filtered.folder, parts, extra={"params": {"toxicity": {"max_score": 0.4}}})
     return data, reports
 
 
@@ -272,6 +279,11 @@ def test_samples_around_the_threshold_and_what_is_held(tmp_path: Path) -> None:
     write(target, facts, ReportParams())
     page = (target / "index.html").read_text(encoding="utf-8")
     assert "Held for review" in page
+    assert [(row["id"], row["evidence"], row["kept"]) for row in facts.released] == [
+        ("book/1", "CC-BY-SA-4.0 (notice)", True)
+    ]
+    assert "<h3>Released</h3>" in page
+    assert "looked at: &lt;quoted&gt;" in page
     assert "held for review" in page
     assert [json.loads(line)["id"] for line in (target / "held.jsonl").read_text(encoding="utf-8").splitlines()] == [
         "chat/1"

@@ -179,6 +179,17 @@ def test_no_network_names_package_and_remedy(tmp_path: Path, index: Index) -> No
         assert "127.0.0.1" not in message
 
 
+def test_an_untrusted_index_is_called_that(tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain http without `trusted-host` is not asked, and that is no missing package; the error says what to do."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid/simple")
+    with pytest.raises(SourceError, match=r"plain http.*not trusted") as caught:
+        download(source(tmp_path / "texts-1.0.tar.gz"), tmp_path / "cache")
+    assert "trusted-host" in str(caught.value)
+    assert "index.invalid" not in str(caught.value)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url)
+    assert download(source(tmp_path / "texts-1.0.tar.gz"), tmp_path / "cache").is_file()
+
+
 def test_an_unreachable_index_does_not_matter_where_another_has_the_file(
     tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

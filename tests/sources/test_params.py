@@ -41,6 +41,14 @@ def test_the_sample_corpus_is_declared_whole(root: Path) -> None:
     assert [name for name, source in params.sources.items() if source.role == "evaluation"] == ["treebank"]
 
 
+def test_no_source_at_all_is_refused() -> None:
+    """An empty `sources` is told before anything runs, and not when training finds no text; so is a language's name."""
+    for raw in ({"sources": {}}, {"part_megabytes": 4}):
+        with pytest.raises(ParamsError, match="nothing to fetch"):
+            parse("fetch", raw, FetchParams)
+    assert "did you mean `tr` (Turkish)?" in error(files(lang="turkish"))
+
+
 def test_one_pattern_is_a_list_of_one() -> None:
     """`files: x` and `files: [x]` are the same."""
     assert load(files("a/*.txt")).files == load(files(["./a/*.txt"])).files == ("a/*.txt",)

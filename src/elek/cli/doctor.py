@@ -68,6 +68,7 @@ def examine() -> Iterator[Finding]:
         ("models", _models),
         ("git", _git),
         ("lock", _lock),
+        ("dvc lock", _dvc_lock),
         ("pipeline", _pipeline),
         ("servers", _servers),
     ]
@@ -150,6 +151,15 @@ def _git(project: Path) -> Finding:
 def _lock(project: Path) -> Finding:
     holder = lock.holder(project)
     return Finding("lock", "warning" if holder else "ok", holder or "free", "wait for it to end, or stop it")
+
+
+def _dvc_lock(project: Path) -> Finding:
+    from flows import repro
+
+    if repro.torn_lock(project) is None:
+        return Finding("dvc lock", "ok", "whole")
+    what = ".dvc/tmp/rwlock is half-written, as a killed DVC leaves it: no DVC command works"
+    return Finding("dvc lock", "wrong", what, "`elek run` removes it; or delete it, while no DVC is at work")
 
 
 def _pipeline(project: Path) -> Finding:

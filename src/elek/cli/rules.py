@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elek.cli import console
+from elek.cuts import cuts, idle
 from elek.filtering import FilterParams, rule
 from elek.params import load
 from elek.rules import By, Survey, dead, later, survey
@@ -25,12 +26,13 @@ def rules(*, by: By | None, as_json: bool) -> None:
 
 def collect(project: Path, params: FilterParams, by: By | None = None) -> dict[str, Any]:
     """Everything that the command says, as plain data; `matrix` counts the documents that fail both of two rules."""
-    found = survey(project, params, by)
+    found, taken = survey(project, params, by), cuts(project, params)
     stages = {"filter": found, **later(project)}
     return {
         "documents": found.documents,
         "rules": [row for stage, each in stages.items() for row in _rows(stage, each)],
-        "dead": [vars(item) for item in dead(found, params)],
+        "removing": [vars(item) for item in taken],
+        "dead": [vars(item) for item in (*dead(found, params), *idle(taken, found.documents))],
         "matrix": {"rules": found.rules, "documents": found.together.tolist()},
         "by": {"by": by, "groups": dict(sorted(found.groups.items()))} if by else None,
     }
@@ -75,10 +77,29 @@ def lines(found: dict[str, Any]) -> list[str]:
         said.append(f"{line}   {overlaps}".rstrip())
     if found["by"]:
         said += _by(found["by"]["groups"], [row["rule"] for row in fired if row["stage"] == "filter"])
+    said += _removing(found["removing"])
     said += ["", f"{len(found['dead'])} dead rules" if found["dead"] else "no dead rules"]
     width = max((len(item["rule"]) for item in found["dead"]), default=0)
     said += [f"{item['rule']:<{width}}  {item['kind']:<12}  {item['why']}" for item in found["dead"]]
     return said
+
+
+def _removing(taken: list[dict[str, Any]]) -> list[str]:
+    """Rules that take text out of documents, those that do; most bytes first."""
+    rows = sorted((row for row in taken if row["documents"]), key=lambda row: (-row["bytes"], row["rule"]))
+    if not rows:
+        return []
+    width = max(len(row["rule"]) for row in rows)
+    said = [
+        "",
+        "rules that take text out: documents in which they do, those of them that stay, bytes of these",
+        "",
+        f"{'rule':<{width}} {'documents':>9} {'stay':>8} {'bytes':>12} {'alone':>12}",
+    ]
+    return said + [
+        f"{row['rule']:<{width}} {row['documents']:>9,} {row['staying']:>8,} {row['bytes']:>12,} {row['alone']:>12,}"
+        for row in rows
+    ]
 
 
 def _by(groups: dict[str, dict[str, int]], rules: list[str]) -> list[str]:

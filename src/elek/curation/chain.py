@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
@@ -15,7 +16,7 @@ from elek.curation.inputs import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Part, write_part
-from elek.filtering import decide
+from elek.filtering import decide, derived
 from elek.pii import PII_TYPES, PiiType, find
 from elek.sources.records import Skip
 from elek.spared import settle
@@ -63,14 +64,17 @@ def process_shard(task: ShardTask) -> Processed:
         "clean": write_part(task.scratch / "clean", task.index, documents, {**counts, "undeclared": read.undeclared}),
         "annotate": write_part(task.scratch / "annotate", task.index, flat),
         "filter": write_part(task.scratch / "filter", task.index, decided),
-        "signals": write_part(task.signals, task.index, exported(flat)),
+        "signals": write_part(task.signals, task.index, exported(flat, derived(measured, settings.filter))),
     }
     return Processed(parts, read.files, read.skips)
 
 
-def exported(flat: pa.Table) -> pa.Table:
-    """The signals without what only deduplication can read."""
-    return flat.select([name for name in flat.column_names if not name.startswith("hash.")])
+def exported(flat: pa.Table, derived: Mapping[str, pa.Array]) -> pa.Table:
+    """The signals without what only deduplication can read, and what rules compare that follows from the others."""
+    table = flat.select([name for name in flat.column_names if not name.startswith("hash.")])
+    for name, column in derived.items():
+        table = table.append_column(name, column)
+    return table
 
 
 def _as_it_came(documents: pa.Table) -> tuple[pa.Table, dict[str, int]]:

@@ -19,12 +19,12 @@ from elek.dataset import Dataset
 from elek.evaluation.memorisation import longest_overlaps
 from elek.evaluation.params import EvaluateParams
 from elek.evaluation.scoring import one_core_each
-from elek.filtering import Batch
-from elek.filters.toxicity import ToxicityFilter
 from elek.generation import generate
 from elek.model.transformer import Transformer
 from elek.pii import find
 from elek.shards import TokenShards
+from elek.toxicity.context import weigh
+from elek.toxicity.score import TOXIC, score_texts
 from elek.vocab.tokenizer import Tokenizer
 
 COPY = 50
@@ -128,14 +128,12 @@ def _add_licences(records: list[dict[str, Any]], documents: Dataset) -> None:
 
 def _add_harm(records: list[dict[str, Any]]) -> None:
     """Our own detectors on what was written, at the toxicity filter's default threshold."""
-    texts = [record["text"] for record in records]
+    texts = pa.array([record["text"] for record in records], pa.large_string())
     languages = pa.array([record["lang"] for record in records], pa.string())
-    empty = pa.array([""] * len(records), pa.string())
-    batch = Batch(empty, pa.array(texts, pa.large_string()), languages, languages, empty, empty)
-    toxicity = ToxicityFilter()
-    verdicts = toxicity.decide(pa.table(toxicity.measure(batch)), toxicity.params_class()(), languages)
-    for row, record in enumerate(records):
-        record["toxic"] = any(bool(verdict.failed[row]) for verdict in verdicts)
+    found = score_texts(texts, languages)
+    scores, _ = weigh(texts, languages, found.score, found.severity, None)
+    for record, score in zip(records, scores.tolist(), strict=True):
+        record["toxic"] = score > TOXIC
         record["pii"] = len(find(record["text"]))
 
 

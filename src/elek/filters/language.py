@@ -8,21 +8,29 @@ and a document has been declared to be in some language by whoever supplied it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from elek.decisions import Verdict
 from elek.filtering import SHARE, UNDETERMINED, Batch, Filter, Rule, Threshold
 from elek.language import UNCERTAIN, identify
 from elek.params import Section
+from elek.text.languages import check
+
+
+def _known(codes: tuple[str, ...]) -> tuple[str, ...]:
+    for code in codes:
+        if problem := check(code):
+            raise ValueError(problem)
+    return codes
 
 
 class LanguageParams(Section):
-    allow: tuple[str, ...] = ("en", "tr")
+    allow: Annotated[tuple[str, ...], AfterValidator(_known)] = ("en", "tr")
     """ISO 639 codes of the languages to keep."""
 
     min_score: Threshold = 0.3

@@ -7,17 +7,20 @@ or notice names a stricter licence than was declared (`elek.licences.evidence`).
 text and data mining (Directive (EU) 2019/790, article 4(3); the TDM Reservation Protocol; robots directives).
 
 What contradicts a declaration may be the declaration's fault or the detector's. `hold` instead of `drop` says so: the
-document fails `held`, is not trained on, and stands in the report's list for a person to look at.
+document fails `held`, is not trained on, and stands in the report's list for a person to look at. What that person
+lets go is named in `release` with a reason, and is told as released in the decisions, by `elek why` and in the report.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
@@ -51,6 +54,9 @@ class LicenceParams(Section):
     """What becomes of a document that names, of itself, a stricter licence than its source declares."""
     opt_out: Response = "drop"
     """What becomes of a document that reserves itself against text and data mining."""
+    release: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """Documents that somebody has looked at and lets go although they are on hold: by id, the reason. What the other
+    rules drop stays dropped."""
 
 
 class LicenceFilter(Filter):
@@ -102,20 +108,37 @@ class LicenceFilter(Filter):
             verdicts.append(self._verdict("unknown", [item.outcome == "unknown" for item in judged], reasons))
         evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
         said = [f"declared {value}; {_in_words(found)}" if found else "" for value, found in evidence]
-        held = np.zeros(len(declared), bool)
         for rule in ("contradiction", "opt_out"):
-            response, found = getattr(params, rule), signals[rule].to_pylist()
-            if response == "drop":
-                verdicts.append(self._verdict(rule, found, said))
-            elif response == "hold":
-                held |= np.array(found, bool)
+            if getattr(params, rule) == "drop":
+                verdicts.append(self._verdict(rule, signals[rule].to_pylist(), said))
         if "hold" in (params.contradiction, params.opt_out):
+            held = _held(signals, params)
+            if params.release:
+                held &= self.released(signals, params).is_null().to_numpy(zero_copy_only=False)
             verdicts.append(self._verdict("held", held.tolist(), said))
         return verdicts
+
+    def releases(self, params: BaseModel) -> Mapping[str, str]:
+        assert isinstance(params, LicenceParams)  # noqa: S101 - what params_class promised
+        return params.release
+
+    def released(self, signals: pa.Table, params: BaseModel) -> pa.StringArray:
+        assert isinstance(params, LicenceParams)  # noqa: S101 - what params_class promised
+        pairs = zip(signals["id"].to_pylist(), _held(signals, params).tolist(), strict=True)
+        return pa.array([params.release.get(name) if held else None for name, held in pairs], pa.string())
 
     def _verdict(self, rule: str, failed: list[bool], evidence: list[str]) -> Verdict:
         nothing = np.full(len(failed), np.nan)
         return Verdict(f"{self.name}.{rule}", np.array(failed, bool), nothing, nothing, pa.array(evidence, pa.string()))
+
+
+def _held(signals: pa.Table, params: LicenceParams) -> npt.NDArray[np.bool_]:
+    """What is on hold, were nothing released."""
+    held = np.zeros(len(signals), bool)
+    for rule in ("contradiction", "opt_out"):
+        if getattr(params, rule) == "hold":
+            held |= signals[rule].to_numpy().astype(bool)
+    return held
 
 
 def _in_words(evidence: str) -> str:

@@ -21,7 +21,7 @@ from elek.decisions import Verdict
 from elek.filtering import SHARE, Batch, Filter, Rule
 from elek.toxicity.context import weigh
 from elek.toxicity.lexicon import SEVERITIES
-from elek.toxicity.score import score_texts
+from elek.toxicity.score import TOXIC, score_texts
 
 
 class ToxicityFilter(Filter):
@@ -40,7 +40,7 @@ class ToxicityFilter(Filter):
     }
     rules = (
         Rule(
-            "max_score", "score", "above", 0.5, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE
+            "max_score", "score", "above", TOXIC, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE
         ),
         Rule(
             "max_severity",

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from elek.kernels import Array, buffers, kernel, part
 from elek.kernels.characters import ALPHABETIC, LEAD, MINOR, OUTSIDE, PADDING, SPACE, TERMINAL, classes, classify
-from elek.kernels.hashing import load64, signed
+from elek.kernels.hashing import load64, signed, spread
 from elek.kernels.segments import behind_line, trim
 from elek.kernels.words import longest as longest_document
 
@@ -40,19 +40,26 @@ LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _ in PHRASES)])
 EDIT, NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
 
 BYTES, WORDS, LONGEST, MARKS, SENTENCES = range(5)
-"""Columns of a line, or of several behind each other that have the same words, longest word and marks: bytes with line
-breaks, words of each, characters of the longest word, marks, sentences of all."""
+"""Columns of a kind of line, or of several lines behind each other that have the same words, longest word and marks:
+bytes with line breaks, words of each, characters of the longest word, marks, sentences of all."""
 
 
 class Lines(NamedTuple):
-    """Every line of every document, or run of like ones, in order, and every citation."""
+    """Every line of every document, or run of like ones, in order, and every citation.
+
+    A line is the number of its kind among those of its document: a text of tens of millions of lines has few kinds,
+    and would take many times its size if each line said everything of itself.
+    """
 
     lines: Array
-    """`uint32[lines, 5]`."""
+    """`uint32[lines]`."""
     line_offsets: Array
     """`int32[documents + 1]`: lines `line_offsets[d]` to `line_offsets[d + 1]` are document d's, and tile it."""
+    kinds: Array
+    """`uint32[kinds, 5]`, those of a document in the order in which they come first."""
+    kind_offsets: Array
     citations: Array
-    """`uint32[citations, 2]`: first byte in the document, and the one behind the last."""
+    """`uint32[citations, 2]`: first byte in the document, and the one behind the last; apart from each other."""
     citation_offsets: Array
 
 
@@ -172,73 +179,128 @@ def _grown(table: Array) -> Array:
 
 
 @kernel
-def _measure(data: Array, offsets: Array, table: Array, unicode: bool, cite: bool) -> tuple[Array, Array, Array, Array]:
+def _longer(array: Array) -> Array:
+    larger = np.empty(2 * len(array), np.uint32)
+    larger[: len(array)] = array
+    return larger
+
+
+@part
+def _slot(kinds: Array, first: int, slots: Array, kind: Array) -> int:
+    """Where a table of the kinds from number `first` on (entries: number + 1) has `kind`, or has room for it."""
+    mask = len(slots) - 1
+    value = np.uint64(0)
+    for column in range(5):
+        value = spread(value ^ np.uint64(kind[column]))
+    slot: int = signed(value) & mask
+    while slots[slot]:
+        same = True
+        for column in range(5):
+            same &= kinds[first + slots[slot] - 1, column] == kind[column]
+        if same:
+            break
+        slot = (slot + 1) & mask
+    return slot
+
+
+@kernel
+def _larger(kinds: Array, first: int, count: int, slots: Array) -> Array:
+    larger = np.zeros(4 * len(slots), np.uint32)
+    for number in range(count):
+        larger[_slot(kinds, first, larger, kinds[first + number])] = number + 1
+    return larger
+
+
+@part
+def _add(
+    lines: Array, kinds: Array, slots: Array, run: Array, count: int, known: int, first: int
+) -> tuple[Array, Array, Array, int, int]:
+    """Write the entry `run` as line `count`; a new kind becomes number `known`, and `first` is its document's first."""
+    slot = _slot(kinds, first, slots, run)
+    if not slots[slot]:
+        if known == len(kinds):
+            kinds = _grown(kinds)
+        for column in range(5):
+            kinds[known, column] = run[column]
+        known += 1
+        slots[slot] = known - first
+        if 2 * (known - first) > len(slots):
+            slots = _larger(kinds, first, known - first, slots)
+            slot = _slot(kinds, first, slots, run)
+    if count == len(lines):
+        lines = _longer(lines)
+    lines[count] = slots[slot] - np.uint32(1)
+    return lines, kinds, slots, count + 1, known
+
+
+@kernel
+def _measure(
+    data: Array, offsets: Array, table: Array, unicode: bool, cite: bool
+) -> tuple[Array, Array, Array, Array, Array, Array]:
     rows = len(offsets) - 1
-    lines, citations = np.empty((1024, 5), np.uint32), np.empty((64, 2), np.uint32)
-    line_offsets, citation_offsets = np.zeros(rows + 1, np.int32), np.zeros(rows + 1, np.int32)
+    lines, kinds, citations = np.empty(1024, np.uint32), np.empty((256, 5), np.uint32), np.empty((64, 2), np.uint32)
+    line_offsets, kind_offsets = np.zeros(rows + 1, np.int32), np.zeros(rows + 1, np.int32)
+    citation_offsets = np.zeros(rows + 1, np.int32)
     most = longest_document(offsets) + PADDING
     flags, copied, copied_flags = np.empty(most, np.uint8), np.empty(most, np.uint8), np.empty(most, np.uint8)
-    count = cited = 0
+    run = np.zeros(5, np.uint32)
+    count = known = cited = 0
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         classify(text, table, unicode, flags)
+        slots = np.zeros(64, np.uint32)
         begin, was_blank = 0, False
         while begin < len(text):
             after = behind_line(text, flags, begin)
             first, last = trim(flags, begin, after)
             blank = first == last
-            if blank and was_blank:  # one entry for all, so that a text of line breaks costs no more than another
-                lines[count - 1, BYTES] += np.uint32(after - begin)
-                begin = after
-                continue
+            if not (blank and was_blank):  # one entry for all blank ones: line breaks cost no more than other text
+                words, longest = _words(flags, first, last)
+                # A line with a citation is looked at in a copy without it, and with its Kelvin signs in lower case.
+                plain = True
+                for at in range(first, last):
+                    plain &= text[at] != OPEN and text[at] != 0xAA
+                if plain:
+                    marks = _marks(text, first, last)
+                    sentences = _sentences(text, flags, first, last)
+                else:
+                    size, at = 0, first
+                    while at < last:
+                        length = _citation(text, flags, at, last) if cite and text[at] == OPEN else 0
+                        if length:
+                            if cited > citation_offsets[row] and citations[cited - 1, 1] == at:
+                                citations[cited - 1, 1] = at + length
+                            else:
+                                if cited == len(citations):
+                                    citations = _grown(citations)
+                                citations[cited, 0], citations[cited, 1] = at, at + length
+                                cited += 1
+                            at += length
+                            continue
+                        kelvin = _is_kelvin(text, at, last)
+                        copied[size] = 0x6B if kelvin else text[at]
+                        copied_flags[size] = flags[at]
+                        size += 1
+                        at += 3 if kelvin else 1
+                    marks = _marks(copied, 0, size)
+                    sentences = _sentences(copied, copied_flags, 0, size)
+                # One entry for lines behind each other that no rule tells apart; those that are counted as such stay.
+                like = begin > 0 and run[WORDS] == words and run[LONGEST] == longest and run[MARKS] == marks
+                if not like or marks & (LOREM_IPSUM | CURLY_BRACKET):
+                    if begin > 0:
+                        lines, kinds, slots, count, known = _add(
+                            lines, kinds, slots, run, count, known, kind_offsets[row]
+                        )
+                    run[BYTES], run[SENTENCES] = 0, 0
+                    run[WORDS], run[LONGEST], run[MARKS] = words, longest, marks
+                run[SENTENCES] += np.uint32(sentences)
+            run[BYTES] += np.uint32(after - begin)
             was_blank = blank
-            if count == len(lines):
-                lines = _grown(lines)
-            words, longest = _words(flags, first, last)
-            # A line with a citation is looked at in a copy without it, and with its Kelvin signs in lower case.
-            plain = True
-            for at in range(first, last):
-                plain &= text[at] != OPEN and text[at] != 0xAA
-            if plain:
-                marks = _marks(text, first, last)
-                sentences = _sentences(text, flags, first, last)
-            else:
-                size, at = 0, first
-                while at < last:
-                    length = _citation(text, flags, at, last) if cite and text[at] == OPEN else 0
-                    if length:
-                        if cited == len(citations):
-                            citations = _grown(citations)
-                        citations[cited, 0], citations[cited, 1] = at, at + length
-                        cited += 1
-                        at += length
-                        continue
-                    kelvin = _is_kelvin(text, at, last)
-                    copied[size] = 0x6B if kelvin else text[at]
-                    copied_flags[size] = flags[at]
-                    size += 1
-                    at += 3 if kelvin else 1
-                marks = _marks(copied, 0, size)
-                sentences = _sentences(copied, copied_flags, 0, size)
-            # One entry for lines behind each other that no rule tells apart: a text of a million short lines would
-            # take many times its size. Lines that are counted as such stay apart.
-            before = count - 1
-            if (
-                count > line_offsets[row]
-                and lines[before, MARKS] == marks
-                and not marks & (LOREM_IPSUM | CURLY_BRACKET)
-                and lines[before, WORDS] == words
-                and lines[before, LONGEST] == longest
-            ):
-                lines[before, BYTES] += np.uint32(after - begin)
-                lines[before, SENTENCES] += np.uint32(sentences)
-            else:
-                lines[count, BYTES], lines[count, WORDS], lines[count, LONGEST] = after - begin, words, longest
-                lines[count, MARKS], lines[count, SENTENCES] = marks, sentences
-                count += 1
             begin = after
-        line_offsets[row + 1], citation_offsets[row + 1] = count, cited
-    return lines[:count], line_offsets, citations[:cited], citation_offsets
+        if begin > 0:
+            lines, kinds, slots, count, known = _add(lines, kinds, slots, run, count, known, kind_offsets[row])
+        line_offsets[row + 1], kind_offsets[row + 1], citation_offsets[row + 1] = count, known, cited
+    return lines[:count], line_offsets, kinds[:known], kind_offsets, citations[:cited], citation_offsets
 
 
 def measure(text: pa.Array, *, citations: bool = True, unicode: bool = False) -> Lines:

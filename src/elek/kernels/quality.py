@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from elek.kernels.words import longest
 
 HASH, HYPHEN, DOT = b"#-."
 ALPHABETIC_BIT, REAL_BIT, LEAD_BIT = (flag.bit_length() - 1 for flag in (ALPHABETIC, REAL, LEAD))
+
+BLOCK = 1 << 20
+"""Bytes whose words are looked at together, and one word more."""
 
 (WORDS, MEAN_LENGTH, HASHES, ELLIPSES, BULLET_LINES, ELLIPSIS_LINES, ALPHABETIC_WORDS, STOP_WORDS) = range(8)
 """Rows of what `measure` returns."""
@@ -46,13 +50,12 @@ class WordLists:
 
 
 @kernel
-def _distinct(
-    text: Array, bounds: Array, words: int, listed: Array, offsets: Array, first: Array, lengths: Array
-) -> int:
-    """How many different words of a list occur. `listed` and `offsets` hold the words of all lists, `first` and
-    `lengths` are the index of this one.
+def _seen(
+    text: Array, bounds: Array, words: int, listed: Array, offsets: Array, first: Array, lengths: Array, seen: Any
+) -> Any:
+    """`seen` and the bits of the words of a list that occur. `listed` and `offsets` hold the words of all lists,
+    `first` and `lengths` are the index of this one.
     """
-    seen, distinct = np.uint64(0), 0
     for word in range(words):
         at = signed(bounds[2 * word])
         length = signed(bounds[2 * word + 1]) - at
@@ -68,8 +71,7 @@ def _distinct(
                 same &= text[at + index] == listed[offsets[number] + index]
             if same:
                 seen |= bit
-                distinct += 1
-    return distinct
+    return seen
 
 
 @kernel
@@ -155,17 +157,30 @@ def _measure(
     listed_offsets: Array,
     first: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.uint64],
+    block: int,
 ) -> npt.NDArray[np.float64]:
     rows = len(offsets) - 1
     out = np.full((8, rows), np.nan)
     most = longest(offsets)
-    flags, bounds = np.empty(most + PADDING, np.uint8), np.empty(most + 2, np.uint32)
+    flags, bounds = np.empty(most + PADDING, np.uint8), np.empty(min(most, block) + 2, np.uint32)
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         classify(text, table, unicode, flags)
-        words, alphabetic, real, characters = _words(flags, len(text), bounds)
-        number = list_of_row[row]
-        distinct = _distinct(text, bounds, words, listed, listed_offsets, first[number], lengths[number])
+        words = alphabetic = real = characters = begin = 0
+        number, seen = list_of_row[row], np.uint64(0)
+        while begin < len(text):
+            end = min(begin + block, len(text))
+            while end < len(text) and not flags[end] & OUTSIDE:  # a block ends where a word does
+                end += 1
+            found, with_letter, of_more, length = _words(flags[begin:], end - begin, bounds)
+            index, masks = first[number], lengths[number]
+            seen = _seen(text[begin:end], bounds, found, listed, listed_offsets, index, masks, seen)
+            words, alphabetic = words + found, alphabetic + with_letter
+            real, characters, begin = real + of_more, characters + length, end
+        distinct = 0
+        while seen:
+            seen &= seen - np.uint64(1)
+            distinct += 1
         lines, bullets, trailing = _lines(text, flags)
         hashes, ellipses = _symbols(text)
         out[WORDS, row], out[STOP_WORDS, row] = real, distinct
@@ -180,9 +195,17 @@ def _measure(
 
 
 def measure(
-    text: pa.Array, lists: WordLists, list_of_row: npt.NDArray[np.int64], *, unicode: bool = False
+    text: pa.Array,
+    lists: WordLists,
+    list_of_row: npt.NDArray[np.int64],
+    *,
+    unicode: bool = False,
+    block: int = BLOCK,
 ) -> npt.NDArray[np.float64]:
-    """The eight measures of every document, `float64[8, len(text)]`; NaN where there is nothing to divide by."""
+    """The eight measures of every document, `float64[8, len(text)]`; NaN where there is nothing to divide by.
+
+    `block` bounds the memory and changes no figure.
+    """
     data, offsets = buffers(text)
     result: npt.NDArray[np.float64] = _measure(
         data,
@@ -194,5 +217,6 @@ def measure(
         lists.offsets,
         lists.first,
         lists.lengths,
+        block,
     )
     return result

@@ -9,6 +9,8 @@ from elek.kernels.characters import BREAK, SPACE, count_characters
 from elek.kernels.hashing import contains, differ, hash_bytes, load64, signed, slot_of
 
 LF, CR = 0x0A, 0x0D
+MOST = 1 << 22
+"""Distinct segments that are kept in a table at once, in 128 MiB."""
 BREAKS = np.uint64(BREAK * 0x0101010101010101)
 
 
@@ -63,13 +65,34 @@ def separator(text: Array, at: int, newlines: int) -> tuple[int, int]:
 
 
 @kernel
-def repeats(text: Array, flags: Array, newlines: int, blank: bool) -> tuple[int, int, int]:
+def repeats(text: Array, flags: Array, newlines: int, blank: bool, most: int = MOST) -> tuple[int, int, int]:
     """Segments, segments equal to an earlier one, and the characters of the latter.
 
     `newlines` or more line feeds in a row separate two segments; at either end they leave an empty one, as
     `re.split` does. Unless `blank`, segments of nothing but white space do not count. Memory grows with the
-    distinct segments.
+    distinct segments, up to `most`; of more the text is gone over again for each share of them, by hash.
     """
+    shares = 1
+    while True:
+        segments = duplicates = characters = share = 0
+        while share < shares:
+            found, again, length, reached = _repeats(text, flags, newlines, blank, most, share, shares)
+            if reached < len(text):  # too many: begin anew, with shares that should fit
+                while shares * reached < len(text):
+                    shares *= 2
+                shares *= 2
+                break
+            segments, duplicates, characters = segments + found, duplicates + again, characters + length
+            share += 1
+        if share == shares:
+            return segments, duplicates, characters
+
+
+@kernel
+def _repeats(
+    text: Array, flags: Array, newlines: int, blank: bool, most: int, share: int, shares: int
+) -> tuple[int, int, int, int]:
+    """What `repeats` does, for one of so many shares (a power of two), and how far into the text it came."""
     bits = 6
     starts, lengths = np.empty(64, np.uint32), np.zeros(64, np.uint32)  # length + 1, or 0: an empty slot
     hashes = np.empty(64, np.uint64)
@@ -81,30 +104,28 @@ def repeats(text: Array, flags: Array, newlines: int, blank: bool) -> tuple[int,
         filled = begin
         while not blank and filled < end and flags[filled] & SPACE:
             filled += 1
-        if not blank and filled == end:
-            if end == after:
-                return segments, duplicates, characters
-            begin = after
-            continue
         value = hash_bytes(text, begin, end)
-        slot = slot_of(value, bits)
-        while lengths[slot]:
-            same = hashes[slot] == value and signed(lengths[slot]) - 1 == length
-            if same and not differ(text, signed(starts[slot]), begin, length):
-                break
-            slot = (slot + 1) & ((1 << bits) - 1)
-        segments += 1
-        if lengths[slot]:
-            duplicates += 1
-            characters += count_characters(text, begin, end)
-        else:
-            starts[slot], lengths[slot], hashes[slot] = begin, length + 1, value
-            used += 1
-            if 2 * used > 1 << bits:
-                bits += 1
-                starts, lengths, hashes = _rehash(starts, lengths, hashes, bits)
+        if (blank or filled < end) and (signed(value >> np.uint64(8)) & (shares - 1)) == share:
+            slot = slot_of(value, bits)
+            while lengths[slot]:
+                same = hashes[slot] == value and signed(lengths[slot]) - 1 == length
+                if same and not differ(text, signed(starts[slot]), begin, length):
+                    break
+                slot = (slot + 1) & ((1 << bits) - 1)
+            segments += 1
+            if lengths[slot]:
+                duplicates += 1
+                characters += count_characters(text, begin, end)
+            else:
+                if used == most:
+                    return segments, duplicates, characters, begin
+                starts[slot], lengths[slot], hashes[slot] = begin, length + 1, value
+                used += 1
+                if 2 * used > 1 << bits and used < most:
+                    bits += 1
+                    starts, lengths, hashes = _rehash(starts, lengths, hashes, bits)
         if end == after:  # no separator was left
-            return segments, duplicates, characters
+            return segments, duplicates, characters, len(text)
         begin = after
 
 

@@ -52,6 +52,8 @@ _ISSUERS: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("67", "67", frozenset(range(12, 20))),
     ("0604", "0604", frozenset(range(12, 20))),
 )
+_BY_DIGIT = {digit: [issuer for issuer in _ISSUERS if issuer[0][0] <= digit <= issuer[1][0]] for digit in "0123456789"}
+"""The issuers whose numbers begin with a digit."""
 
 
 def card_at(text: str, at: int) -> tuple[int, int] | None:
@@ -59,12 +61,14 @@ def card_at(text: str, at: int) -> tuple[int, int] | None:
     found = _CARD.match(text, at)
     if not found:
         return None
-    digits = re.sub("[ -]", "", found[0])
+    digits = found[0].replace(" ", "").replace("-", "")
     return found.span() if _has_issuer(digits) and luhn.is_valid(digits) else None
 
 
 def _has_issuer(digits: str) -> bool:
-    return any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return any(
+        low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _BY_DIGIT[digits[0]]
+    )
 
 
 def tckn_at(text: str, at: int) -> tuple[int, int] | None:

@@ -50,6 +50,8 @@ class Facts:
     """The documents nearest to the threshold of every rule of `filter`."""
     held: list[dict[str, Any]]
     """Documents that wait for a person to look at them; see `fates.held`."""
+    released: list[dict[str, Any]]
+    """Documents that somebody let go; see `fates.released`."""
     own_licences: list[dict[str, Any]]
     """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
     coverage: dict[str, Any]
@@ -83,6 +85,7 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
         near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
         held=fates.held(data, table),
+        released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
         coverage=coverage.gather(data, table, sources),
         history=_history(data / "train" / "history.csv"),
@@ -93,6 +96,23 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     )
     _conservation(facts)
     return facts
+
+
+def headline(facts: Facts) -> dict[str, Any]:
+    """The few figures by which one compares two runs: what `dvc metrics show` prints of the whole pipeline."""
+    kept = sum(flow.documents for flow in facts.flows if flow.stage == "kept")
+    found: dict[str, Any] = {
+        "accounted": {"documents": facts.table.num_rows, "kept": kept, "dropped": facts.table.num_rows - kept},
+        "training": {
+            "documents": facts.metrics["split"]["train"]["documents"],
+            "bytes": facts.metrics["split"]["train"]["bytes"],
+            "tokens": facts.metrics["tokenize"]["train"]["tokens"],
+        },
+    }
+    for side in ("validation", "test", "evaluation"):
+        measured = facts.metrics["evaluate"][side]
+        found[side] = {name: measured[name] for name in ("loss", "bits_per_byte")}
+    return found
 
 
 def _json(path: Path) -> Any:

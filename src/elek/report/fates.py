@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.filtering import FilterParams, columns_for, verdicts
+from elek.filtering import RELEASED, FilterParams, columns_for, verdicts
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.finding import family
 from elek.licences.spdx import check
-from elek.removal import removed_bytes, text_parts
+from elek.removal import REMOVE, merged, removed_bytes, text_parts
 from elek.report.nearest import Near, Nearest
 
 KEPT = ("train", "validation", "test")
@@ -29,7 +29,7 @@ HELD = "licence.held"
 """The fate of documents that wait for a person to look at them."""
 STAGES = ("filter", "dedup", "split")
 REMOVED = "removed lines"
-"""The fate of text that `filter` took out of documents which it kept."""
+"""The fate of text that `filter`, or `dedup` as boilerplate, took out of documents which they kept."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Flow:
 def fates(data: Path) -> pa.Table:
     """One row per document of `clean`: `id, source, license, lang, bytes, removed, part, row, stage, fate`.
 
-    `bytes` are those that went on after `filter` had taken `removed` of them out. Reads the columns beside the text
-    and never the text. Raises DataError where a document has no fate or two: that is where documents would be lost
-    in silence.
+    `bytes` are those that went on after `filter` and `dedup` had taken `removed` of them out. Reads the columns beside
+    the text and never the text. Raises DataError where a document has no fate or two: that is where documents would be
+    lost in silence.
     """
     annotate = Dataset(data / "annotate")
     decisions = {
@@ -62,7 +62,7 @@ def fates(data: Path) -> pa.Table:
     for index in range(len(annotate.parts)):
         table = annotate.read(index, ["id", "source", "license", "lang", "bytes"])
         stage, fate = _part_fates(table["id"], index, decisions)
-        removed = pa.array(_removed(decisions["filter"], index, table.num_rows))
+        removed = pa.array(_removed([decisions["filter"], decisions["dedup"]], index, table.num_rows))
         table = table.set_column(4, "bytes", pc.subtract(table["bytes"], removed)).append_column("removed", removed)
         rows = table.num_rows
         tables.append(
@@ -74,11 +74,10 @@ def fates(data: Path) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _removed(filtered: Dataset, index: int, rows: int) -> npt.NDArray[np.int64]:
-    """Bytes that `filter` took out of each document of a part."""
-    if not filtered.manifest.get("removes"):
-        return np.zeros(rows, np.int64)
-    return removed_bytes(filtered.read(index, ["remove"])["remove"])
+def _removed(stages: Sequence[Dataset], index: int, rows: int) -> npt.NDArray[np.int64]:
+    """Bytes that the stages took out of each document of a part."""
+    columns = [stage.read(index, [REMOVE.name])[REMOVE.name] for stage in stages if stage.manifest.get("removes")]
+    return removed_bytes(merged(columns)) if columns else np.zeros(rows, np.int64)
 
 
 def _part_fates(ids: pa.ChunkedArray, index: int, decisions: dict[str, Dataset]) -> tuple[pa.Array, pa.Array]:
@@ -218,6 +217,22 @@ def held(data: Path, table: pa.Table) -> list[dict[str, Any]]:
         first, *others = failures[row.pop("part")][row.pop("row")].as_py()
         found.append({**row, "evidence": first["evidence"] or "", "also": [item["rule"] for item in others]})
     return found
+
+
+def released(data: Path) -> list[dict[str, Any]]:
+    """Every document that somebody let go although it was on hold: `id, source, license, evidence, reason, kept`
+    (whether `filter` keeps it: another rule may drop it)."""
+    filtered, annotate, found = Dataset(data / "filter"), Dataset(data / "annotate"), []
+    for part in range(len(filtered.parts)):
+        if RELEASED.name not in pq.read_schema(filtered.path(part)).names:
+            return []
+        decided = filtered.read(part, ["kept", RELEASED.name])
+        own = annotate.read(part, ["id", "source", "license", "licence.evidence"])
+        table = own.append_column("reason", decided[RELEASED.name]).append_column("kept", decided["kept"])
+        for row in table.filter(table["reason"].is_valid()).to_pylist():
+            marks = [item for item in json.loads(row.pop("licence.evidence")) if item["own"]]
+            found.append({**row, "evidence": ", ".join(f"{item['licence']} ({item['kind']})" for item in marks)})
+    return sorted(found, key=lambda row: str(row["id"]))
 
 
 def licences_of_their_own(data: Path, table: pa.Table) -> list[dict[str, Any]]:

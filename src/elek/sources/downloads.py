@@ -154,9 +154,18 @@ class _Index:
         return found
 
     def _list(self, location: _Location) -> list[Package]:
-        from unearth import PackageFinder
+        from unearth import Link, PackageFinder
+        from unearth.collector import is_secure_origin
 
-        finder = PackageFinder(cast("Fetcher", self.client), ignore_compatibility=True)
+        client = cast("Fetcher", self.client)
+        if location.url.startswith("http://") and not is_secure_origin(client, Link(location.url)):
+            # As pip does. Its address is not repeated (see `_reason`); unearth would take it for an empty one.
+            raise SourceError(
+                "the package index is plain http, which anybody on the way can alter, and not trusted: it is not asked",
+                where=self.where,
+                fix="use its https address, or name its host in pip's `trusted-host` (PIP_TRUSTED_HOST)",
+            )
+        finder = PackageFinder(client, ignore_compatibility=True)
         finder.sources = [{"url": location.url, "type": "index" if location.is_index else "find_links"}]
         return list(finder.find_all_packages(self.source.package, allow_yanked=True))
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from elek.licences.links import AI_AGENTS
 from elek.licences.spdx import check, normalise
 from elek.params import Section
+from elek.text.languages import check as language_problem
 
 Format = Literal["txt", "md", "html", "lines", "jsonl", "csv", "parquet", "sqlite", "xml", "conllu", "warc"]
 UNGROUPED: Mapping[str, str] = {
@@ -28,6 +29,12 @@ def spdx(expression: str) -> str:
     if problem := check(expression):
         raise ValueError(problem)
     return normalise(expression)
+
+
+def _language(code: str) -> str:
+    if problem := language_problem(code):
+        raise ValueError(problem)
+    return code
 
 
 def _pattern(value: str) -> str:
@@ -63,7 +70,7 @@ class SourceBase(Section):
 
     license: Annotated[str, AfterValidator(spdx)]
     """SPDX expression; `LicenseRef-PublicDomain` and the like for what has no SPDX id."""
-    lang: str = Field(pattern=LANGUAGE)
+    lang: Annotated[str, AfterValidator(_language)]
     """ISO 639-1 code of the language that most of it is in (639-3 where a language has no shorter one)."""
     role: Literal["train", "evaluation"] = "train"
     """`evaluation` passes no filter and is never trained on."""
@@ -186,4 +193,10 @@ class FetchParams(Section):
     part_megabytes: float = Field(default=4, gt=0, le=1024)
     """Text per part (10⁶ bytes): a part is what one worker holds in memory."""
     sources: dict[Name, Source] = Field(default_factory=dict)
-    """By name (a slug: small letters, digits, `-`, `_`), which is how every document's id begins."""
+    """By name (a slug: small letters, digits, `-`, `_`), which is how every document's id begins. One at least."""
+
+    @model_validator(mode="after")
+    def _something(self) -> FetchParams:
+        if self.model_fields_set and not self.sources:
+            raise ValueError("no source is named under `sources`, so there is nothing to fetch: see docs/sources.md")
+        return self

@@ -23,7 +23,7 @@ import pyarrow as pa
 from elek.dataset import DOCUMENT, OPT_OUT, Part, read_part, write_part
 from elek.params import Section
 from elek.pii import PII_TYPES, PiiType, find, mask
-from elek.text.markup import reservations
+from elek.text.markup import line_blocks, reservations
 
 SCHEMA = pa.schema([*DOCUMENT, *(pa.field(f"pii.{kind}", pa.int32(), nullable=False) for kind in PII_TYPES)])
 """Documents, and how many placeholders of each kind stand in each."""
@@ -86,7 +86,8 @@ def clean_characters(text: str) -> str:
 
 def clean_whitespace(text: str) -> str:
     if " \n" in text or "\t\n" in text or text[-1:] in " \t":
-        text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+        blocks = (block.split("\n") for block in line_blocks(text))
+        text = "".join(["\n".join([line.rstrip(" \t") for line in block]) for block in blocks])
     text = text.strip("\n")
     return _BLANK_LINES.sub("\n\n\n", text) if "\n\n\n\n" in text else text
 

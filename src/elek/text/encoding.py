@@ -17,6 +17,8 @@ import re
 import ftfy
 from ftfy import bad_codecs  # noqa: F401  (registers the sloppy-windows-… codecs)
 
+from elek.text.markup import line_blocks
+
 _CODE_PAGES = ("latin-1", "sloppy-windows-1252", "sloppy-windows-1254")
 """What English and Turkish pages were misread as. MacRoman and code page 437 are left out of the quick test:
 their lead bytes are quotation marks and box lines, which correct Turkish puts before ü and ç all the time."""
@@ -66,7 +68,8 @@ def repair(text: str) -> str:
     """`text` with misread UTF-8 read again. Lines that show no sign of damage come back as they were."""
     if text.isascii() or not _MISREAD.search(text):
         return text
-    return "\n".join([_repair_line(line) for line in text.split("\n")])
+    blocks = (block.split("\n") for block in line_blocks(text))
+    return "".join(["\n".join([_repair_line(line) for line in block]) for block in blocks])
 
 
 def repair_turkish(text: str) -> str:

@@ -25,6 +25,8 @@ from elek.toxicity.lexicon import CATEGORIES, WEIGHTS, Language, load
 TOLERATED = 0.3
 TOLERATED_PER_WORD = 0.02
 AMBIGUOUS_CAP = 1.0
+TOXIC = 0.5
+"""The score above which a text counts as toxic, unless somebody says otherwise: it outweighs what its length bears."""
 
 
 @dataclass(frozen=True)
