@@ -68,7 +68,7 @@ def find_inputs(arguments: Sequence[str]) -> list[File]:
     its own name, not that of what it leads to (a cache's blob has no extension); one file is taken once. Raises
     SourceError where an argument finds nothing, ParamsError where a file's extension tells no format.
     """
-    found: dict[str, Path] = {}
+    found: dict[Path, Path] = {}
     for argument in arguments:
         for path in _expand(argument):
             found.setdefault(Path(os.path.realpath(path)), Path(os.path.abspath(path)))  # noqa: PTH100 - takes `..` out
