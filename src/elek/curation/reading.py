@@ -158,7 +158,7 @@ def _string(values: Mapping[str, Any], name: str) -> str:
 def _licence(value: object) -> str:
     if isinstance(value, list) and len(value) < 2:  # a list of one is that one
         value = value[0] if value else None
-    if value is None or value == "":
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):  # null, NaN, blank
         return ""
     text = valid_unicode(value if isinstance(value, str) else json.dumps(value, default=str))[0]
     return text if check(text) else normalise(text)
