@@ -88,8 +88,12 @@ def plan(project: Path) -> list[Step]:
                 for stage in order
                 if stage.addressing in stages
             ]
-    except DvcException as error:
-        raise ElekError(f"DVC cannot read the pipeline: {error}", where=str(project), fix="see `dvc dag`") from None
+    except (DvcException, UnicodeDecodeError) as error:
+        said = str(error) if isinstance(error, DvcException) else f"a file that is not UTF-8 ({error})"
+        damaged = "dvc.lock" in said  # DVC writes it in place: a kill leaves half of it
+        restore = "`git checkout dvc.lock`, or delete it: what ran before is found again in DVC's run cache"
+        fix = restore if damaged else "see `dvc dag`"
+        raise ElekError(f"DVC cannot read the pipeline: {said}", where=str(project), fix=fix) from None
 
 
 def torn_lock(project: Path) -> Path | None:

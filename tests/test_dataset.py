@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,7 +109,7 @@ def test_an_atomic_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert [path.name for path in target.iterdir()] == ["old"]
-    (tmp_path / ".data.123.tmp").mkdir()
+    (tmp_path / ".data.2147483646.tmp").mkdir()  # no process has that number
     with atomic_folder(target) as folder:
         (folder / "new").touch()
     assert [path.name for path in target.iterdir()] == ["new"]
@@ -124,3 +125,14 @@ def test_json_has_one_form(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "c.json", float("nan"))
     assert not (tmp_path / "c.json").exists()
+
+
+def test_a_living_process_keeps_its_folder(tmp_path: Path) -> None:
+    """Two processes may write one folder at once: neither takes the other's away, and the last one stays."""
+    living = tmp_path / f".data.{os.getppid()}.tmp"
+    dead = tmp_path / f".data.{2**31 - 2}.tmp"
+    living.mkdir()
+    dead.mkdir()
+    with atomic_folder(tmp_path / "data") as folder:
+        (folder / "a").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, "data"])

@@ -32,6 +32,25 @@ def test_every_section_has_its_stage_or_is_known(root: Path) -> None:
     assert set(params.read(root / "params.yaml")) == set(params.SECTIONS)
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("train:\n  steps: 3\n".encode("utf-16"), "the file is not UTF-8"),
+        (b"train: {steps: 2023-13-45}\n", "the file is not valid YAML: month must be in 1..12"),
+        (b"train: {steps: %s}\n" % (b"9" * 5000), "the file is not valid YAML: Exceeds the limit"),
+        (b"train: " + b"[" * 1000, "the file is not valid YAML: maximum recursion depth"),
+        (None, "the file cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None, what: str) -> None:
+    """Notepad's UTF-16, a date that is none, a number and a nesting without end, a folder: told as what they are."""
+    path = tmp_path / "params.yaml"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ParamsError) as caught:
+        params.read(path)
+    assert caught.value.what.startswith(what)
+
+
 def test_numbers_are_those_of_yaml_1_2(tmp_path: Path) -> None:
     """1e-4 is a number and `no` is a word (PyYAML reads a string and False)."""
     path = tmp_path / "params.yaml"
@@ -47,6 +66,8 @@ def test_numbers_are_those_of_yaml_1_2(tmp_path: Path) -> None:
         ({"by_name": {"x": {"layer": 3}}}, "unknown key `train.by_name.x.layer`", "did you mean `layers`?"),
         ({"model": {"layers": 0}}, "`train.model.layers`: Input should be greater than or equal to 1 (given: 0)", None),
         ({"seed": "one"}, "`train.seed`", None),
+        ({"seed": True}, "`train.seed`: a number, not true or false (given: True)", None),
+        ({"model": {"layers": float("inf")}}, "`train.model.layers`: Input should be a finite number", None),
     ],
 )
 def test_a_wrong_key_is_named_with_the_nearest(raw: object, what: str, fix: str | None) -> None:

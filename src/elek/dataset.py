@@ -10,6 +10,7 @@ decision is a column and never a copy of text.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -135,10 +136,14 @@ def write_part(folder: Path, index: int, table: pa.Table, counts: Mapping[str, i
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`, which takes its place when the block ends without an error."""
+    """Yield a temporary folder beside `target`, which takes its place when the block ends without an error.
+
+    Those of dead processes are cleared away. Of two processes that write the same folder at once the last one stays.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f".{target.name}.*.tmp"):
-        shutil.rmtree(stale)
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        if not _alive(stale):
+            shutil.rmtree(stale)
     temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
     temporary.mkdir()
     try:
@@ -149,6 +154,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     if target.exists():
         shutil.rmtree(target)
     temporary.rename(target)
+
+
+def _alive(temporary: Path) -> bool:
+    """Whether another process is still writing a temporary folder, which has its number in the name."""
+    import psutil
+
+    number = temporary.name.split(".")[-2]
+    return number.isdecimal() and int(number) != os.getpid() and psutil.pid_exists(int(number))
 
 
 def write_manifest(

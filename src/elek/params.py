@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from elek.errors import ParamsError, did_you_mean
 
@@ -41,9 +41,17 @@ CHECKS = ("elek.export.early:check",)
 
 
 class Section(BaseModel):
-    """Base of every params class: immutable, and no key passes unknown."""
+    """Base of every params class: immutable, no key passes unknown, and a number is neither `true` nor infinite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
+            raise ValueError("a number, not true or false")
+        return value
 
 
 class ExecutionParams(Section):
@@ -79,8 +87,11 @@ def read(path: Path) -> dict[str, Any]:
             f"there is no {path.name} here", where=str(path.parent), fix="run Elek in the project's folder"
         ) from None
     except UnicodeDecodeError as error:
-        raise ParamsError("the file is not UTF-8", where=f"{path}, byte {error.start}") from None
-    except YAMLError as error:
+        fix = "save it as UTF-8 (in Windows' Notepad: Save as, Encoding)"
+        raise ParamsError("the file is not UTF-8", where=f"{path}, byte {error.start}", fix=fix) from None
+    except OSError as error:
+        raise ParamsError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, a number without end
         raise ParamsError(f"the file is not valid YAML: {error}", where=str(path)) from None
     if not isinstance(loaded, dict):
         raise ParamsError("the file holds no sections", where=str(path))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from elek.errors import ElekError, ParamsError, SourceError
 from elek.sources.decoding import lines
 from elek.sources.files import File
 from elek.sources.records import Skip, summed
-from tests.curation.files import write
+from tests.curation.files import run, write
 from tests.sources.crawl import members, page
 
 
@@ -212,3 +214,48 @@ def test_a_file_that_breaks_off_when_it_is_half_read_ends_the_run(tmp_path: Path
         patch.setattr(inputs, "lines", torn)
         with pytest.raises(SourceError, match=r"(?s)Input/output error.*in\.jsonl"):
             list(Cutter(tmp_path / "scratch", 2000).shards([File("in.jsonl", path)]))
+
+
+def test_columns_of_odd_types_are_read(tmp_path: Path) -> None:
+    """Dictionaries of several row groups, bytes, views, decimals, times beyond Python's, a list of one licence."""
+    rows = 6
+    table = pa.table(
+        {
+            "text": pa.array([b"text"] * rows, pa.binary()),
+            "source": pa.array([f"s{row}" for row in range(rows)]).dictionary_encode(),
+            "id": pa.array([2**62] * rows, pa.timestamp("us")),
+            "license": [["mit"], ["MIT"], [], None, [" "], ["MIT", "0BSD"]],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    found, skips = read([File("a.parquet", tmp_path / "a.parquet")], tmp_path / "scratch")
+    assert skips == []
+    assert [row["source"] for row in found] == [f"s{row}" for row in range(rows)]
+    assert {row["text"] for row in found} == {"text"}
+    assert [row["license"] for row in found] == ["MIT"] * 2 + ["NOASSERTION"] * 3 + ['["MIT", "0BSD"]']
+    for ids in (
+        pa.array([Decimal(7)]),
+        pa.array([b"7"]),
+        pa.array([7], pa.uint64()),
+        pa.array(["7"], pa.string_view()),
+    ):
+        pq.write_table(pa.table({"text": ["text"], "id": ids}), tmp_path / "b.parquet")
+        (row,), _ = read([File("b.parquet", tmp_path / "b.parquet")], tmp_path / "scratch")
+        assert row["id"] == "7"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows wants rights for links, and has no pipes in folders")
+def test_what_lies_in_a_folder_and_is_no_file_of_ours(tmp_path: Path) -> None:
+    """Hidden files, pipes and our own results are left out, a link keeps its name, one that leads nowhere is told."""
+    folder = tmp_path / "in"
+    for name in (".git/a.txt", "._a.jsonl", "out/a.txt", "out/manifest.json", "blob", "\udcff.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text('{"kind": "elek curate"}', "utf-8")
+    (folder / "link.txt").symlink_to("blob")
+    (folder / "nowhere.txt").symlink_to("gone")
+    os.mkfifo(folder / "pipe.txt")
+    files = find_inputs([str(folder)])
+    assert [file.name for file in files] == ["link.txt", "nowhere.txt", "\\xff.txt"]
+    manifest = run([folder], tmp_path / "out", skip=["filter", "dedup"])
+    assert (manifest["in"], manifest["skipped"]) == (2, 1)
+    assert manifest["inputs"]["nowhere.txt"] == {"sha256": None, "bytes": None, "documents": 0}

@@ -32,6 +32,19 @@ def test_a_folder_without_dvc_is_told(tmp_path: Path) -> None:
         repro.plan(tmp_path)
 
 
+@pytest.mark.parametrize("torn", [b"", b"stages:\n  a: [", "stages: {}".encode("utf-16")])
+def test_a_torn_lock_is_told(toy: Toy, monkeypatch: pytest.MonkeyPatch, torn: bytes) -> None:
+    """DVC writes dvc.lock in place, so that a kill can leave half of it: how to have it back is told."""
+    monkeypatch.chdir(toy.folder)
+    (toy.folder / "dvc.lock").write_bytes(torn)
+    try:
+        with pytest.raises(ElekError, match="DVC cannot read the pipeline") as caught:
+            repro.plan(toy.folder)
+    finally:
+        (toy.folder / "dvc.lock").unlink()
+    assert "git checkout dvc.lock" in (caught.value.fix or "")
+
+
 @pytest.mark.slow
 def test_a_stage_is_current_only_after_it_ran(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stage is up to date after it ran, and no longer when a param of its own changes, and only that stage."""

@@ -80,6 +80,11 @@ def test_tokens_are_drawn_as_often_as_they_should(sampling: Sampling) -> None:
     assert ((counts / draws - expected).abs() <= 4 * deviation + 1e-9).all()
 
 
+def test_the_lowest_temperature_is_nearly_greedy() -> None:
+    """A temperature that float32 takes for 0 still draws the likeliest token."""
+    assert choose(LOGITS, NOTHING, Sampling(temperature=1e-320), torch.Generator()) == int(LOGITS.argmax())
+
+
 def test_greedy_draws_nothing() -> None:
     """Temperature 0 takes the likeliest, the first of equals, and leaves the random numbers alone."""
     generator = torch.Generator().manual_seed(0)
@@ -98,6 +103,7 @@ def test_greedy_draws_nothing() -> None:
         {"top_p": 1.1},
         {"min_p": 2.0},
         {"repetition_penalty": 0.0},
+        {"repetition_penalty": 1e300},
     ],
 )
 def test_a_number_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:

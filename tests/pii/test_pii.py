@@ -79,6 +79,8 @@ def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None
     written = " ".join(re.findall(".{1,4}", number)) if grouped else number
     assert found(f"IBAN: {written} Ali Veli") == [("iban", written)]
     assert found(f"{written.lower()}.") == [("iban", written.lower())]
+    apart = f"{written[:2]} {written[2:]}"
+    assert found(f"hesap no12 {apart}") == [("iban", apart)]  # behind what begins like a Norwegian one
 
 
 @pytest.mark.parametrize(

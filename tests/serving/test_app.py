@@ -140,6 +140,7 @@ def test_a_search_that_cannot_be_is_refused(client: TestClient, changes: dict[st
         ({"prompt": "word " * 200}, 400, f"the model sees {CONTEXT}"),
         ({"prompt": "a\ud800"}, 400, "lone surrogate"),
         ({"temperature": -1}, 400, "temperature"),
+        ({"repetition_penalty": 1e-300}, 400, "repetition_penalty"),
         ({"max_tokens": 201}, 400, "at most 200"),
         ({"max_tokens": -1}, 400, "max_tokens"),
         ({"n": 5}, 400, "at most 4 texts"),
@@ -203,6 +204,26 @@ def test_edges_are_those_of_the_library(client: TestClient) -> None:
         (choice,) = event["choices"]
         texts[choice["index"]] += choice["text"]
     assert texts == [one.text for one in expected]
+
+
+@pytest.mark.parametrize(("arrives", "status"), [("never", 408), ("disconnected", 400)])
+def test_a_request_that_does_not_arrive_ends(arrives: str, status: int) -> None:
+    """A slow sender waits no longer than a request may take; one that leaves in the middle is no error of ours."""
+    service = Service(text_model(), "m", Limits(seconds=0.05))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if arrives == "never":
+            await asyncio.sleep(10)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers, "query_string": b""}
+    asyncio.run(build(service)({**scope, "http_version": "1.1", "scheme": "http"}, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == status
 
 
 LONG = Settings(max_new_tokens=100_000, sampling=Sampling(temperature=1))

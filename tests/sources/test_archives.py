@@ -36,7 +36,7 @@ def test_only_what_is_wanted_is_written_sorted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../evil.txt", "/etc/evil.txt", "a/../../evil.txt", "C:/evil.txt", "a\\..\\evil.txt"]
+    "name", ["../../evil.txt", "/etc/evil.txt", "a/../../evil.txt", "C:/evil.txt", "a\\..\\evil.txt", "."]
 )
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_no_member_chooses_where_it_lands(tmp_path: Path, name: str, kind: str) -> None:

@@ -124,6 +124,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path, kind: str) -> None:
     assert "damaged" in read(put(tmp_path, f"b.txt{kind}", b"this is plain text"))[1][0].reason
 
 
+def test_a_long_window_is_read(tmp_path: Path) -> None:
+    """As `zstd --long=31` writes it, which large public dumps come in."""
+    long = zstandard.ZstdCompressionParameters.from_level(1, window_log=31)
+    packed = zstandard.ZstdCompressor(compression_params=long).compressobj()
+    records, skipped = read(put(tmp_path, "a.txt.zst", packed.compress(b"text") + packed.flush()))
+    assert ([record.text for record in records], skipped) == (["text"], [])
+
+
 def test_a_skippable_frame_is_skipped(tmp_path: Path) -> None:
     """Zstandard frames that hold no data (seek tables) are passed over."""
     data = compress(".zst", b"one") + (0x184D2A50).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"12345"

@@ -191,6 +191,8 @@ def test_csv_delimiters(tmp_path: Path) -> None:
     """A `.tsv` is separated by tabs, anything else by a comma or what params say."""
     assert texts(put(tmp_path, "a.tsv", "text\tn\nx, y\t1\n")) == ["x, y"]
     assert texts(put(tmp_path, "b.csv", "text;n\nx;1\n"), delimiter=";") == ["x"]
+    assert texts(put(tmp_path, "c.csv", "n;text\r\n1,5;x, y\r\n")) == ["x, y"]  # a spreadsheet's, in Turkish
+    assert texts(put(tmp_path, "d.csv", "text;n,text\n1,x\n")) == ["x"]
 
 
 @given(

@@ -301,7 +301,9 @@ def curate(
     out: Annotated[Path, typer.Option(help="Folder for documents, signals, decisions and the report.")],
     preset: Annotated[str | None, typer.Option(help="Only these rules: gopher, c4, fineweb, fineweb2-turkish.")] = None,
     words: Annotated[str | None, typer.Option(help="What the rules count as words: whitespace or unicode.")] = None,
-    skip: Annotated[str, typer.Option(help="Stages to leave out: clean, filter, dedup, with commas.")] = "",
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Stages to leave out: clean, filter, dedup, with commas.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one per core.", min=0, max=61)] = 0,
     license: Annotated[str | None, typer.Option(help="SPDX licence of documents that declare none.")] = None,
     lang: Annotated[str | None, typer.Option(help="Language of documents that declare none, as in tr.")] = None,
@@ -316,7 +318,7 @@ def curate(
         out=out,
         preset=preset,
         words=words,
-        skip=[name.strip() for name in skip.split(",") if name.strip()],
+        skip=[name.strip() for names in skip or [] for name in names.split(",") if name.strip()],
         workers=workers,
         license=license,
         lang=lang,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import errno
 import glob
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from elek.sources.tables import BATCH_ROWS, Row, csv_rows
 
 COLUMNS = ("text", "id", "source", "license", "lang", "url", "title")
 """What is read of a record; other columns stay behind, and come back by joining on `id`."""
+
+KIND = "elek curate"
+"""What the manifest of our output says that it is."""
 
 OPTIONS = FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="und")
 FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt", "warc")
@@ -67,18 +71,24 @@ class Shard:
 def find_inputs(arguments: Sequence[str]) -> list[File]:
     """The files that arguments name, in their order: files, folders (all that is readable below), globs.
 
-    A name is the path below the folder that all files share, so that it is the same wherever one stands. Raises
+    A name is the path below the folder that all files share, so that it is the same wherever one stands. A link has
+    its own name, not that of what it leads to (a cache's blob has no extension); one file is taken once. Raises
     SourceError where an argument finds nothing, ParamsError where a file's extension tells no format.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for argument in arguments:
         for path in _expand(argument):
-            found.setdefault(path.resolve())
+            found.setdefault(Path(os.path.realpath(path)), Path(os.path.abspath(path)))  # noqa: PTH100 - takes `..` out
     try:
-        shared = Path(os.path.commonpath([path.parent for path in found]))
+        shared = Path(os.path.commonpath([path.parent for path in found.values()]))
     except ValueError:  # two drives of a Windows machine
-        return [File(path.as_posix().replace(":", "", 1), path) for path in found]
-    return [File(path.relative_to(shared).as_posix(), path) for path in found]
+        return [File(_name(path).replace(":", "", 1), real) for real, path in found.items()]
+    return [File(_name(path.relative_to(shared)), real) for real, path in found.items()]
+
+
+def _name(path: Path) -> str:
+    """With `\\xNN` for bytes that are no UTF-8, which other systems' archives leave in names."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _expand(argument: str) -> list[Path]:
@@ -87,8 +97,8 @@ def _expand(argument: str) -> list[Path]:
         _format(path.name)
         return [path]
     if path.is_dir():
-        below = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        readable = sorted(file for file in below if _kind(file.name) in FORMATS)
+        # A pipe would be waited for; a link that leads nowhere stays, to be told.
+        readable = sorted(f for f in _below(path) if _kind(f.name) in FORMATS and (f.is_file() or not f.exists()))
         if not readable:
             raise SourceError("the folder holds no file of a known format", where=argument, fix=_known())
         return readable
@@ -102,6 +112,21 @@ def _expand(argument: str) -> list[Path]:
     for match in matching:
         _format(match.name)
     return matching
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files in a folder and those below it, without what is hidden and what an earlier `elek curate` wrote."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and not is_result(Path(parent, name))]
+        yield from (Path(parent, name) for name in names if name[0] != ".")
+
+
+def is_result(folder: Path) -> bool:
+    """Whether `elek curate` wrote a folder."""
+    try:
+        return bool(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["kind"] == KIND)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _kind(name: str) -> str | None:
@@ -259,10 +284,21 @@ def _parquet_batches(file: File) -> Iterator[pa.Table]:
             check_text(names, file.name)
             wanted = [name for name in COLUMNS if name in names]
             for batch in parquet.iter_batches(BATCH_ROWS, columns=wanted):
-                table = pa.Table.from_batches([batch])
+                table = plain(pa.Table.from_batches([batch]))
                 yield table.append_column("line", pa.nulls(len(table), pa.int64()))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"no readable Parquet file: {str(error).splitlines()[0]}", where=file.name) from None
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Without dictionaries, as an Arrow file has one of each column and row groups of Parquet have one each; times,
+    which may lie where Python has none, as strings."""
+    for index, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        kind = pa.string() if pa.types.is_temporal(kind) else kind
+        if kind != field.type:
+            table = table.set_column(index, field.name, table.column(index).cast(kind))
+    return table
 
 
 def _csv_batches(file: File, limit: int, skips: list[Skip]) -> Iterator[pa.Table]:

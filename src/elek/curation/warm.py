@@ -17,7 +17,7 @@ from elek.curation.chain import exported
 from elek.curation.settings import settings
 from elek.dataset import DOCUMENT
 from elek.errors import ElekError
-from elek.filtering import decide
+from elek.filtering import decide, derived
 from elek.language import bayes
 from elek.spared import settle
 from elek.text.cleaning import clean_table
@@ -35,7 +35,8 @@ def _load() -> None:
     empty = dict.fromkeys(DOCUMENT.names, "") | {"license": "MIT", "meta": "{}"}
     rows = [empty | {"id": str(number), "text": text} for number, text in enumerate(TEXTS)]
     documents, _ = clean_table(pa.Table.from_pylist(rows, schema=DOCUMENT), asked.clean)
-    exported(decide(annotate(documents, asked.annotate), asked.filter))
+    measured = annotate(documents, asked.annotate)
+    exported(decide(measured, asked.filter), derived(measured, asked.filter))
 
 
 settle()

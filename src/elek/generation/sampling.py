@@ -35,7 +35,8 @@ class Sampling:
             "top_k": (self.top_k is None or self.top_k >= 0, "at least 0"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            "repetition_penalty": (self.repetition_penalty > 0, "above 0"),
+            # Beyond that products of logits are no float32 any more.
+            "repetition_penalty": (1e-4 <= self.repetition_penalty <= 1e4, "from 0.0001 to 10000, usually 1 to 1.5"),
         }
         for name, (valid, rule) in checks.items():
             if not valid:  # NaN fails every comparison, and so is refused too
@@ -79,7 +80,8 @@ def filtered(logits: Tensor, seen: Tensor, sampling: Sampling) -> Tensor:
         logits = penalise_repetition(logits, seen, sampling.repetition_penalty)
     if sampling.greedy:
         return logits
-    logits = (logits - logits.max()) / sampling.temperature  # at most 0: no temperature is so low that it overflows
+    # At most 0: no temperature is so low that it overflows. The floor is float32's, below which 0 / 0 is no number.
+    logits = (logits - logits.max()) / max(sampling.temperature, 1e-37)
     if sampling.top_k:
         logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p < 1:

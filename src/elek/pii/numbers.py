@@ -21,7 +21,7 @@ _CARD = re.compile(
     + _NOT_AFTER
 )
 _TCKN = re.compile(_NOT_BEFORE + "[1-9][0-9]{10}" + _NOT_AFTER)
-_IBAN = re.compile(r"(?<![\w])[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}")
+_IBAN = re.compile(r"(?<![\w])(?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}")
 
 # Issuer prefixes and lengths as the card schemes publish them (ISO/IEC 7812 allots the prefixes): lowest and
 # highest prefix, lengths.
@@ -79,14 +79,17 @@ def tckn_at(text: str, at: int) -> tuple[int, int] | None:
 
 def iban_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Account numbers between two places, in groups of four or in one piece, in either case of letters."""
-    for found in _IBAN.finditer(text, max(start, 0), end):
+    position = max(start, 0)
+    while (found := _IBAN.search(text, position, end)) is not None:
+        position = found.start() + 2  # what looks like one ("no 12 …") may run into one
         length = _iban_length(found[0][:2].upper())
         stop = _take(found[0], length)
         if not stop or (after := text[found.start() + stop : found.start() + stop + 1]).isalnum() or after == "_":
             continue
         # Structure and MOD 97-10 only: national check digits inside are optional in the standard.
         if iban.is_valid(found[0][:stop], check_country=False):
-            yield found.start(), found.start() + stop
+            position = found.start() + stop
+            yield found.start(), position
 
 
 def _take(candidate: str, length: int) -> int:

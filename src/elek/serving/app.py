@@ -17,12 +17,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from elek.errors import ElekError, did_you_mean
 from elek.generation.text import Chunk, Settings
 from elek.serving.completions import Answer, CompletionRequest, error
-from elek.serving.service import BusyError, Job, LateError, Service
+from elek.serving.service import BusyError, Job, LateError, Limits, Service
 
 HOSTS = ("127.0.0.1", "localhost")
 _PAGE_RULES = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -88,7 +89,7 @@ def build(service: Service) -> FastAPI:
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
-        asked = _parse(await _body(request, service.limits.body_bytes))
+        asked = _parse(await _body(request, service.limits))
         settings, prompt_tokens = _check(service, asked)
         try:
             job = service.submit(asked.prompts, settings)
@@ -103,14 +104,20 @@ def build(service: Service) -> FastAPI:
     return app
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(request: Request, limits: Limits) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RefusalError(415, "send JSON, with `Content-Type: application/json`")
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise RefusalError(413, f"the request is larger than {most:,} bytes")
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for part in request.stream():
+                body += part
+                if len(body) > limits.body_bytes:
+                    raise RefusalError(413, f"the request is larger than {limits.body_bytes:,} bytes")
+    except TimeoutError:
+        raise RefusalError(408, f"the request did not arrive within {limits.seconds:g} s") from None
+    except ClientDisconnect:
+        raise RefusalError(400, "the request was not sent to its end") from None  # and nobody reads this
     return body
 
 

@@ -81,6 +81,8 @@ def extract(
 
 def _is_safe(name: str) -> bool:
     path = PurePosixPath(name)
+    if not path.parts:  # `.`
+        return False
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in path.parts[0]
 
 

@@ -64,7 +64,10 @@ def open_binary(file: File) -> BinaryIO:
     if kind == ".gz":
         return io.BufferedReader(gzip.open(file.path, "rb"), CHUNK)
     if kind == ".zst":
-        reader = zstandard.ZstdDecompressor().stream_reader(file.path.open("rb"), read_across_frames=True)
+        # Windows of 2 GiB are what `zstd --long=31` writes, as large public dumps are packed.
+        reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(
+            file.path.open("rb"), read_across_frames=True
+        )
         return io.BufferedReader(reader, CHUNK)
     return file.path.open("rb")
 

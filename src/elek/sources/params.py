@@ -111,7 +111,8 @@ class FileOptions(SourceBase):
     comes before all of them. Nothing is guessed: what fits none is skipped and recorded. Old Turkish files want
     `[utf-8, windows-1254]`."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """csv: what separates columns; a comma, and a tab in `.tsv`."""
+    """csv: what separates columns; by default a comma, a tab in `.tsv`, and what the header shows (`;`, a tab, `|`)
+    where the text is found among its columns only so."""
     query: str | None = None
     """sqlite: a SELECT, with an ORDER BY."""
     element: Annotated[str, Field(pattern=r"^[^/\s]+(/[^/\s]+)*$")] | None = None

@@ -91,7 +91,7 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             used.add(encoding)
             yield line + ending
 
-    delimiter = source.delimiter or ("\t" if ".tsv" in PurePosixPath(file.name).suffixes else ",")
+    delimiter = source.delimiter or _delimiter(file, source)
     reader = csv.reader(text(), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     row = 0
@@ -125,6 +125,20 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             values = dict(zip(header, cells, strict=True))
             encoding = " ".join(sorted(used - {"utf-8"})) or "utf-8"
             yield Row(row, line, values, encoding)
+
+
+def _delimiter(file: File, source: FileOptions) -> str:
+    """What the extension says; where the header then lacks the text, what parts it from its neighbours.
+
+    Spreadsheets write `;` into a .csv wherever the comma is the decimal sign, as in Turkish.
+    """
+    usual = "\t" if ".tsv" in PurePosixPath(file.name).suffixes else ","
+    first = next((raw for _, raw in lines(file)), None) or b""
+    header = first.decode("utf-8", "replace").strip("\r\n").partition("\r")[0]
+    fitting = [
+        sign for sign in (usual, ";", "\t", "|") if source.text_column in next(csv.reader([header], delimiter=sign), [])
+    ]
+    return fitting[0] if fitting else usual
 
 
 def read_parquet(file: File, source: FileOptions) -> Events:

@@ -58,9 +58,11 @@ _WORDS_OF_WORDS = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _LEARNED = re.compile(
-    r"\b(?:patients?|clinic\w*|diagnos\w+|symptoms?|disease|disorder|therap\w+|surg(?:ery|ical)|anatom\w+|hormon\w+|species"
-    r"|mammals?|century|historian\w*|medieval|empire|treaty|archive\w*|legislation|statute|jurisdiction|defendant|plaintiff"
+    r"\b(?:cancers?|reproductive|biolog\w+|patients?|clinic\w*|diagnos\w+|symptoms?|disease|disorder|therap\w+"
+    r"|surg(?:ery|ical)|anatom\w+|hormon\w+|species|mammals?|century|historian\w*|medieval|empire|treaty|archive\w*|legislation|statute"
+    r"|jurisdiction|defendant|plaintiff"
     r"|hasta(?:lar|lık|lığı|nın)?|tedavi\w*|belirti\w*|ameliyat\w*|t[ıi]bb[ıi]\w*|anatomi\w*|y[üu]zy[ıi]l\w*"
+    r"|kanser\w*|organ(?:lar\w*|ı|ıdır)|[üu]reme\w*|biyoloji\w*|d[öo]llenme\w*|muayene\w*|cinsel sa[ğg]l[ıi]k\w*"
     r"|tarih[çi]\w*|osmanl[ıi]\w*|mahkeme\w*|kanun\w*|memeli\w*|t[üu]rleri)\b",
     re.IGNORECASE,
 )
