@@ -68,7 +68,7 @@ def test_roles_go_to_their_datasets(tmp_path: Path) -> None:
     alone = Fetched(tmp_path, {"a": sources["a"]})
     assert (len(alone.evaluation), len(alone.evaluation.parts)) == (0, 1)
     assert alone.evaluation.read(0).schema.equals(DOCUMENT)
-    assert len(Fetched(tmp_path, {}).train) == 0
+    assert len(Fetched(tmp_path, {"b": sources["b"]}).train) == 0
 
 
 def test_a_document_overrides_licence_and_language(tmp_path: Path) -> None:
