@@ -170,5 +170,7 @@ def _sentences(texts: Sequence[str]) -> dict[str, int]:
     """Our count of sentences of every line, as C4 in datatrove will see it: stripped, without citations."""
     found = sorted({c4_filters.CITATION_REGEX.sub("", line.strip()) for text in texts for line in text.splitlines()})
     counted = measure(pa.array(found, pa.large_string()), citations=False)
-    ends = np.append(0, np.cumsum(counted.lines[:, SENTENCES], dtype=np.int64))[counted.line_offsets]
-    return dict(zip(found, np.diff(ends).tolist(), strict=True))
+    document = np.repeat(np.arange(len(found)), np.diff(counted.line_offsets))
+    kind = counted.kind_offsets[document] + counted.lines
+    sums = np.bincount(document, counted.kinds[kind, SENTENCES], len(found)).astype(int)
+    return dict(zip(found, sums.tolist(), strict=True))

@@ -5,9 +5,9 @@
 
 Each row trains in a process of its own on made-up tokens, with a checkpoint being written meanwhile. What counts is
 how far its resident memory rises (Linux: VmHWM) above what it was after a model of nothing was trained in the same
-way: by then PyTorch has loaded what it needs. The C library is told to give freed memory back at once; left alone it
-keeps up to 100 MiB more, which differs from run to run. The copies for the checkpoint may be gone before the fullest
-moment comes: then less is taken than told.
+way: by then PyTorch has loaded what it needs. The C library keeps what is freed, as it does in the stage
+(`elek.training.runtime.keep_memory`). The copies for the checkpoint may be gone before the fullest moment comes: then
+less is taken than told.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,6 @@ from typing import Any
 
 SHAPE = {"context": 256, "layers": 6, "width": 192, "heads": 3}
 VOCAB, STEPS = 8000, 3
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""What glibc reads: blocks of 128 KiB and more are the system's again when they are freed."""
 ROWS: list[dict[str, Any]] = [
     {"precision": "bf16", "optimizer": {"name": "muon"}},
     {"precision": "fp32", "optimizer": {"name": "adamw"}, "micro_batch": 4},
@@ -48,10 +45,11 @@ def train(values: dict[str, Any]) -> None:
 
     from elek.model.config import ModelConfig
     from elek.training.params import TrainParams
-    from elek.training.runtime import choose_runtime
+    from elek.training.runtime import choose_runtime, keep_memory
     from elek.training.trainer import Trainer
     from tests.training.stream import ArrayStream
 
+    keep_memory()
     params = TrainParams.model_validate(values)
     config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
     tokens = np.random.default_rng(1).integers(5, VOCAB, 60_000).astype(np.uint16)
@@ -86,7 +84,7 @@ def main() -> None:
         common = {"model": SHAPE, "batch": 16, "steps": STEPS, "threads": 1, "checkpoint_every": 1}
         values = {**common, "validation": {"every": 2, "windows": 16}, **row}
         command = [sys.executable, "-m", "benchmarks.training_memory", "--one", json.dumps(values)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **GIVE_BACK})
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
         name = f"{row['precision']}, {row['optimizer']['name']}, micro-batch {row.get('micro_batch', 16)}"
         name += ", checkpointing" if row.get("activation_checkpointing") else ""
