@@ -232,6 +232,12 @@ def discover() -> dict[str, Filter]:
     return found
 
 
+@cache
+def _section_class(kind: type[Filter]) -> type[BaseModel]:
+    """A class takes pydantic 10 ms to make, and workers read the params with every part."""
+    return kind.params_class()
+
+
 class FilterParams(RootModel[dict[str, Any]]):
     """`filter:` maps a filter's name to its thresholds; a filter that is not named does not decide.
 
@@ -241,7 +247,7 @@ class FilterParams(RootModel[dict[str, Any]]):
     @model_validator(mode="after")
     def _typed(self) -> FilterParams:
         typed = {
-            name: _typed_section("filter", name, raw, _filter(name, "filter").params_class())
+            name: _typed_section("filter", name, raw, _section_class(type(_filter(name, "filter"))))
             for name, raw in self.root.items()
         }
         self.root.clear()
