@@ -209,13 +209,11 @@ class Cutter:
         elif kind == "warc":
             cut = cut_warc(file, OPTIONS, self._limit, lambda: self._path("warc"))
             yield from [Piece(file.name, path, kind, first, size) for path, first, size in cut]
-        else:  # only at its end is it known that a table is whole, as a crawl
-            if kind == "parquet":
-                tables = self._tables(file, _parquet_batches(file))
-            else:
-                self._left = later + check_whole(file)
-                tables = self._tables(file, _csv_batches(file, self._limit, skips))
-            yield from list(tables)
+        elif kind == "parquet":
+            yield from list(self._tables(file, _parquet_batches(file)))  # whole or not: known at its end, as of a crawl
+        else:
+            self._left = later + check_whole(file)
+            yield from list(self._tables(file, _csv_batches(file, self._limit, skips)))
 
     def _lines(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
         held: list[bytes] = []
