@@ -21,10 +21,9 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from benchmarks.corpora import write_jsonl
-from elek import annotation
 from elek.curation import chain, output, page, running
 from elek.curation.settings import settings
-from elek.filtering import Filter, discover
+from elek.filtering import Filter, annotation, discover
 from elek.params import ExecutionParams
 
 

@@ -30,16 +30,15 @@ import pyarrow.compute as pc
 from benchmarks.clock import best
 from benchmarks.corpora import read
 from benchmarks.jaccard import similar_pairs
-from elek import passages
 from elek.dataset import DECISION, DOCUMENT, Dataset, write_manifest, write_part
-from elek.decontamination import find
-from elek.dedup import kernels
+from elek.dedup import kernels, passages
 from elek.dedup.decisions import deduplicate
 from elek.dedup.lsh import candidates
 from elek.dedup.normalise import shingle_sets, words
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import from_binary, signatures
 from elek.removal import text_parts
+from elek.splitting.decontamination import find
 
 PART = 4_000_000  # bytes of text, as fetch.part_megabytes has it
 

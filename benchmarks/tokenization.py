@@ -26,7 +26,7 @@ import sentencepiece
 
 from benchmarks.corpora import read
 from elek.dataset import Dataset, atomic_folder, write_manifest, write_part
-from elek.execution import map_shards
+from elek.execution.engine import map_shards
 from elek.params import ExecutionParams
 from elek.shards import TokenShards, write_shards_manifest
 from elek.vocab.params import VocabParams

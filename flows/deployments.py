@@ -15,7 +15,7 @@ from types import FrameType
 import psutil
 
 from elek.errors import ElekError, ParamsError
-from elek.processes import signals_raise, stop_children
+from elek.execution.processes import signals_raise, stop_children
 from flows import environment, server
 
 NAME = "scheduled"

@@ -25,8 +25,10 @@ from prefect.logging.configuration import setup_logging
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from elek import lock, params, registry, results
+from elek import params, results
 from elek.errors import ElekError
+from elek.execution import lock
+from elek.tracking import registry
 from flows import environment, repro
 from flows.terminal import Terminal, parse_progress
 

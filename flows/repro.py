@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from elek.errors import ElekError, LockError
-from elek.processes import start, stop
+from elek.execution.processes import start, stop
 
 Outcome = Literal["Ran", "Cached", "Skipped"]
 

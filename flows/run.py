@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from elek import lock, params
-from elek.processes import signals_raise
+from elek import params
+from elek.execution import lock
+from elek.execution.processes import signals_raise
 from flows import environment, server
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from elek import servers
 from elek.errors import ElekError
-from elek.processes import start, stop
+from elek.execution.processes import start, stop
 
 START_SECONDS = 120.0
 

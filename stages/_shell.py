@@ -27,11 +27,11 @@ from typing import Any, Generic, TypeVar
 import psutil
 from pydantic import BaseModel
 
-from elek.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
 from elek.dataset import Part, atomic_folder, part_name, write_json
 from elek.errors import DataError, ElekError
-from elek.execution import map_shards, needs, ready
-from elek.lock import stage_lock
+from elek.execution.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
+from elek.execution.engine import map_shards, needs, ready
+from elek.execution.lock import stage_lock
 from elek.params import ExecutionParams, load
 from stages._deps import PROJECT, closure
 
@@ -84,7 +84,7 @@ class Stage(Generic[P]):
         params: object,
         name: Callable[[int], str] = part_name,
     ) -> list[Part]:
-        """`map` for a function that makes one file of one part, with the shard cache (`elek.cache`).
+        """`map` for a function that makes one file of one part, with the shard cache (`elek.execution.cache`).
 
         `digests` are the SHA-256 of the parts to read, which are checked; `params` is all else that the result
         depends on, as JSON can write it; `name` names the file of a task by its index.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from elek.annotation import AnnotateParams, AnnotateTask, annotate_part, warm_up
 from elek.dataset import Dataset, write_manifest
+from elek.filtering.annotation import AnnotateParams, AnnotateTask, annotate_part, warm_up
 from stages._shell import Stage
 
 

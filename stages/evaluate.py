@@ -6,7 +6,7 @@ from elek.dataset import Dataset
 from elek.evaluation.causal import evaluate_causal
 from elek.evaluation.masked import evaluate_masked
 from elek.evaluation.params import EvaluateParams
-from elek.execution import worker_count
+from elek.execution.engine import worker_count
 from elek.model.files import load_model
 from elek.shards import TokenShards
 from elek.vocab.tokenizer import Tokenizer

@@ -13,8 +13,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from elek import lineage
 from elek.dataset import DOCUMENT, write_json, write_manifest, write_part
+from elek.lineage import worktree
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.model.transformer import Transformer
@@ -75,7 +75,7 @@ def held_out(folder: Path, split: str, text: str) -> None:
 
 def relock(folder: Path) -> None:
     """dvc.lock for what lies in the folder."""
-    outs = [{"path": name, "hash": "md5", "md5": lineage.digest(folder / name)} for name in OUTS]
+    outs = [{"path": name, "hash": "md5", "md5": worktree.digest(folder / name)} for name in OUTS]
     with (folder / "dvc.lock").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump({"schema": "2.0", "stages": {"all": {"cmd": "x", "outs": outs}}}, file)
 

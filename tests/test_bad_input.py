@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from elek.annotation import AnnotateParams, AnnotateTask, annotate_part
 from elek.dataset import DOCUMENT, Dataset, read_part, write_manifest, write_part
 from elek.decisions import metrics, tally
 from elek.errors import DataError
 from elek.filtering import FilterParams, decide
+from elek.filtering.annotation import AnnotateParams, AnnotateTask, annotate_part
 from elek.removal import TextPart
 from elek.splitting.writing import WriteTask, write_sides
 from elek.text.cleaning import CleanParams, CleanTask, clean_part
@@ -164,7 +164,7 @@ def test_debris_of_a_killed_worker_is_not_part_of_a_dataset(tmp_path: Path) -> N
     part = write_part(tmp_path, 0, documents("bir"))
     (tmp_path / ".part-00001.parquet.00c0ffee.tmp").write_bytes(b"half")
     write_manifest(tmp_path, [part])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "part-00000.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_manifest.json", "part-00000.parquet"]
     assert len(Dataset(tmp_path)) == 1
 
 

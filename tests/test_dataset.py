@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,10 +56,17 @@ def test_counts_are_summed_over_parts(tmp_path: Path) -> None:
     assert dataset.read_all(["id"]).num_rows == 3
 
 
+def test_others_read_the_folder_as_one_table(tmp_path: Path) -> None:
+    """pyarrow takes the folder itself: the manifest beside the parts is in nobody's way."""
+    dataset = make(tmp_path / "d", ["a", "b"], ["c"])
+    assert pq.read_table(dataset.folder)["text"].to_pylist() == ["a", "b", "c"]
+    assert ds.dataset(dataset.folder).count_rows() == 3
+
+
 def test_a_folder_without_manifest_is_no_dataset(tmp_path: Path) -> None:
     """Parts that a killed writer left behind are refused, with the way out."""
     make(tmp_path / "d", ["a"])
-    (tmp_path / "d" / "manifest.json").unlink()
+    (tmp_path / "d" / "_manifest.json").unlink()
     with pytest.raises(DataError, match=r"(?s)no complete dataset.*dvc repro"):
         Dataset(tmp_path / "d")
 
@@ -85,7 +94,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
 def test_a_damaged_manifest_and_a_foreign_schema_are_refused(tmp_path: Path) -> None:
     """Half a manifest, or one of a later schema, is an error and not an empty dataset."""
     dataset = make(tmp_path / "d", ["a"])
-    path = dataset.folder / "manifest.json"
+    path = dataset.folder / "_manifest.json"
     whole = path.read_text(encoding="utf-8")
     path.write_text(whole[:20], encoding="utf-8")
     with pytest.raises(DataError, match="damaged"):

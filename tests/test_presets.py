@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from elek import presets
-from elek.annotation import AnnotateParams
 from elek.errors import ParamsError
 from elek.filtering import FilterParams, FilterSettings, discover
+from elek.filtering.annotation import AnnotateParams
 from elek.params import parse
 from tests.filters.gopher import failing
 

@@ -138,9 +138,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"x" * size)
     with pytest.raises(DataError, match="no Arrow file"):
         TokenShards(tmp_path / "shards", verify=False)
-    manifest = json.loads((tmp_path / "shards" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((tmp_path / "shards" / "_manifest.json").read_text(encoding="utf-8"))
     del manifest["tokenizer"]
-    (tmp_path / "shards" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (tmp_path / "shards" / "_manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(DataError, match="no vocabulary"):
         TokenShards(shards.folder, verify=False)
 

@@ -1,6 +1,6 @@
 """Dataset folders: row groups of documents or of columns beside them, complete or not there at all.
 
-A dataset is a folder of `part-00000.parquet`, `part-00001.parquet`… of bounded size and a `manifest.json` that
+A dataset is a folder of `part-00000.parquet`, `part-00001.parquet`… of bounded size and a `_manifest.json` that
 is written last: rows, bytes and SHA-256 of each part, and the digests of the datasets that it was made from.
 A writer that is killed leaves a temporary folder with a dot before its name, never something that looks whole.
 
@@ -28,6 +28,8 @@ import pyarrow.parquet as pq
 from elek.errors import DataError
 
 SCHEMA_VERSION = 1
+MANIFEST = "_manifest.json"
+"""With an underscore: pyarrow, pandas, Spark and others read the folder as one table and pass such names over."""
 
 DOCUMENT = pa.schema(
     [
@@ -187,7 +189,7 @@ def write_manifest(
         "parents": dict(parents or {}),
         **(extra or {}),
     }
-    write_json(folder / "manifest.json", manifest)
+    write_json(folder / MANIFEST, manifest)
     return Dataset(folder)
 
 
@@ -200,17 +202,17 @@ class Dataset:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        path = folder / "manifest.json"
+        path = folder / MANIFEST
         try:
             self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(
-                "this is no complete dataset: manifest.json is missing",
+                f"this is no complete dataset: {MANIFEST} is missing",
                 where=str(folder),
                 fix="run `dvc repro`, which rebuilds what is missing",
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"manifest.json is damaged: {error}", where=str(path), fix="run `dvc repro`") from None
+            raise DataError(f"{MANIFEST} is damaged: {error}", where=str(path), fix="run `dvc repro`") from None
         if self.manifest.get("schema_version") != SCHEMA_VERSION:
             raise DataError(
                 f"schema version {self.manifest.get('schema_version')}, and this Elek reads {SCHEMA_VERSION}",

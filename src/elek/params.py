@@ -22,7 +22,7 @@ SECTIONS: Mapping[str, str] = {
     "execution": "elek.params:ExecutionParams",
     "fetch": "elek.sources.params:FetchParams",
     "clean": "elek.text.cleaning:CleanParams",
-    "annotate": "elek.annotation:AnnotateParams",
+    "annotate": "elek.filtering.annotation:AnnotateParams",
     "filter": "elek.filtering:FilterParams",
     "dedup": "elek.dedup.params:DedupParams",
     "split": "elek.splitting:SplitParams",
@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, str] = {
     "evaluate": "elek.evaluation.params:EvaluateParams",
     "export": "elek.export.params:ExportParams",
     "report": "elek.report.params:ReportParams",
-    "register": "elek.registry:RegisterParams",
+    "register": "elek.tracking.registry:RegisterParams",
     "tracking": "elek.tracking.params:TrackingParams",
 }
 

@@ -1,6 +1,6 @@
 """Token shards: the documents of a split as memory-mapped token ids.
 
-A folder of `shard-00000.arrow`… and the `manifest.json` of every dataset, which here also names the vocabulary
+A folder of `shard-00000.arrow`… and the `_manifest.json` of every dataset, which here also names the vocabulary
 by its SHA-256. A shard is an uncompressed Arrow IPC file of one record batch, one row per document:
 
     id, source, lang: string    bytes: int64, UTF-8 bytes of the text    tokens: large_list<uint16 or uint32>

@@ -160,7 +160,7 @@ def test_what_cannot_be_is_refused(project: Path, arguments: list[str], stdin: b
 @pytest.mark.slow
 def test_a_registered_model_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By alias and by number, with every option, the text of data/train; an unknown name is told with the nearest."""
-    from elek.registry import register
+    from elek.tracking.registry import register
 
     monkeypatch.chdir(make_trained_project(tmp_path))
     register(tmp_path)

@@ -108,7 +108,7 @@ def test_explain_takes_any_file(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"there is no none\.yaml"):
         run("explain", "--params", str(tmp_path / "none.yaml"))
     (tmp_path / "data" / "tokenize" / "train").mkdir(parents=True)
-    (tmp_path / "data" / "tokenize" / "train" / "manifest.json").write_text("{", encoding="utf-8")
+    (tmp_path / "data" / "tokenize" / "train" / "_manifest.json").write_text("{", encoding="utf-8")
     file.write_text("{}\n", encoding="utf-8")
     with pytest.raises(DataError, match="damaged"):
         run("explain", "--params", str(file))

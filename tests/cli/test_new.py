@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 import elek.filters
-from elek.annotation import AnnotateParams, annotate
 from elek.cli.new import check, write
 from elek.errors import ParamsError
 from elek.filtering import FilterParams, decide, discover
+from elek.filtering.annotation import AnnotateParams, annotate
 from elek.params import parse
 from tests import annotated
 from tests.filters import test_contract

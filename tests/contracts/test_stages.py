@@ -89,10 +89,10 @@ def test_a_module_imported_inside_a_function_counts(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text(
         "from typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    import elek.lock\n"
+        "if TYPE_CHECKING:\n    import elek.execution.lock\n"
         "def f():\n    from elek.dataset import Dataset\n    return Dataset\n",
         encoding="utf-8",
     )
     found = _deps._imports(source)
     assert "elek.dataset" in found
-    assert "elek.lock" not in found
+    assert "elek.execution.lock" not in found

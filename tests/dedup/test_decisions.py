@@ -214,7 +214,7 @@ def test_datasets_of_other_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="same rows"):
         deduplicate(clean, annotate, filtered, DedupParams(), tmp_path)
     manifest = {key: value for key, value in annotate.manifest.items() if key != "minhash"}
-    write_json(annotate.folder / "manifest.json", manifest)
+    write_json(annotate.folder / "_manifest.json", manifest)
     with pytest.raises(DataError, match="signatures were made"):
         deduplicate(clean, Dataset(annotate.folder), Dataset(tmp_path / "one" / "filter"), DedupParams(), tmp_path)
 

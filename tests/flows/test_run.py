@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from elek import lock
+from elek.execution import lock
 from tests.flows.toy import Toy, alive, family, wait_for
 
 pytestmark = [

@@ -21,7 +21,7 @@ import json, sys, time
 from pathlib import Path
 from elek.dataset import atomic_folder
 from elek.errors import DataError, ElekError
-from elek.lock import stage_lock
+from elek.execution.lock import stage_lock
 
 name = sys.argv[1]
 settings = json.loads(Path("settings.json").read_text())[name]

@@ -48,7 +48,7 @@ def test_no_clean_data_is_a_clear_error(
     with pytest.raises(SystemExit) as caught:
         annotate.main()
     assert caught.value.code == 4
-    assert "manifest.json is missing" in capsys.readouterr().err
+    assert "_manifest.json is missing" in capsys.readouterr().err
     assert not (tmp_path / "data/annotate").exists()
 
 

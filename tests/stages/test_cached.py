@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from elek import cache
 from elek.dataset import Dataset
+from elek.execution import cache
 from stages import _shell, annotate, clean, fetch, tokenize, vocab
 from tests.corpus import document
 from tests.vocabulary import write_project

@@ -76,9 +76,9 @@ def test_without_fetch_the_stage_says_what_is_missing(
 ) -> None:
     """No manifest, no start: exit code 4, the folder named, and nothing left behind."""
     project(tmp_path, monkeypatch, {})
-    (tmp_path / "data/fetch/train/manifest.json").unlink()
+    (tmp_path / "data/fetch/train/_manifest.json").unlink()
     with pytest.raises(SystemExit) as stopped:
         clean.main()
     assert stopped.value.code == 4
-    assert "manifest.json" in capsys.readouterr().err
+    assert "_manifest.json" in capsys.readouterr().err
     assert not (tmp_path / "data/clean").exists()

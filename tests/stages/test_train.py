@@ -112,7 +112,7 @@ def test_a_damaged_shard_is_never_trained_on(
 
 def test_shards_of_two_vocabularies_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Even of one size: exit code 4, and how to mend it."""
-    path = project / "data" / "tokenize" / "validation" / "manifest.json"
+    path = project / "data" / "tokenize" / "validation" / "_manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["tokenizer"]["sha256"] = "0" * 64
     path.write_text(json.dumps(manifest), encoding="utf-8", newline="\n")

@@ -38,7 +38,8 @@ def schedule(*, cron: str | None, every: float | None, timezone: str) -> None:
 
 def register(*, promote: bool, as_json: bool) -> None:
     """`elek register`. Raises DataError where there is nothing to register or the pipeline is not up to date."""
-    from elek import lock, registry
+    from elek.execution import lock
+    from elek.tracking import registry
     from flows import environment, repro
 
     project = console.project()

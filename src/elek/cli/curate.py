@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
-from elek.execution import ready
+from elek.execution.engine import ready
+from elek.execution.spared import settle
 from elek.params import ExecutionParams
-from elek.spared import settle
 
 if TYPE_CHECKING:
     from elek.curation.settings import Settings

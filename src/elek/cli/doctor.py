@@ -15,9 +15,11 @@ from typing import Literal
 import psutil
 import typer
 
-from elek import __version__, lineage, lock, servers
+from elek import __version__, servers
 from elek.cli import console
 from elek.errors import ElekError
+from elek.execution import lock
+from elek.lineage import worktree
 
 State = Literal["ok", "warning", "wrong"]
 MARKS: dict[State, str] = {"ok": "ok", "warning": "!", "wrong": "✗"}
@@ -123,9 +125,9 @@ def _params(project: Path) -> Finding:
 def _models(project: Path) -> Finding:
     """Whether the classifiers that params name are there, and are the ones that they name."""
     from elek import params
-    from elek.annotation import AnnotateParams
     from elek.classifier.model import load
     from elek.classifier.settings import ModelSettings
+    from elek.filtering.annotation import AnnotateParams
 
     annotate = params.load(project / "params.yaml", "annotate", AnnotateParams)
     told = []
@@ -141,7 +143,7 @@ def _models(project: Path) -> Finding:
 
 
 def _git(project: Path) -> Finding:
-    origin = lineage.read(project)
+    origin = worktree.read(project)
     if origin.untraceable:
         fix = "commit: a model is promoted only where a commit holds what made it"
         return Finding("git", "warning", origin.untraceable, fix)

@@ -16,6 +16,7 @@ from elek.training.explain import Costs
 def explain(path: Path, *, as_json: bool) -> None:
     """Tables of what the model of `path`'s section `train` costs. Raises ParamsError where the file is wrong."""
     from elek import params
+    from elek.dataset import MANIFEST
     from elek.model.config import ModelConfig
     from elek.training.explain import explain as count
     from elek.training.params import TrainParams
@@ -24,7 +25,7 @@ def explain(path: Path, *, as_json: bool) -> None:
 
     train = params.load(path, "train", TrainParams)
     project = path.resolve().parent
-    manifest = _json(project / "data" / "tokenize" / "train" / "manifest.json")
+    manifest = _json(project / "data" / "tokenize" / "train" / MANIFEST)
     size = manifest["tokenizer"]["size"] if "tokenizer" in manifest else params.load(path, "vocab", VocabParams).size
     config = ModelConfig(**train.model.model_dump(), vocab_size=size, objective=train.objective)
     corpus = sum(part.get("counts", {}).get("tokens", 0) for part in manifest.get("parts", []))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from elek.ancestry import Descent, Version, trace
 from elek.cli import console
+from elek.lineage.ancestry import Descent, Version, trace
 
 
 def lineage(name: str, *, as_json: bool) -> None:

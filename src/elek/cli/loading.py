@@ -20,7 +20,7 @@ def load_text_model(version: str | None) -> tuple[TextModel, str]:
     if version is None:
         return TextModel.load(project / "data" / "train", project / "data" / "vocab"), HERE
     from elek.params import load
-    from elek.registry import RegisterParams
+    from elek.tracking.registry import RegisterParams
     from elek.tracking.store import open_store
 
     name = load(project / "params.yaml", "register", RegisterParams).model

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from elek.cli import console
-from elek.cuts import cuts, idle
+from elek.explaining.cuts import cuts, idle
+from elek.explaining.rules import By, Survey, dead, later, survey
 from elek.filtering import FilterParams, rule
 from elek.params import load
-from elek.rules import By, Survey, dead, later, survey
 
 
 def rules(*, by: By | None, as_json: bool) -> None:

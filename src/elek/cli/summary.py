@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from elek import registry, results, servers
+from elek import results, servers
 from elek.cli import console
+from elek.tracking import registry
 
 UNKNOWN = "–"
 SHOWN_REASONS = 8

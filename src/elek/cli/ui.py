@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from elek import registry, servers
+from elek import servers
 from elek.cli import console
 from elek.errors import ElekError
-from elek.processes import signals_raise, start, stop
+from elek.execution.processes import signals_raise, start, stop
+from elek.tracking import registry
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from elek.cli import console
 from elek.errors import ParamsError
-from elek.spared import spared
-from elek.whatif import GROUPS, Example, WhatIf
-from elek.whatif import whatif as ask
+from elek.execution.spared import spared
+from elek.explaining.whatif import GROUPS, Example, WhatIf
+from elek.explaining.whatif import whatif as ask
 
 SHOWN = 12
 """Rows of a table."""

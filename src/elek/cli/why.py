@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
-from elek.ledger import Event, Story, story
-from elek.rules import Standing
+from elek.explaining.ledger import Event, Story, story
+from elek.explaining.rules import Standing
 
 if TYPE_CHECKING:
-    from elek.ancestry import Descent
+    from elek.lineage.ancestry import Descent
 
 MARKS = {"fails": "✗", "passes": "✓", "off": "–", "not measured": "?"}
 
 
 def why(doc_id: str, *, as_json: bool) -> None:
     """Print the document's story, and the registered model versions that learned from it, where any is registered."""
-    from elek.ancestry import descent, registry_is_there
+    from elek.lineage.ancestry import descent, registry_is_there
 
     project = console.project()
     found = story(project, doc_id)

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.annotation import annotate
 from elek.curation.inputs import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Part, write_part
+from elek.execution.spared import settle
 from elek.filtering import decide, derived
+from elek.filtering.annotation import annotate
 from elek.pii import PII_TYPES, PiiType, find
 from elek.sources.records import Skip
-from elek.spared import settle
 from elek.text.cleaning import SCHEMA, clean_table
 
 STEPS = ("clean", "annotate", "filter")

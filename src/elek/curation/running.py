@@ -23,9 +23,9 @@ from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
 from elek.dedup.decisions import deduplicate, warm_up
 from elek.errors import DataError, SourceError
-from elek.execution import map_shards
+from elek.execution.engine import map_shards
+from elek.execution.forking import standing
 from elek.filtering import removing
-from elek.forking import standing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
 from elek.sources.files import File

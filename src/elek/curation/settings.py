@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from elek import presets
-from elek.annotation import AnnotateParams
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
 from elek.filtering import UNDETERMINED, FilterParams, WordKind
+from elek.filtering.annotation import AnnotateParams
 from elek.licences.spdx import NOASSERTION, normalise
 from elek.params import parse, read, validate
 from elek.text.cleaning import CleanParams

@@ -1,4 +1,4 @@
-"""Everything that `process_shard` needs, loaded: imported by the process that workers are forked from (`elek.forking`).
+"""Everything that `process_shard` needs, loaded: imported by the process that workers are forked from.
 
 Models, compiled kernels, tables and plans of telephone numbers are read where a text first asks for them. Here a few
 texts ask for all of it, under the default rules. What cannot be loaded is told by the worker that needs it.
@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from elek.annotation import annotate
 from elek.curation.chain import exported
 from elek.curation.settings import settings
 from elek.dataset import DOCUMENT
 from elek.errors import ElekError
+from elek.execution.spared import settle
 from elek.filtering import decide, derived
+from elek.filtering.annotation import annotate
 from elek.language import bayes
-from elek.spared import settle
 from elek.text.cleaning import clean_table
 
 TEXTS = (

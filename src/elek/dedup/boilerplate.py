@@ -4,8 +4,8 @@ Counted over the documents that deduplication keeps, so that a page with many co
 against itself. Text is compared as in deduplication (case, marks, punctuation and digits folded: "Page 3 of 9"), in
 64-bit hashes. All of a source's boilerplate goes, the first occurrence too: who wants one of them keeps the rule off.
 
-Reads the text of every kept document once. In memory are a part and `elek.passages.BATCH` segments; all segments of
-at least `min_words` lie in files, 24 bytes each.
+Reads the text of every kept document once. In memory are a part and `elek.dedup.passages.BATCH` segments; all
+segments of at least `min_words` lie in files, 24 bytes each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from elek.dataset import Dataset
 from elek.dedup.kernels import I64, U64, Bools
 from elek.dedup.normalise import utf8_buffers, words
 from elek.dedup.params import BoilerplateParams
-from elek.passages import batches, mixed, write_sorted
+from elek.dedup.passages import batches, mixed, write_sorted
 from elek.removal import Spans, column
 
 _NEWLINE = 0x0A

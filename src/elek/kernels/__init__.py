@@ -3,7 +3,7 @@
 A kernel takes a whole array of documents as two buffers, the bytes and each document's offsets, and loops over
 the documents itself. Memory is that of the longest document, time is linear in the bytes. numba compiles a
 kernel when it is first called (a second or two each) and keeps the result on disk, so only the first process of
-an installation waits; `elek.annotation.warm_up` calls them all before the workers start.
+an installation waits; `elek.filtering.annotation.warm_up` calls them all before the workers start.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek import passages
 from elek.dataset import DECISION, Dataset
 from elek.decisions import Verdict, decisions
-from elek.decontamination import find
+from elek.dedup import passages
+from elek.dedup.passages import Map, Passages
 from elek.errors import DataError
-from elek.passages import Map, Passages
 from elek.removal import text_parts
 from elek.splitting import SIDES, SplitParams, side
+from elek.splitting.decontamination import find
 
 SCHEMA = DECISION.append(pa.field("split", pa.string())).append(pa.field("contamination", pa.float64()))
 """DECISION; the side of every kept document: train, validation or test; and what the decontamination of training text

@@ -84,7 +84,7 @@ class Batches:
 
     def __init__(self, project: Path, course: dict[str, Any], say: Say, every: float) -> None:
         from elek.params import load
-        from elek.registry import RegisterParams
+        from elek.tracking.registry import RegisterParams
 
         self._project, self._course, self._say, self._every = project, course, say, every
         self._model = load(project / "params.yaml", "register", RegisterParams).model

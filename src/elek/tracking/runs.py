@@ -19,7 +19,7 @@ import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
-from elek import lineage
+from elek.lineage import worktree
 from elek.tracking.figures import TRAINING_SECTION, Point, flatten, points
 from elek.training.history import CURVE, SPEEDS, read_rows
 
@@ -120,7 +120,7 @@ class TrainingRun:
         if self._curves is None:
             return
         if status == "FINISHED":
-            self._client.set_tag(self.run_id, "dvc_md5", lineage.digest(project / lineage.MODEL))
+            self._client.set_tag(self.run_id, "dvc_md5", worktree.digest(project / worktree.MODEL))
         else:
             self._client.set_tag(self.run_id, NOTE, _stopped(words))
         self._client.set_terminated(self.run_id, status)

@@ -23,12 +23,12 @@ from mlflow.models import Model
 from sqlalchemy.exc import SQLAlchemyError
 
 import elek
-from elek import provenance
 from elek.errors import DataError, ElekError, did_you_mean
-from elek.lineage import MODEL, Lineage
+from elek.lineage import provenance
+from elek.lineage.worktree import MODEL, Lineage
 from elek.params import read
-from elek.registry import origin_tags
 from elek.tracking.figures import flatten, points, report_metrics
+from elek.tracking.registry import origin_tags
 from elek.tracking.runs import BATCH, COMPLETE, NOTE, TRAINING, Curves, find_trainings, key, log_params
 from elek.training.history import COURSE, CURVE, live_rows, read_rows
 

@@ -1,10 +1,10 @@
-"""Everything that `tokenize_part` needs but the vocabulary, loaded by being imported (see `elek.execution.needs`)."""
+"""Everything that `tokenize_part` needs but the vocabulary, loaded by being imported (see `engine.needs`)."""
 
 from __future__ import annotations
 
 import gc
 
-from elek.spared import settle
+from elek.execution.spared import settle
 from elek.vocab import parts  # noqa: F401 - to have it loaded
 from elek.vocab.memo import warm_up
 

@@ -1,0 +1,1 @@
+"""Running: workers, their engine and their cache, one run at a time."""

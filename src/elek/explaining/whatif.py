@@ -1,0 +1,234 @@
+"""What other settings would keep, drop and gain: decided again from stored signals, without reading text.
+
+`filter`, `dedup` and `split` decide by what is stored: signals (data/annotate), measured pairs (data/dedup/pairs)
+and shared passages (data/split/passages). So a changed setting runs the very functions that the stages run, in
+memory, and its verdict is theirs for every id. Text is read in these cases alone, all but the first told in `notes`:
+
+- the examples' first words;
+- pairs of texts that were never proposed before: a lower `dedup.jaccard`, or a crowd of more than 32 alike of which
+  other documents now come first. The text of those documents is read;
+- `dedup.boilerplate`, which is off by default: its lines are counted in the text of the documents that stay;
+- another `split.decontaminate_ngram`, or other bytes removed by a filter such as `c4` or by `dedup.boilerplate`: then
+  passages are looked for anew in all text, as `split` does.
+
+What is measured (`annotate`) and what comes before it cannot be asked: those settings are refused by name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from elek import params as elek_params
+from elek.dataset import Dataset
+from elek.dedup.params import DedupParams
+from elek.errors import ParamsError, did_you_mean
+from elek.explaining.replay import Replay
+from elek.filtering import FilterParams
+from elek.splitting import SplitParams
+
+ASKED = ("filter", "dedup", "split")
+"""The sections of params.yaml that can be asked about."""
+GROUPS = {"source": "source", "language": "language.rules", "license": "license"}
+"""What is told apart, and the column of `annotate` that says it."""
+WORDS = 12
+"""Words of an example that are shown."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document whose fate would change."""
+
+    id: str
+    reason: str
+    words: str
+    """How its text begins."""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The fates of all documents before and after, row by row, and what they add up to."""
+
+    settings: tuple[str, ...]
+    before: pa.Table
+    """`elek.explaining.replay.VERDICT`, as the stages decided when they ran last."""
+    after: pa.Table
+    """`elek.explaining.replay.VERDICT`, under the settings."""
+    documents: pa.Table
+    """source, language (whose rules apply), license, and bytes of text, before filters take something out."""
+    notes: tuple[str, ...] = ()
+    gained: tuple[Example, ...] = ()
+    lost: tuple[Example, ...] = ()
+
+    def totals(self) -> dict[str, int]:
+        """Documents and bytes kept before and after, documents gained and lost."""
+        return self._sums(pa.array(["all"] * len(self.after)))["all"]
+
+    def by(self, what: str) -> dict[str, dict[str, int]]:
+        """The same by "source", "language" or "license"."""
+        return self._sums(self.documents[what].combine_chunks())
+
+    def reasons(self) -> dict[str, dict[str, int]]:
+        """Documents whose reason each rule is, before and after."""
+        return self._counts("reason")
+
+    def splits(self) -> dict[str, dict[str, int]]:
+        """Documents on each side, before and after."""
+        return self._counts("split")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the documents' own fates, as plain data."""
+        return {
+            "settings": list(self.settings),
+            "notes": list(self.notes),
+            "total": self.totals(),
+            "reasons": self.reasons(),
+            "splits": self.splits(),
+            **{f"by_{what}": self.by(what) for what in GROUPS},
+            "examples": {"gained": [vars(item) for item in self.gained], "lost": [vars(item) for item in self.lost]},
+        }
+
+    def _sums(self, group: pa.Array) -> dict[str, dict[str, int]]:
+        before, after = (table["kept"].to_numpy() for table in (self.before, self.after))
+        size = self.documents["bytes"].to_numpy()
+        encoded = group.dictionary_encode()
+        names, number = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+        columns = {
+            "documents_before": before,
+            "documents_after": after,
+            "bytes_before": before * (size - self.before["removed"].to_numpy()),
+            "bytes_after": after * (size - self.after["removed"].to_numpy()),
+            "gained": after & ~before,
+            "lost": before & ~after,
+        }
+        sums = {what: np.bincount(number, values, len(names)).astype(int) for what, values in columns.items()}
+        return {name: {what: int(sums[what][at]) for what in sums} for at, name in sorted(enumerate(names), key=_name)}
+
+    def _counts(self, column: str) -> dict[str, dict[str, int]]:
+        counts = {"before": _count(self.before[column]), "after": _count(self.after[column])}
+        names = sorted(set().union(*counts.values()))
+        return {name: {when: count[name] for when, count in counts.items()} for name in names}
+
+
+def _name(item: tuple[int, str]) -> str:
+    return item[1]
+
+
+def _count(column: pa.ChunkedArray) -> Counter[str]:
+    return Counter({item["values"]: item["counts"] for item in pc.value_counts(column.drop_null()).to_pylist()})
+
+
+def changed(raw: Mapping[str, Any], settings: Sequence[str], removed: Sequence[str] = ()) -> dict[str, Any]:
+    """The sections of params.yaml with `settings` ("filter.gopher_quality.min_words=30") set and keys taken out.
+
+    Raises ParamsError for a setting that names nothing that can be asked about, or is written wrongly.
+    """
+    result = {name: raw.get(name) for name in ASKED}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ParamsError(f"`{setting}` sets nothing", where="--set", fix=f"write `--set {setting}=VALUE`")
+        _put(result, _path(key), _yaml(value, setting))
+    for key in removed:
+        *path, last = _path(key)
+        target = result
+        for name in path:
+            target = target.get(name) if isinstance(target, dict) else None  # type: ignore[assignment]
+        if not isinstance(target, dict) or last not in target:
+            fix = did_you_mean(last, target) if isinstance(target, dict) and target else None
+            raise ParamsError(f"`{key}` is not set", where="--unset", fix=fix)
+        del target[last]
+    return result
+
+
+def _path(key: str) -> list[str]:
+    path = key.strip().split(".")
+    if path[0] not in ASKED:
+        if path[0] in elek_params.SECTIONS:
+            what = f"`{key}` belongs to `{path[0]}`, and what that stage makes is not stored for other settings"
+            fix = f"change it in params.yaml and run `elek run`; what-if asks about {', '.join(ASKED)}"
+            raise ParamsError(what, where="--set", fix=fix)
+        raise ParamsError(f"unknown section `{path[0]}`", where="--set", fix=did_you_mean(path[0], ASKED))
+    if len(path) < 2 or not all(path):
+        raise ParamsError(f"`{key}` names no key", where="--set", fix=f"write `{path[0]}.KEY=VALUE`")
+    return path
+
+
+def _yaml(value: str, setting: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(value)
+    except YAMLError as error:
+        raise ParamsError(f"`{setting}`: the value is not valid YAML: {error}", where="--set") from None
+
+
+def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
+    *folders, last = path
+    for at, name in enumerate(folders):
+        below = raw.get(name)
+        if below is not None and not isinstance(below, dict):
+            # A threshold that is one number for all languages, asked about for one of them.
+            below = {"default": below}
+            if at < 2:
+                raise ParamsError(f"`{'.'.join(path[: at + 1])}` holds no keys", where="--set")
+        raw[name] = dict(below or {})
+        raw = raw[name]
+    raw[last] = value
+
+
+def whatif(project: Path, settings: Sequence[str], removed: Sequence[str] = (), examples: int = 5) -> WhatIf:
+    """Compare the last run of `filter`, `dedup` and `split` with what params.yaml under `settings` would give.
+
+    Raises ParamsError for settings that cannot be, DataError where a stage has not run or a side would be empty.
+    """
+    raw = changed(elek_params.read(project / "params.yaml"), settings, removed)
+    where = "params.yaml with the settings"
+    filters = elek_params.parse("filter", raw["filter"], FilterParams, where)
+    deduped = elek_params.parse("dedup", raw["dedup"], DedupParams, where)
+    split = elek_params.parse("split", raw["split"], SplitParams, where)
+    replay = Replay(project / "data")
+    before, after = replay.last(), replay.decide(filters, deduped, split)
+    signals = replay.annotate.read_all([*GROUPS.values(), "bytes"]).rename_columns([*GROUPS, "bytes"])
+    told = (*settings, *(f"{key} removed" for key in removed))
+    result = WhatIf(told, before, after, signals, tuple(replay.notes))
+    kept_before, kept_after = before["kept"].to_numpy(), after["kept"].to_numpy()
+    return replace(
+        result,
+        gained=_examples(replay.clean, before, np.flatnonzero(kept_after & ~kept_before), examples),
+        lost=_examples(replay.clean, after, np.flatnonzero(kept_before & ~kept_after), examples),
+    )
+
+
+def _examples(clean: Dataset, dropped: pa.Table, rows: Any, count: int) -> tuple[Example, ...]:
+    """Some of `rows`, always the same ones: of `dropped` the reason, of `clean` how the text begins.
+
+    To read a text is to read its part. So those of one part come together, a part that a hash chooses.
+    """
+    ends = np.cumsum([part.rows for part in clean.parts])
+    parts = np.searchsorted(ends, rows, side="right")
+    found: list[Example] = []
+    for part in sorted(set(parts.tolist()), key=_drawn):
+        inside = sorted(rows[parts == part].tolist(), key=_drawn)[: count - len(found)]
+        if not inside:
+            break
+        start = int(ends[part]) - clean.parts[part].rows
+        table = clean.read(part, ["id", "text"])
+        for row in inside:
+            text = table["text"][row - start].as_py()
+            words = " ".join(text[: 40 * WORDS].split()[:WORDS])
+            found.append(Example(table["id"][row - start].as_py(), dropped["reason"][row].as_py(), words))
+    return tuple(found)
+
+
+def _drawn(number: int) -> bytes:
+    return blake2b(number.to_bytes(8, "little"), digest_size=8).digest()

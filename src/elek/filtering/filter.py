@@ -1,0 +1,195 @@
+"""What a filter is: signals that it measures, rules that compare them."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, BeforeValidator, Field, create_model
+
+from elek.decisions import Verdict
+from elek.params import Section
+from elek.text.languages import check
+
+UNDETERMINED = "und"
+"""ISO 639-2's code for a language that nobody knows."""
+
+Number = float | int | None
+
+
+def _check_threshold(value: object) -> object:
+    settings = value if isinstance(value, Mapping) else {"default": value}
+    if "default" not in settings:
+        raise ValueError("thresholds by language need a `default` beside them")
+    for language, number in settings.items():
+        if language != "default" and (problem := check(str(language))):
+            raise ValueError(problem)
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise ValueError("a threshold is a number or null")
+    return value
+
+
+Threshold = Annotated[Number | dict[str, Number], BeforeValidator(_check_threshold)]
+"""A number, null to switch the rule off, or `{default: …, tr: …}` by language."""
+
+
+WordKind = Literal["whitespace", "unicode"]
+
+RELEASED = pa.field("released", pa.string())
+"""Why somebody lets a document pass that a rule holds back; null for all others. One filter has such a list."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Documents to measure: aligned Arrow arrays. `lang` is the language whose rules apply to the row."""
+
+    id: pa.Array
+    text: pa.Array  # large_string
+    lang: pa.Array
+    declared_lang: pa.Array
+    license: pa.Array
+    source: pa.Array
+    words: WordKind = "whitespace"
+    """What the rules count as words; see `elek.kernels.words`."""
+    meta: pa.Array | None = None
+    """What the source tells of each document beside its text, as a JSON object; None where there is nothing."""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+SHARE = (0.0, 1.0)
+"""The range of a signal that is a share of a whole."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A document fails when `signal` is strictly below, or strictly above, the threshold.
+
+    The rule's name is its key in params.yaml under the filter's name.
+    """
+
+    name: str
+    signal: str
+    fails: Literal["below", "above"]
+    default: Number | dict[str, Number]
+    source: str
+    """Where the rule and its default come from: paper and section, or project and version."""
+    range: tuple[float, float] = (0.0, math.inf)
+    """The least and the greatest value that the signal can take: beyond them a threshold is never crossed."""
+
+    def crosses(self, threshold: float) -> bool:
+        """Whether any value that the signal can take fails by `threshold`."""
+        return threshold < self.range[1] if self.fails == "above" else threshold > self.range[0]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What one rule that removes text takes out of every document of a batch, were it to stay; in bytes."""
+
+    rule: str  # "c4.line_min_words"
+    bytes: npt.NDArray[np.int64] | None
+    """None where the rule is off."""
+    alone: npt.NDArray[np.int64] | None
+    """What no other rule of the filter takes out."""
+
+
+class Filter(ABC):
+    """One file in `elek/filters/`, one line in params.yaml. The module's docstring cites the rules' source."""
+
+    name: ClassVar[str]
+    signals: ClassVar[Mapping[str, pa.DataType]]
+    rules: ClassVar[Sequence[Rule]] = ()
+    settings_class: ClassVar[type[Section]] = Section
+    """Knobs of `measure`, under `annotate.settings.<filter>` in params.yaml. By default there are none."""
+    params_base: ClassVar[type[Section]] = Section
+    """Fields of the filter's section of params.yaml beside the thresholds of its rules."""
+    rank: ClassVar[int] = 50
+    """Whose failing rule is the reason where several filters fail a document: the lowest rank, then the name.
+
+    Not the order of params.yaml, which DVC does not see: there a changed order would leave stale reasons.
+    """
+    derived: ClassVar[Mapping[str, pa.DataType]] = {}
+    """What rules compare beside the signals, where it follows from them and from the params (`decide` makes it)."""
+    removes: ClassVar[bool] = False
+    """Whether the filter takes text out of documents that stay: see `remove`."""
+    zero_is_off: ClassVar[bool] = False
+    """Whether a threshold of 0 switches its rule off, as null does."""
+
+    def __init__(self, settings: Section | None = None) -> None:
+        self.settings = settings or self.settings_class()
+
+    @abstractmethod
+    def measure(self, batch: Batch) -> dict[str, pa.Array]:
+        """One array per name in `signals`, each as long as the batch. Pure: the same batch, the same arrays."""
+
+    @classmethod
+    def params_class(cls) -> type[BaseModel]:
+        """The filter's section of params.yaml: by default one threshold per rule, at the rule's default,
+        and the fields of `params_base`."""
+        fields: dict[str, Any] = {
+            rule.name: (Threshold, Field(default=rule.default, description=rule.source)) for rule in cls.rules
+        }
+        return create_model(f"{cls.name}_params", __base__=cls.params_base, **fields)
+
+    def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
+        """One verdict per rule that is switched on. `signals` has the columns that `measure` made."""
+        verdicts = []
+        for rule in self.rules:
+            threshold = thresholds(getattr(params, rule.name), lang)
+            if self.zero_is_off:
+                threshold[threshold == 0] = np.nan
+            value = to_float(signals[rule.signal])
+            with np.errstate(invalid="ignore"):  # NaN: a rule switched off, or a signal that does not exist
+                failed = value < threshold if rule.fails == "below" else value > threshold
+            verdicts.append(Verdict(f"{self.name}.{rule.name}", failed, value, threshold))
+        return verdicts
+
+    def releases(self, params: BaseModel) -> Mapping[str, str]:
+        """Documents that somebody lets pass although a rule would not: by id, the reason."""
+        return {}
+
+    def released(self, signals: pa.Table, params: BaseModel) -> pa.StringArray:
+        """The reason of every row that passes for it alone, else null; only for a filter that `releases`. `signals`
+        has the column `id` too."""
+        raise NotImplementedError(f"{self.name} releases documents and does not say which")
+
+    def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> pa.Array:
+        """Bytes of clean's text to take out of documents, all of which stay, as `elek.removal.REMOVE` (whose `column`
+        makes it of spans in any order); only for a filter that `removes`."""
+        raise NotImplementedError(f"{self.name} removes text and does not say which")
+
+    def removals(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Removal]:
+        """The same by rule, for `elek rules`: a rule that removes text has no verdict, which would show it there."""
+        return []
+
+
+def to_float(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Numbers or booleans as float64; null becomes NaN, which no comparison fails."""
+    result: npt.NDArray[np.float64] = np.asarray(
+        column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if isinstance(column, pa.Array)
+        else column.cast(pa.float64()).to_numpy()
+    ).astype(np.float64)
+    return result
+
+
+def thresholds(setting: Number | Mapping[str, Number], lang: pa.Array) -> npt.NDArray[np.float64]:
+    """The threshold of every row; NaN where the rule is off."""
+    if not isinstance(setting, Mapping):
+        return np.full(len(lang), np.nan if setting is None else float(setting))
+    result = thresholds(setting["default"], lang)
+    for language, value in setting.items():
+        if language != "default":
+            rows = pc.equal(lang, language).fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+            result[rows] = np.nan if value is None else float(value)
+    return result

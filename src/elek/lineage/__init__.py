@@ -1,0 +1,1 @@
+"""Which data, code and licences made a model, and which models a document reached."""

@@ -1,0 +1,235 @@
+"""Registration: the model of this pipeline run becomes a version in MLflow's registry, once.
+
+Not a DVC stage but a step after them, keyed by DVC's digest of the model: the same model is found again
+whenever it comes back, and a lost database is filled again. A version that passes the gates is the
+`challenger`; it becomes the `champion` where there is none, or where it is measurably better on the same text.
+A model whose code no commit holds is registered with a tag that says so, and never promoted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from elek.dataset import Dataset, write_json
+from elek.errors import DataError
+from elek.lineage import worktree
+from elek.lineage.worktree import MODEL, Lineage
+from elek.params import Section, load
+
+if TYPE_CHECKING:
+    from elek.tracking.store import Store, Version
+
+HeldOut = Literal["validation", "test", "evaluation"]
+CHAMPION, CHALLENGER = "champion", "challenger"
+OBJECTIVE, CAUSAL = "objective", "causal"  # a version without the tag is causal: there was nothing else
+
+
+class Gates(Section):
+    """What a model must reach to be registered at all, of a masked one in pseudo-bits. null opens a gate."""
+
+    max_validation_bits_per_byte: float | None = Field(default=None, gt=0)
+    """On the validation split; comparable between vocabularies, unlike loss and perplexity."""
+    max_test_bits_per_byte: float | None = Field(default=None, gt=0)
+    """On the test split."""
+    max_evaluation_bits_per_byte: float | None = Field(default=None, gt=0)
+    """On the sources whose role is `evaluation`."""
+
+
+class RegisterParams(Section):
+    """When and under which name a model is registered. Not a DVC stage, and so never declared to DVC."""
+
+    model: str = Field(default="elek", min_length=1, pattern=r"^[^/:.%\"']+$")
+    """Name of the registered model."""
+    gates: Gates = Field(default_factory=Gates)
+    champion_by: HeldOut = "validation"
+    """The held-out text on which a challenger must have fewer bits per byte than the champion."""
+
+
+State = Literal["Registered", "Found", "Refused", "Skipped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What registration did, for people and for `elek run --json`."""
+
+    state: State
+    model: str
+    version: int | None = None
+    aliases: tuple[str, ...] = ()
+    promoted: bool = False
+    reasons: tuple[str, ...] = field(default=())
+    """Why it was refused or skipped, or why it was not promoted."""
+    run_id: str | None = None
+
+    def lines(self) -> list[str]:
+        """The outcome in plain words, the first line being the gist."""
+        if self.version is None:
+            gist = {"Refused": f"no version of `{self.model}`: a gate refused it", "Skipped": "nothing to register"}
+            return [gist[self.state], *self.reasons]
+        how = "registered now" if self.state == "Registered" else "this very model was there already"
+        tags = "".join(f" @{alias}" for alias in self.aliases)
+        return [f"{self.model} version {self.version}{tags} ({how})", *self.reasons]
+
+
+def register(project: Path, *, flow_run_id: str | None = None, promote: bool = False) -> Outcome:
+    """Register the model in `data/train`, or find it again. `promote` makes it champion without a comparison.
+
+    The caller holds the run lock and has made sure that the pipeline is up to date.
+    Raises ParamsError, and DataError where the files are not those that dvc.lock names.
+    """
+    params = load(project / "params.yaml", "register", RegisterParams)
+    outcome = _register(project, params, worktree.read(project), flow_run_id, promote)
+    write_json(_outcome_file(project), asdict(outcome))
+    return outcome
+
+
+def last_outcome(project: Path) -> Outcome | None:
+    """What the last registration in this project said; None where there was none."""
+    try:
+        raw: dict[str, Any] = json.loads(_outcome_file(project).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Outcome(**{**raw, "aliases": tuple(raw["aliases"]), "reasons": tuple(raw["reasons"])})
+
+
+def _outcome_file(project: Path) -> Path:
+    return project / ".cache" / "registration.json"
+
+
+def _register(
+    project: Path, params: RegisterParams, origin: Lineage, flow_run_id: str | None, promote: bool
+) -> Outcome:
+    if MODEL not in origin.outs:
+        return Outcome("Skipped", params.model, reasons=(f"dvc.lock has no {MODEL}: this pipeline trains no model",))
+    worktree.verify(project, origin.outs, *(name for name in _USED if name in origin.outs))
+    scores = _scores(project)
+
+    from elek.tracking.store import open_store
+
+    with open_store(project, params.model) as store:
+        run_id = store.ensure_run(origin, flow_run_id)
+        refusals = _refusals(params.gates, scores, _unit(_objective(project)))
+        if refusals:
+            return Outcome("Refused", params.model, reasons=tuple(refusals), run_id=run_id)
+        version = store.find_version(origin.outs[MODEL])
+        state: State = "Found" if version else "Registered"
+        if version is None:
+            version = store.create_version(run_id, _tags(project, origin, scores, flow_run_id))
+        elif version.tags.get("git_dirty") == "true" and not origin.dirty:
+            # The same bytes, up to date with what is now committed: it has become traceable.
+            version = store.retag(version, _tags(project, origin, scores, flow_run_id))
+        return _give_alias(store, params, version, state, promote, run_id)
+
+
+_USED = (MODEL, "data/vocab", "data/export", "reports/train.json", "reports/evaluate.json")
+
+
+def _scores(project: Path) -> dict[str, float]:
+    """Bits per byte by held-out text, as far as `evaluate` measured them."""
+    path = project / "reports" / "evaluate.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        raise DataError(f"damaged: {error}", where=str(path), fix="run `dvc repro evaluate`") from None
+    found = {name: (report.get(name) or {}).get("bits_per_byte") for name in ("validation", "test", "evaluation")}
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _unit(objective: str) -> str:
+    """What a model's score is called: a masked one sees both sides of each token that it predicts."""
+    return "bits per byte" if objective == CAUSAL else "pseudo-bits per byte"
+
+
+def _refusals(gates: Gates, scores: dict[str, float], unit: str) -> list[str]:
+    refusals = []
+    for gate, limit in gates.model_dump().items():
+        name = gate.removeprefix("max_").removesuffix("_bits_per_byte")
+        if limit is None:
+            continue
+        if name not in scores:
+            refusals.append(f"register.gates.{gate}: `evaluate` measured no {name} {unit}")
+        elif not scores[name] <= limit:
+            refusals.append(f"register.gates.{gate}: {scores[name]:.4f} {unit} is above {limit}")
+    return refusals
+
+
+def _tags(project: Path, origin: Lineage, scores: dict[str, float], flow_run_id: str | None) -> dict[str, str]:
+    """Tags of a version: what decides about it, and who made it. All digests are on its run."""
+    tags = {key: tag for key, tag in origin_tags(origin, flow_run_id).items() if not key.startswith("dvc.")}
+    tags[OBJECTIVE] = _objective(project)
+    for name, score in scores.items():
+        tags[f"bits_per_byte.{name}"] = repr(score)
+        folder = project / "data" / "split" / name
+        if folder.is_dir():
+            tags[f"text.{name}"] = Dataset(folder).digest
+    return tags
+
+
+def _objective(project: Path) -> str:
+    """What the model was trained for, `causal` or `masked`, as its config.json says."""
+    path = project / MODEL / "config.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get(OBJECTIVE, CAUSAL))
+    except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
+        raise DataError(f"no model's shape: {error}", where=str(path), fix="run `dvc repro train`") from None
+
+
+def origin_tags(origin: Lineage, flow_run_id: str | None) -> dict[str, str]:
+    """What ties a run or a version to DVC's outputs, git's commit and Prefect's run."""
+    tags = {f"dvc.{name}": md5 for name, md5 in origin.outs.items()}
+    tags |= {"dvc_md5": origin.outs[MODEL], "git_dirty": "true" if origin.dirty else "false"}
+    tags["git_commit"] = origin.commit or "none"
+    if origin.untraceable:
+        tags["git_dirty_because"] = origin.untraceable
+    if flow_run_id:
+        tags["prefect_flow_run_id"] = flow_run_id
+    return tags
+
+
+def _give_alias(
+    store: Store, params: RegisterParams, version: Version, state: State, promote: bool, run_id: str
+) -> Outcome:
+    def outcome(promoted: bool, *reasons: str) -> Outcome:
+        aliases = tuple(sorted(alias for alias, number in store.aliases().items() if number == version.number))
+        return Outcome(state, params.model, version.number, aliases, promoted, reasons, run_id)
+
+    aliases = store.aliases()
+    if aliases.get(CHAMPION) == version.number:
+        return outcome(False)
+    champion = store.version(aliases[CHAMPION]) if CHAMPION in aliases else None
+    reason = _not_promoted(params.champion_by, version, champion, promote)
+    if reason:
+        store.set_alias(CHALLENGER, version.number)
+        return outcome(False, f"not promoted: {reason}")
+    store.set_alias(CHAMPION, version.number)
+    if aliases.get(CHALLENGER) == version.number:
+        store.drop_alias(CHALLENGER)
+    return outcome(True)
+
+
+def _not_promoted(by: HeldOut, version: Version, champion: Version | None, promote: bool) -> str | None:
+    """Why `version` does not become champion; None where it does."""
+    if version.tags.get("git_dirty") != "false":
+        because = version.tags.get("git_dirty_because", "its commit is unknown")
+        return f"no commit holds what made it ({because}); commit, then `elek run` finds it again and decides anew"
+    if champion is None or promote:
+        return None
+    other, text, score = f"champion version {champion.number}", f"text.{by}", f"bits_per_byte.{by}"
+    by_hand = "`elek register --promote` makes this one champion all the same"
+    mine_is, theirs_is = (one.tags.get(OBJECTIVE, CAUSAL) for one in (version, champion))
+    if mine_is != theirs_is:
+        # A masked model's bits are pseudo: it has seen both sides of each token that it predicts.
+        return f"it is a {mine_is} model and {other} a {theirs_is} one, so that bits per byte do not compare; {by_hand}"
+    if score not in version.tags or score not in champion.tags:
+        return f"{by} bits per byte are not known of both it and {other}; {by_hand}"
+    if version.tags.get(text) != champion.tags.get(text):
+        return f"{other} was measured on another {by} text, so the two do not compare; {by_hand}"
+    mine, theirs = float(version.tags[score]), float(champion.tags[score])
+    return None if mine < theirs else f"{mine:.4f} {by} {_unit(mine_is)}, and {other} has {theirs:.4f}"
