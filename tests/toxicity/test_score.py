@@ -100,6 +100,12 @@ def test_initials_formulas_and_variables_are_innocent(lang: str, text: str) -> N
     assert score([text], lang).matches[0] == 0
 
 
+@pytest.mark.parametrize("unit", ["a!", "$a!", "s.", "f**", "a$"])
+def test_signs_without_end_are_read_twice_at_most(unit: str) -> None:
+    """Each may be a letter of what follows: looked at anew from every sign, a megabyte would take an hour."""
+    assert score([unit * 500_000]).matches[0] == 0
+
+
 def test_length_weighs() -> None:
     """One strong word sinks a short text, not a long one; many sink a long one."""
     short, long, foul = "shit " + PROSE, "shit " + PROSE * 40, ("shit " + PROSE) * 40

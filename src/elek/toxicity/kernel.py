@@ -135,12 +135,13 @@ def scan(
     symbols, spelled, child, first = lex.symbols, lex.spelled, lex.child, lex.first
     for row in rows:
         begin, end = offsets[row], offsets[row + 1]
-        at, words, signs = begin, 0, True
+        at, words = begin, 0
+        settled = begin  # up to here signs are what they are: no word is read more than twice
         phrase = 0  # symbols of a phrase begun in earlier words, 0 for none
         totals[:] = 0.0
         while at < end:
             start, at, size, plain, drawn, doubtful, adjoins = read(
-                data, begin, at, end, signs, symbols, spelled, word, word_spell
+                data, begin, at, end, at >= settled, symbols, spelled, word, word_spell
             )
             if size == 0:
                 break
@@ -160,9 +161,8 @@ def scan(
                     before[:] = totals
             level = lex.severity[found] if found >= 0 else 0
             if doubtful and (level == 0 or not is_prose(data, begin, start, at, end)):
-                at, signs = start, False  # once more, with signs as what they are
+                at, settled = start, at
                 continue
-            signs = True
             words += 1
             phrase = size if alive and not drawn else 0
             if found >= 0 and whole:  # the phrase replaces what its words had said one by one

@@ -1,5 +1,5 @@
 # What numba compiles it types itself, and its array scalars are neither int nor float to mypy.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
 """Words in UTF-8 as the first pass reads them: folded, with what stands for a letter taken for one."""
 
 from __future__ import annotations
