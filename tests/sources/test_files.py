@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.errors import SourceError
-from elek.sources.files import File, find_files, fixed_part, matches
+from elek.sources.files import File, find_files, fixed_part, matches, plain_name
 from tests.sources.build import put
 
 
@@ -60,6 +60,13 @@ def test_files_are_sorted_by_name_and_listed_once(tmp_path: Path) -> None:
     found = find_files(tmp_path, ["data/**/*.txt", "data/a.txt"], ["data/b.*"])
     assert [file.name for file in found] == ["data/a-b.txt", "data/a.txt", "data/a/z.txt"]
     assert found[0] == File("data/a-b.txt", tmp_path / "data" / "a-b.txt")
+
+
+def test_what_is_no_unicode_in_a_name_is_written_out() -> None:
+    """A byte of Linux and half a character of Windows; other names stay as they are."""
+    assert plain_name("ü\udcff") == "ü\\xff"
+    assert plain_name("ü\ud800") == "ü\\xed\\xa0\\x80"
+    assert plain_name("ü/a b.txt") == "ü/a b.txt"
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")

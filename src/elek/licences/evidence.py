@@ -119,7 +119,8 @@ def opted_out(findings: Sequence[Finding]) -> bool:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Findings as compact JSON for the column `licence.evidence`; empty where there are none. No text is quoted."""
+    """Findings as compact JSON for the column `licence.evidence`, the document's own first: by them it is judged, and
+    some number is all that is kept. Empty where there are none. No text is quoted."""
     if not findings:
         return ""
     items = [
@@ -132,6 +133,6 @@ def summary(findings: Sequence[Finding]) -> str:
             "confidence": item.confidence,
             "own": item.own,
         }
-        for item in findings[:8]
+        for item in sorted(findings, key=lambda item: not item.own)[:8]
     ]
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
