@@ -182,7 +182,8 @@ from elek.dedup.signatures import signatures
 
 UNITS = ["a@", "a@a.", "@", "(", "[1", "<", "<a ", "</", "<!--", '<div a="', "&", "&#", "....", "7", "7 ", "7-",
          "7(", "4111 ", "TR33", "ab:", "0123456789abcdef", " ", "\\t \\n", "\\u00c3", "\\u200d", "f.", "g\\u00f6tler",
-         "creative commons attribution ", "license ", "<b><p>"]
+         "creative commons attribution ", "license ", "License: MIT\\n", "\u00a9 ", "a!", "$a!", "s.", "f**",
+         "100 000 001 46 ", "<b><p>"]
 LARGE = [clean_unicode, "\\u0323\\u0301"], [html_text, "<div>"], [html_text, "<ul><li>"], [html_text, "<font a=1><p>"]
 
 def one(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from elek.dataset import (
     DOCUMENT,
     Dataset,
     atomic_folder,
+    read_part,
     sha256_file,
     write_json,
     write_manifest,
@@ -102,6 +104,50 @@ def test_a_damaged_manifest_and_a_foreign_schema_are_refused(tmp_path: Path) -> 
     write_json(path, {**json.loads(whole), "schema_version": 99})
     with pytest.raises(DataError, match="schema version 99"):
         Dataset(dataset.folder)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["[]", '"x"', "null", '{"schema_version": 1}', '{"schema_version": 1, "parts": 3}', "[" * 100_000,
+     '{"schema_version": 1, "parts": [{"file": "x"}]}', '{"schema_version": 1, "parts": ["part-00000.parquet"]}'],
+)  # fmt: skip
+def test_a_manifest_of_another_shape_is_refused(tmp_path: Path, manifest: str) -> None:
+    """JSON that is no manifest is a damaged one, and so is JSON that nests without end."""
+    (tmp_path / "_manifest.json").write_text(manifest, encoding="utf-8")
+    with pytest.raises(DataError, match="damaged"):
+        Dataset(tmp_path)
+
+
+def test_a_file_in_the_place_of_a_folder_and_the_other_way_round(tmp_path: Path) -> None:
+    """What cannot be opened is told with its place."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "d" / "_manifest.json").mkdir(parents=True)
+    for folder in (tmp_path / "file", tmp_path / "d"):
+        with pytest.raises(DataError, match=r"is missing|cannot be read"):
+            Dataset(folder)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_an_altered_part_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Whatever byte is overwritten, in a page or in the footer, no other error comes out."""
+    folder = tmp_path_factory.mktemp("dataset")
+    path = folder / write_part(folder, 0, documents([f"text {n}" for n in range(9)])).name
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(raw) - 1) | st.integers(len(raw) - 1500, len(raw) - 1))
+        raw[at] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    with contextlib.suppress(DataError):
+        read_part(path, ["id", "text"])
+
+
+def test_names_in_a_footer_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
+    """pyarrow decodes them late, with an error of Python's."""
+    path = tmp_path / write_part(tmp_path, 0, documents(["a"])).name
+    path.write_bytes(path.read_bytes().replace(b"license", b"lic\xffnse"))
+    with pytest.raises(DataError, match="unreadable"):
+        read_part(path, ["id"])
 
 
 def test_an_atomic_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

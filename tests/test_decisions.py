@@ -10,7 +10,9 @@ from elek.dataset import DECISION
 from elek.decisions import Tally, metrics, tally
 
 ROW = st.tuples(
-    st.sampled_from("xyz"), st.booleans(), st.lists(st.sampled_from(["r.a", "r.b", "s.c"]), unique=True, max_size=3)
+    st.sampled_from(["x", "y", ""]),
+    st.booleans(),
+    st.lists(st.sampled_from(["r.a", "r.b", "s.c"]), unique=True, max_size=3),
 )
 
 

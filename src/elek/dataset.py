@@ -202,23 +202,7 @@ class Dataset:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        path = folder / MANIFEST
-        try:
-            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(
-                f"this is no complete dataset: {MANIFEST} is missing",
-                where=str(folder),
-                fix="run `dvc repro`, which rebuilds what is missing",
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{MANIFEST} is damaged: {error}", where=str(path), fix="run `dvc repro`") from None
-        if self.manifest.get("schema_version") != SCHEMA_VERSION:
-            raise DataError(
-                f"schema version {self.manifest.get('schema_version')}, and this Elek reads {SCHEMA_VERSION}",
-                where=str(path),
-            )
-        self.parts = [Part(**part) for part in self.manifest["parts"]]
+        self.manifest, self.parts = _read_manifest(folder / MANIFEST)
         for part in self.parts:
             file = folder / part.name
             if not file.is_file() or file.stat().st_size != part.bytes:
@@ -264,6 +248,25 @@ class Dataset:
                 )
 
 
+def _read_manifest(path: Path) -> tuple[dict[str, Any], list[Part]]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["schema_version"]
+        if version == SCHEMA_VERSION:
+            return manifest, [Part(**part) for part in manifest["parts"]]
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"this is no complete dataset: {path.name} is missing",
+            where=str(path.parent),
+            fix="run `dvc repro`, which rebuilds what is missing",
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror}", where=str(path)) from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(f"{path.name} is damaged: {error}", where=str(path), fix="run `dvc repro`") from None
+    raise DataError(f"schema version {version}, and this Elek reads {SCHEMA_VERSION}", where=str(path))
+
+
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """One Parquet file as a table.
 
@@ -279,5 +282,5 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             if missing:
                 raise pa.ArrowInvalid(f"no column {', '.join(missing)}")
             return file.read(list(columns)).select(list(columns))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name in the footer that is no UTF-8
         raise DataError(f"unreadable: {error}", where=str(path), fix="delete it and run `dvc repro`") from None

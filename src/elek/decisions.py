@@ -105,7 +105,7 @@ def _count(counts: Tally, source: pa.ChunkedArray, what: str) -> None:
 
 def metrics(counts: Tally) -> dict[str, Any]:
     """`{"in", "kept", "dropped", "reasons", "failures", "by_source"}`; in = kept + dropped everywhere."""
-    by_source = {name: _one(counts, [name]) for name in sorted({key[0] for key in counts if key[0]})}
+    by_source = {name: _one(counts, [name]) for name in sorted({key[0] for key in counts if key[1] != "failures"})}
     failures = {key[2]: number for key, number in sorted(counts.items()) if key[1] == "failures"}
     return {**_one(counts, list(by_source)), "failures": failures, "by_source": by_source}
 

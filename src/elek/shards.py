@@ -116,7 +116,7 @@ class TokenShards:
         try:
             with pa.memory_map(str(path)) as file:
                 table = pa.ipc.open_file(file).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name in it that is no UTF-8
             raise DataError(f"no Arrow file: {error}", where=str(path), fix="run `dvc repro tokenize`") from None
         if table.schema != shard_schema(self.dtype):
             raise DataError("not the columns of a token shard", where=str(path), fix="run `dvc repro tokenize`")

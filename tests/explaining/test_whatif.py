@@ -284,6 +284,8 @@ def test_bytes_are_those_that_split_writes(project: Path, tmp_path: Path, monkey
         (["dedup.jaccard.not=1"], [], "write `--set dedup.jaccard=VALUE`"),
         (["dedup.jaccard.exact=true"], [], "or `--set dedup.exact=VALUE`"),
         (["filter.gopher_quality.min_words=[1"], [], "not valid YAML"),
+        (["filter.gopher_quality.min_words=2001-13-45"], [], "not valid YAML"),
+        ([f"split.seed={'1' * 5000}"], [], "not valid YAML"),
         (["dedup.source_priority=[bok]"], [], "names `bok`"),
         ([], ["filter.gopher_qualty"], "did you mean `gopher_quality`?"),
     ],

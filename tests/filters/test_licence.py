@@ -174,3 +174,18 @@ def test_the_licence_that_a_page_links_as_its_own_is_evidence() -> None:
     (verdict,) = [verdict for verdict in verdicts if verdict.rule == "licence.contradiction"]
     assert verdict.evidence is not None
     assert "says of itself: CC-BY-NC-4.0 (link in its markup or headers" in verdict.evidence[0].as_py()
+
+
+def test_what_a_document_says_of_itself_is_not_lost_among_what_it_says_of_others() -> None:
+    """Of many findings the evidence keeps its own first: by them a document without a declaration is judged."""
+    links = "".join(
+        f"https://creativecommons.org/licenses/{kind}/{version}/\n"
+        for kind in ("by", "by-sa")
+        for version in ("1.0", "2.0", "2.5", "3.0", "4.0")
+    )
+    text = "License: GPL-3.0-only\n\nPictures are by others:\n" + links
+    word = pa.array(["en"])
+    batch = Batch(word, pa.array([text], pa.large_string()), word, word, pa.array(["NOASSERTION"]), word)
+    measured = LicenceFilter().measure(batch)
+    verdicts = LicenceFilter().decide(pa.table(measured), LicenceParams(undeclared="evidence"), word)
+    assert {verdict.rule: bool(verdict.failed[0]) for verdict in verdicts}["licence.policy"]

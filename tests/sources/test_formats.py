@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -232,6 +234,52 @@ def test_parquet_reads_rows_with_their_columns(tmp_path: Path) -> None:
         ("c", "tr", None, "3", {"x": 0}),
     ]
     assert skipped == [Skip("a.parquet", 2, "`text` is null, not a string")]
+
+
+def test_rows_of_a_table_that_cannot_be_read_are_told_alone(tmp_path: Path) -> None:
+    """A string that is no UTF-8 and a date beyond all years cost their own row."""
+    buffers = [None, pa.py_buffer(np.array([0, 1, 3, 4], np.int32)), pa.py_buffer(b"a\xff\xfeb")]
+    text = pa.StringArray.from_buffers(3, buffers[1], buffers[2])
+    pq.write_table(pa.table({"text": text}), tmp_path / "a.parquet")
+    records, skipped = read(tmp_path / "a.parquet")
+    assert [(record.row, record.text) for record in records] == [(1, "a"), (3, "b")]
+    assert [(skip.line, "utf-8" in skip.reason) for skip in skipped] == [(2, True)]
+    dates = pa.array([0, 2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["a", "b"], "date": dates}), tmp_path / "b.parquet")
+    records, skipped = read(tmp_path / "b.parquet", meta_columns=["date"])
+    assert [record.text for record in records] == ["a"]
+    assert len(skipped) == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path, name: str) -> None:
+    """Which of them is meant nobody knows, and the other would be lost without a word."""
+    if name == "a.csv":
+        put(tmp_path, name, "text,text\na,b\n")
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["text", "text"]), tmp_path / name)
+    with pytest.raises(SourceError, match="two columns are called `text`"):
+        read(tmp_path / name)
+
+
+def test_a_torn_sqlite_database_is_an_error(tmp_path: Path) -> None:
+    """SQLite itself reads what is missing as nothing, or does not look."""
+    path = tmp_path / "a.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE page (text)")
+        connection.execute("INSERT INTO page VALUES ('a')")
+        connection.commit()
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(SourceError, match="SQLite says"):
+        read(path, query="SELECT text FROM page ORDER BY rowid")
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "nobody-knows"])
+def test_xml_in_an_encoding_that_the_parser_cannot_read(tmp_path: Path, encoding: str) -> None:
+    """It is told like XML that is broken."""
+    path = put(tmp_path, "a.xml", f'<?xml version="1.0" encoding="{encoding}"?><a><D>x</D></a>')
+    with pytest.raises(SourceError, match="encoding"):
+        read(path, element="D")
 
 
 @pytest.mark.parametrize("cut", [10, 200])

@@ -146,11 +146,27 @@ def test_kinds_of_personal_data_can_be_chosen() -> None:
 
 
 def test_personal_data_in_the_metadata_is_masked_too() -> None:
-    """Strings at any depth; numbers stay numbers, and what needs no masking keeps its bytes."""
-    meta = '{"by": ["Ali <ali@example.com>", {"tel": "0532 123 45 67"}], "n": 10000000146}'
-    expected = '{"by": ["Ali <[EMAIL]>", {"tel": "[PHONE]"}], "n": 10000000146}'
+    """Strings and numbers at any depth, with their key for a word of context; other numbers stay numbers, and what
+    needs no masking keeps its bytes."""
+    meta = '{"by": ["Ali <ali@example.com>", {"tel": "0532 123 45 67"}], "n": 10000000146, "row": 7}'
+    expected = '{"by": ["Ali <[EMAIL]>", {"tel": "[PHONE]"}], "n": "[TCKN]", "row": 7}'
     assert mask_meta(meta, PII_TYPES) == expected
+    assert mask_meta('{"phone_number": "2025550143", "views": 2025550143}', PII_TYPES) == (
+        '{"phone_number": "[PHONE]", "views": 2025550143}'
+    )
+    assert mask_meta('{"ali@example.com": ["veli@example.com"]}', PII_TYPES) == '{"[EMAIL]": ["[EMAIL]"]}'
     assert mask_meta('{"b":1,  "a":2}', PII_TYPES) == '{"b":1,  "a":2}'
+
+
+def test_mail_addresses_in_a_document_s_address_are_masked() -> None:
+    """A query of a newsletter's link has its reader's; the rest of the address stays, digits too."""
+    table = documents("a", "b")
+    urls = pa.array(["https://example.org/n?to=ali@example.com", "https://example.org/05321234567"])
+    table = table.set_column(table.schema.get_field_index("url"), table.schema.field("url"), urls)
+    cleaned, _ = clean_table(table, CleanParams())
+    assert cleaned["url"].to_pylist() == ["https://example.org/n?to=[EMAIL]", urls[1].as_py()]
+    cleaned, _ = clean_table(table, CleanParams(pii=("phone",)))
+    assert cleaned["url"].to_pylist() == urls.to_pylist()
 
 
 def test_a_reservation_in_a_page_s_head_outlives_its_markup() -> None:

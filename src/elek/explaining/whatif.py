@@ -168,7 +168,7 @@ def _yaml(value: str, setting: str) -> Any:
 
     try:
         return YAML(typ="safe", pure=True).load(value)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, a number without end
         raise ParamsError(f"`{setting}`: the value is not valid YAML: {error}", where="--set") from None
 
 

@@ -32,8 +32,8 @@ def kernel(function: F) -> F:
     """Compile `function` with numba on its first call, without the GIL, cached on disk.
 
     numba looks only at a function's own file to tell whether the cached machine code is stale, though the code
-    of kernels that it calls from other files is compiled into it. The cache folder therefore carries a digest
-    of every file of this package.
+    of kernels that it calls from other files is compiled into it, and constants are too. The cache folder therefore
+    carries a digest of every file of this package and of the function's own.
     """
     return _compile(function)
 
@@ -50,7 +50,8 @@ def part(function: F) -> F:
 def _compile(function: F, **options: bool) -> F:
     settings: Any = numba.config  # its names are made at run time
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(Path(before or Path(__file__).parent / "__pycache__") / f"elek-{_digest()}")
+    folder = Path(function.__code__.co_filename).parent
+    settings.CACHE_DIR = str(Path(before or folder / "__pycache__") / f"elek-{_digest(folder)}")
     try:
         jit: Any = numba.njit
         compiled: F = jit(cache=True, nogil=True, error_model="numpy", **options)(function)
@@ -60,8 +61,8 @@ def _compile(function: F, **options: bool) -> F:
 
 
 @cache
-def _digest() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+def _digest(folder: Path) -> str:
+    files = sorted({*Path(__file__).parent.glob("*.py"), *folder.glob("*.py")})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -1,8 +1,9 @@
-"""What a document shows of its own licence: tags, links, notices, whole licence texts, reserved rights.
+"""What a document shows of its own licence: tags, links, names, notices, whole licence texts, reserved rights.
 
-Three passes, each over what the one before let through: one linear scan of the whole column for trigger words (most
-documents end here), regular expressions for SPDX tags and Creative Commons links, and the weighted phrases of
-`evidence.tsv`, each looked for only where a plain word of it occurs. Every expression has bounded gaps: no input
+Passes, each over what the one before let through: one linear scan of the whole column for trigger words (most
+documents end here), regular expressions for SPDX tags and Creative Commons links, names of licences where a word such
+as `License:` announces them, and the weighted phrases of `evidence.tsv`, each looked for only where a plain word of it
+occurs. Every expression has bounded gaps: no input
 makes a search quadratic.
 
 A finding is evidence *about the document* (`own`) only where it says so in its own voice and stands at the
@@ -24,10 +25,11 @@ from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family
 from elek.licences.links import creative_commons, opt_outs, stated, tags
 from elek.licences.notices import notices
 from elek.licences.spdx import NOASSERTION, check
+from elek.licences.statements import statements
 
 _TRIGGER = (
-    r"licen[cs]e|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut|free software"
-    r"|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
+    r"licen[cs]e|lisans|creative ?commons|copyright|©|public domain|rights reserved|hereby granted|redistribut"
+    r"|free software|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
     r"|tdm-reservation|noai\b|noimageai|user-agent:|data mining|ai training|veri madencili|yapay zek"
     r"|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
     r"|hakları saklı|hakkı saklı|izinsiz|rechte vorbehalten|droits réservés|derechos reservados|prohibited"
@@ -73,6 +75,8 @@ def find_in(text: str) -> list[Finding]:
     for upper, lower in _CAPITALS:
         raw = raw.replace(upper, lower)
     found = [*tags(raw), *creative_commons(raw), *notices(raw)]
+    told = {(item.licence, item.own) for item in found}
+    found += [item for item in statements(raw) if not told & {(item.licence, item.own), (item.licence, True)}]
     granted = any(item.licence != ALL_RIGHTS_RESERVED for item in found)
     # A licence notice keeps its "all rights reserved" line; only where nothing is granted does it say anything.
     found = [item for item in found if not (granted and item.licence == ALL_RIGHTS_RESERVED)]
@@ -115,7 +119,8 @@ def opted_out(findings: Sequence[Finding]) -> bool:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Findings as compact JSON for the column `licence.evidence`; empty where there are none. No text is quoted."""
+    """Findings as compact JSON for the column `licence.evidence`, the document's own first: by them it is judged, and
+    some number is all that is kept. Empty where there are none. No text is quoted."""
     if not findings:
         return ""
     items = [
@@ -128,6 +133,6 @@ def summary(findings: Sequence[Finding]) -> str:
             "confidence": item.confidence,
             "own": item.own,
         }
-        for item in findings[:8]
+        for item in sorted(findings, key=lambda item: not item.own)[:8]
     ]
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))

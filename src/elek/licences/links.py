@@ -28,6 +28,14 @@ _CC_NAME = re.compile(
     + rb"|attribution()[ \n]+([1-4]\.[05])[ \n](?:international|unported|generic)"
     + rb"|\bcc[ -](by(?:-nc)?(?:-nd|-sa)?)[ -]([1-4]\.[05])\b"
 )  # fmt: skip
+# Without a version, and in Turkish, where one may follow.
+_CC_TITLE = re.compile(
+    rb"creative[ \n]commons[ \n](?:attribution"
+    + _CC_WORDS.split(rb"[ \n]+(?:licen")[0].replace(b"PLACE", b"0,3")
+    + rb"[ \n]+licen[cs]e\b(?![ \n,]{1,3}(?:version[ \n]+)?[1-4]\.)"
+    + rb"|at(?:\xc4\xb1|i)f((?:[ \n-]{0,3}(?:gayri ?ticari|ayn(?:\xc4\xb1|i) ?lisansla ?payla(?:\xc5\x9f|s)"
+    rb"|t(?:\xc3\xbc|u)retilemez)){0,3})(?:[ \n]+([1-4]\.[05])\b)?)"
+)
 _CC_LEGAL_CODE = re.compile(rb"creative commons corporation [^\n]{0,40}is\s+not\s+a\s+law\s+firm")
 _ADDRESS = re.compile(rb"(?:https?:)?//(?:www\.)?([^\s]{1,500})")
 _GNU = re.compile(rb"gnu\.org/(?:licenses|copyleft)/(?:old-licenses/)?([al]?gpl|fdl)-(\d(?:\.\d)?)\b")
@@ -111,6 +119,11 @@ def creative_commons(raw: bytes) -> Iterable[Finding]:
         if check(name) is None:
             weight, own = (0.97, False) if legal_code else (0.85, says_of_itself(raw, *match.span()))
             best.setdefault(name, Finding(name, "text" if legal_code else "name", *match.span(), weight, own))
+    for match in _CC_TITLE.finditer(raw) if not best and b"creative" in raw else ():
+        # All versions ask the same: the newest stands for one that is not named.
+        name = f"CC-BY{_suffixes(match[1] or match[2] or b'')}-{(match[3] or b'4.0').decode()}".upper()
+        if check(name) is None:
+            best.setdefault(name, Finding(name, "name", *match.span(), 0.85, says_of_itself(raw, *match.span())))
     return best.values()
 
 
@@ -133,9 +146,8 @@ def stated(value: str) -> str:
 
 
 def _suffixes(words: bytes) -> str:
-    return "".join(
-        f"-{short}" for short, sign in (("nc", b"commercial"), ("nd", b"deriv"), ("sa", b"alike")) if sign in words
-    )
+    signs = (("nc", b"commercial|ticari"), ("nd", b"deriv|retilemez"), ("sa", b"alike|lisansla"))
+    return "".join(f"-{short}" for short, sign in signs if re.search(sign, words))
 
 
 def opt_outs(raw: bytes) -> Iterable[Finding]:

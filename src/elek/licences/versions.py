@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from elek.licences.spdx import check, normalise
 
-_VERSION = re.compile(rb"(?:version|v\.?|gpl|gfdl|mpl|licen[cs]e|licen[cs]es/\w+)[^a-z0-9]{0,8}v?(\d(?:\.\d)?)\b")
+_VERSION = re.compile(
+    rb"(?:version|v\.?|gpl|gfdl|mpl|apache|licen[cs]e|licen[cs]es/\w+)[^a-z0-9]{0,8}v?(\d(?:\.\d)?)\b"
+)
 _LATER = re.compile(
     rb"later[^a-z]{1,4}version|or[^a-z]{1,4}(?:\(?at your option\)?[^a-z]{1,4})?(?:any[^a-z]{1,4})?(?:later|newer)|\d\+"
 )

@@ -15,7 +15,7 @@ _FILE_EXTENSION = (
 addresses are rarer than such files."""
 _DOMAIN = re.compile(
     r"(?:[^\W_](?:[^\W_]|-(?=[^\W_]|-)){0,62}\.){1,8}"
-    rf"(?!(?:{_FILE_EXTENSION})(?![\w.]))(?:[^\W\d_]{{2,24}}|xn--[a-z0-9\-]{{2,58}})(?![\w@])",
+    rf"(?!(?:{_FILE_EXTENSION})(?![\w.]))(?:[^\W\d_]{{2,24}}|xn--[a-z0-9\-]{{2,58}})(?!_*[^\W_]|_*@)",
     re.IGNORECASE,
 )
 

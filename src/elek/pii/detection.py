@@ -13,9 +13,12 @@ from elek.pii.phones import phone_at
 # Five digits or more, at most three separators between two of them: every number that we look for holds such a
 # run, and prose holds few. The leading character class lets the engine skip text at over 200 MB/s,
 # and possessive quantifiers keep a table of 100 MB from being remembered group by group.
-_RUN = re.compile(r"[0-9](?:[ \t\u00a0.\-()/]{0,3}+[0-9]){4,}+")
+_RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
 # Nothing that we look for begins with three single digits: tables of small numbers are passed over at once.
 _START = re.compile(r"(?<![\w])[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
+
+# Spaces and a hyphen at which no line breaks, which typesetters put into numbers. One character for one: places stay.
+_UNBROKEN = (("\u00a0", " "), ("\u202f", " "), ("\u2011", "-"))
 
 _AT = re.compile(r"@(?=[^\W_])")
 
@@ -25,6 +28,8 @@ IBAN_BEFORE, IBAN_AFTER = 14, 48
 
 def detect(text: str, kinds: Collection[PiiType]) -> list[Span]:
     """See `elek.pii.find`. Linear in the length of the text."""
+    for typeset, typed in _UNBROKEN:
+        text = text.replace(typeset, typed)
     spans = list(_addresses(text, kinds))
     end = 0
     for run in _RUN.finditer(text):

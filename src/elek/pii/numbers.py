@@ -16,12 +16,20 @@ _NOT_AFTER = r"(?![\w]|[.,\-/][\w\[])"
 
 _CARD = re.compile(
     _NOT_BEFORE
-    + r"(?:[0-9]{12,19}|[0-9]{4}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
-    + r"|[0-9]{4}([ \-])[0-9]{6}\2[0-9]{4,5})"
+    + r"(?:[0-9]{12,19}|[0-9]{4}([ .\-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
+    + r"|[0-9]{4}([ .\-])[0-9]{6}\2[0-9]{4,5})"
     + _NOT_AFTER
 )
 _TCKN = re.compile(_NOT_BEFORE + "[1-9][0-9]{10}" + _NOT_AFTER)
-_IBAN = re.compile(r"(?<![\w])(?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}")
+# Written in groups: as most people do, or in whichever way behind a word that announces it. No other number may stand
+# beside the groups, or every row of a table would hold a few.
+_GROUPED_TCKN = re.compile(
+    r"(?<![0-9][ .\-])" + _NOT_BEFORE + r"(?:[1-9][0-9]{2}([ \-])[0-9]{3}\1[0-9]{3}\1[0-9]{2}"
+    r"|(?P<any>[1-9](?:[ .\-]?[0-9]){10}))(?![ .\-]?[0-9])" + _NOT_AFTER
+)
+_TCKN_WORD = re.compile(r"(?:\bkimlik|\btckn|\btc|\bt\.\s?c\.|vatandaşlık)[^0-9]{0,24}\Z", re.IGNORECASE)
+_IBAN = re.compile(r"(?<![\w])(?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ .\-]{0,2}[A-Za-z0-9]){11,30}")
+_NO_DIGIT = re.compile("[^0-9]")
 
 # Issuer prefixes and lengths as the card schemes publish them (ISO/IEC 7812 allots the prefixes): lowest and
 # highest prefix, lengths.
@@ -61,7 +69,7 @@ def card_at(text: str, at: int) -> tuple[int, int] | None:
     found = _CARD.match(text, at)
     if not found:
         return None
-    digits = found[0].replace(" ", "").replace("-", "")
+    digits = _NO_DIGIT.sub("", found[0])
     return found.span() if _has_issuer(digits) and luhn.is_valid(digits) else None
 
 
@@ -72,9 +80,12 @@ def _has_issuer(digits: str) -> bool:
 
 
 def tckn_at(text: str, at: int) -> tuple[int, int] | None:
-    """The Turkish identity number that starts at `at`."""
-    found = _TCKN.match(text, at)
-    return found.span() if found and tckimlik.is_valid(found[0]) else None
+    """The Turkish identity number that starts at `at`, in one piece or in groups."""
+    found = _TCKN.match(text, at) or _GROUPED_TCKN.match(text, at)
+    if not found or not tckimlik.is_valid(_NO_DIGIT.sub("", found[0])):
+        return None
+    odd = found.re is _GROUPED_TCKN and found["any"] is not None
+    return None if odd and not _TCKN_WORD.search(text, max(at - 40, 0), at) else found.span()
 
 
 def iban_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

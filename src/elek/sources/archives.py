@@ -20,14 +20,23 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
 from elek.errors import SourceError
-from elek.sources.files import File
+from elek.sources.files import File, plain_name
 from elek.sources.records import Skip
 
 MAX_EXTRACTED = 4 * 2**30
 """Bytes that one archive may unpack to."""
 
 CHUNK = 2**20
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class _Member(NamedTuple):
@@ -52,11 +61,12 @@ def extract(
     try:
         with _members(archive) as members:
             for member in members:
-                name = member.name.partition("/")[2] if strip_root else member.name
+                inside = member.name.partition("/")[2] if strip_root else member.name
+                name = plain_name(inside)
                 if not name or not want(name):
                     others.append(name)
                     continue
-                if not _is_safe(name):
+                if not _is_safe(inside):
                     skipped.append(Skip(name, None, "the archive gives this member an unsafe path"))
                     continue
                 if not member.is_file:

@@ -9,12 +9,8 @@ is hashed again before each use; a hit asks neither pip nor the network.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import logging
-import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +22,7 @@ from elek.dataset import sha256_file
 from elek.errors import SourceError, nearest
 from elek.progress import Progress
 from elek.sources.params import PackageSource
+from elek.sources.pip import certificates, pip_configuration
 
 if TYPE_CHECKING:
     from unearth import Link, Package
@@ -71,29 +68,6 @@ def _is_named(file: str, source: PackageSource) -> bool:
         return False
 
 
-def pip_configuration() -> dict[str, str]:
-    """pip's options as `pip download` would see them: files first, then PIP_* variables.
-
-    Raises SourceError where this environment has no pip.
-    """
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise SourceError(
-            f"pip does not tell its configuration: {reason}",
-            where=sys.executable,
-            fix="`python -m ensurepip` installs pip into this environment",
-        )
-    found: dict[str, dict[str, str]] = {}
-    for line in done.stdout.splitlines():
-        name, _, value = line.partition("=")
-        section, _, key = name.rpartition(".")
-        if value:
-            found.setdefault(section, {})[key.removeprefix("default-")] = str(ast.literal_eval(value))
-    return {key: value for section in ("global", "download", ":env:") for key, value in found.get(section, {}).items()}
-
-
 @dataclass(frozen=True)
 class _Location:
     url: str
@@ -123,7 +97,7 @@ class _Index:
         trusted = options.get("trusted-host", "").split()
         self.client = PyPIClient(
             trusted_hosts=trusted,
-            verify=_certificates(options["cert"]) if "cert" in options else True,
+            verify=certificates(options["cert"]) if "cert" in options else True,
             cert=options.get("client-cert"),
             proxy=options.get("proxy"),
             timeout=float(options.get("timeout", 15)),
@@ -270,17 +244,6 @@ class _Index:
                     f"the package index cannot be reached: {_reason(error)}", where=self.where, fix=NETWORK_FIX
                 ) from None
         raise AssertionError
-
-
-def _certificates(path: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:  # SSLError too
-        raise SourceError(
-            f"the certificates that pip is configured with cannot be read: {error.strerror or error}",
-            where=path,
-            fix="correct `cert` in `pip config list`",
-        ) from None
 
 
 def _stated_hash(link: Link) -> str | None:

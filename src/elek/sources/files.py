@@ -71,14 +71,15 @@ def wanted(name: str, patterns: Sequence[str], exclude: Sequence[str]) -> bool:
 def find_files(root: Path, patterns: Sequence[str], exclude: Sequence[str] = ()) -> list[File]:
     """Every file under `root` that fits, sorted by name. Links to files are read, links to folders not entered.
 
-    Raises SourceError that names the pattern and the nearest existing file where nothing fits.
+    Raises SourceError that names the pattern and the nearest existing file where nothing fits, and for a folder that
+    cannot be listed.
     """
     found: dict[str, Path] = {}
     seen: list[str] = []
     for start in sorted({fixed_part(pattern) for pattern in patterns}):
         base = root / start
-        for path in [base] if base.is_file() else _walk(base):
-            name = path.relative_to(root).as_posix()
+        for path in [base] if base.is_file() else _walk(base, root):
+            name = plain_name(path.relative_to(root).as_posix())
             if wanted(name, patterns, exclude):
                 found[name] = path
             elif len(seen) < NEAREST_AMONG:
@@ -88,8 +89,23 @@ def find_files(root: Path, patterns: Sequence[str], exclude: Sequence[str] = ())
     return [File(name, found[name]) for name in sorted(found)]
 
 
-def _walk(folder: Path) -> Iterable[Path]:
-    for parent, _, names in os.walk(folder):
+def plain_name(name: str) -> str:
+    """`name` with `\\xNN` for what is no Unicode in it, which Python has as surrogates and no file of ours can hold:
+    bytes that are no UTF-8, or half a character of a Windows name."""
+    try:
+        raw = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raw = name.encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _walk(folder: Path, root: Path) -> Iterable[Path]:
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # `folder` itself, which may not exist
+            where = plain_name(Path(error.filename).relative_to(root).as_posix())
+            raise SourceError(f"a folder cannot be listed: {error.strerror}", where=where) from None
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
         for name in names:
             yield Path(parent, name)
 

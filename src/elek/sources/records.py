@@ -80,8 +80,12 @@ def valid_unicode(text: str) -> tuple[str, int]:
 
 
 def check_columns(columns: Iterable[str], source: SourceBase, file: str) -> None:
-    """Raise SourceError where a column that `source` needs is not among `columns`."""
+    """Raise SourceError where a column that `source` needs is not among `columns`, or is there twice."""
     columns = list(columns)
+    read = {*source.required_columns(), source.title_column, source.url_column, source.license_column}
+    for name in sorted(filter(None, {*read, source.lang_column})):
+        if columns.count(name) > 1:
+            raise SourceError(f"two columns are called `{name}`", where=file, fix="rename one of them")
     for wanted in source.required_columns():
         if wanted not in columns:
             near = nearest(wanted, columns)

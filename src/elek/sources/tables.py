@@ -147,9 +147,21 @@ def read_parquet(file: File, source: FileOptions) -> Events:
             columns = parquet.schema_arrow.names
             check_columns(columns, source, file.name)
             batches = parquet.iter_batches(BATCH_ROWS, columns=[name for name in columns if name in _asked(source)])
-            yield from _rows(file, source, (row for batch in batches for row in batch.to_pylist()))
+            yield from _rows(file, source, (row for batch in batches for row in _values(batch)))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"no readable Parquet file: {str(error).splitlines()[0]}", where=file.name) from None
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[Mapping[str, object] | str]:
+    """The rows of a batch; of one that Python cannot hold (a string that is no UTF-8, a date beyond all years), why."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        if len(batch) == 1:
+            yield str(error)
+        else:
+            for row in range(len(batch)):
+                yield from _values(batch.slice(row, 1))
 
 
 def _asked(source: FileOptions) -> set[str | None]:
@@ -166,6 +178,9 @@ def read_sqlite(file: File, source: FileOptions) -> Events:
         address = f"{file.path.resolve().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
             connection.text_factory = _sqlite_text
+            (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":  # of a torn file SQLite reads what is there
+                raise sqlite3.DatabaseError(state)
             cursor = connection.execute(source.query or "")
             names = [column[0] for column in cursor.description or ()]
             check_columns(names, source, file.name)
@@ -181,6 +196,9 @@ def _sqlite_text(data: bytes) -> str | bytes:
         return data  # bytes are "not a string", which skips the record and tells so
 
 
-def _rows(file: File, source: FileOptions, rows: Iterable[Mapping[str, object]]) -> Events:
+def _rows(file: File, source: FileOptions, rows: Iterable[Mapping[str, object] | str]) -> Events:
     for number, values in enumerate(rows, 1):
-        yield from_columns(values, source, file=file.name, row=number)
+        if isinstance(values, str):
+            yield Skip(file.name, number, f"the row cannot be read: {values}")
+        else:
+            yield from_columns(values, source, file=file.name, row=number)

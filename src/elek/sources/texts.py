@@ -78,7 +78,7 @@ def read_xml(file: File, source: FileOptions) -> Events:
                 tags.pop()
                 if path and not inside:
                     path[-1].remove(element)  # a read element would only fill the memory
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the others: an encoding that expat cannot read
         raise SourceError(f"no well-formed XML: {error}", where=file.name) from None
     if row == 0:
         raise SourceError(f"there is no element `{source.element}`", where=file.name, fix="see `element` in params")

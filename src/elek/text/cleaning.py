@@ -153,16 +153,22 @@ def add_opt_out(meta: str, reserved: Collection[str]) -> str:
 
 
 def mask_meta(meta: str, kinds: Collection[PiiType]) -> str:
-    """A JSON object with personal data in its strings masked; numbers stay, for they could not hold a placeholder."""
-    if not find(meta, kinds):
+    """A JSON object with personal data in its keys, strings and numbers masked. A key is context for what it names:
+    of `"phone": "2025550143"` the value alone is any number."""
+    if not find(meta.replace("_", " "), kinds):
         return meta
 
-    def masked(value: Any) -> Any:
-        if isinstance(value, str):
-            return mask(value, kinds)[0]
+    def masked(value: Any, key: str = "") -> Any:
         if isinstance(value, list):
-            return [masked(item) for item in value]
-        return {key: masked(item) for key, item in value.items()} if isinstance(value, dict) else value
+            return [masked(item, key) for item in value]
+        if isinstance(value, dict):
+            return {mask(name, kinds)[0]: masked(item, name) for name, item in value.items()}
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return value
+        lead = f"{key.replace('_', ' ')}: "
+        found = mask(f"{lead}{value}", kinds)[0]
+        found = found.removeprefix(lead) if found.startswith(lead) else mask(str(value), kinds)[0]
+        return value if found == str(value) else found
 
     return json.dumps(masked(json.loads(meta)), ensure_ascii=False, sort_keys=True)
 
@@ -216,6 +222,9 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
             texts.append(text)
     counts["documents"] = len(texts)
     columns = {name: documents[name] for name in DOCUMENT.names} | {"text": pa.array(texts, pa.large_string())}
+    if "email" in params.pii:
+        urls = (mask(url, ["email"])[0] if "@" in url else url for url in documents["url"].to_pylist())
+        columns["url"] = pa.array(urls, pa.string())
     if params.pii:
         metas = [mask_meta(meta, params.pii) for meta in metas]
     columns["meta"] = pa.array(metas, pa.string())

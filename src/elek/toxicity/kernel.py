@@ -3,17 +3,18 @@
 """The first pass over UTF-8 buffers: words folded on the fly, walked down a trie, weighed. numba, no Python object.
 
 What is seen through, within reason: capitals (Turkish ones too), letters without their marks, accents, letters drawn
-out ("shiiit"), digits and signs for letters ("sh1t", "pu$t", "6öt"), stars ("f**k"), letters set apart ("f u c k"),
-zero-width characters. Linear in the bytes: a word is read up to MAX_WORD symbols, stars walk the trie at most once.
+out ("shiiit"), digits and signs for letters ("sh1t", "$hit", "s!ktir", "6öt"), stars ("f**k"), letters set apart
+("f u c k", "a.m.k"), zero-width characters. Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice,
+and stars walk the trie at most once.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from elek.kernels import kernel, part
 from elek.toxicity.lexicon import (
-    BREAK,
+    APART,
     DIGIT,
     EXACT,
     FUZZY,
@@ -23,13 +24,13 @@ from elek.toxicity.lexicon import (
     MAX_WORD,
     OTHER,
     PLAIN,
-    SKIP,
     SPACE,
     STAR,
     STRICT,
     SYMBOLS,
     TURKISH,
 )
+from elek.toxicity.reading import is_prose, join, read
 
 _WEIGHT, _AMBIGUOUS, _MATCHES, _WORST, _SUMS = 0, 1, 2, 3, 4  # places in the totals of a row; sums by category last
 
@@ -39,8 +40,8 @@ for _sign, _letter in zip("013456789", "oieasgtbg", strict=True):
     _LEET[DIGIT + int(_sign)] = ord(_letter) - ord("a")
 
 
-@numba.njit(cache=True, nogil=True)
-def _best(fold_, spell, size, lex, stack):
+@kernel
+def _best(fold_, spell, size, apart, lex, stack):
     """The pattern that fits fold_[:size] as a whole (stem and ending) with the longest stem, -1 for none.
 
     Also whether some path of the trie consumed all of it and could go on behind a space.
@@ -53,7 +54,7 @@ def _best(fold_, spell, size, lex, stack):
         node, position = stack[top, 0], stack[top, 1]
         at = lex.first[node]
         while at >= 0:
-            rank = _fits(at, position, fold_, spell, size, lex)
+            rank = _fits(at, position, fold_, spell, size, apart, lex)
             if rank > best_rank:
                 best, best_rank = at, rank
             at = lex.following[at]
@@ -75,10 +76,12 @@ def _best(fold_, spell, size, lex, stack):
     return best, alive
 
 
-@numba.njit(cache=True, nogil=True)
-def _fits(pattern, stem, fold_, spell, size, lex):
+@kernel
+def _fits(pattern, stem, fold_, spell, size, apart, lex):
     """Rank of a pattern whose stem is fold_[:stem]; -1 where spelling or ending forbid it. Higher wins."""
     flag = lex.flags[pattern]
+    if flag & APART and not apart:
+        return -1
     exactly = 1
     for position in range(stem):
         have = spell[position]
@@ -116,7 +119,7 @@ def _fits(pattern, stem, fold_, spell, size, lex):
     return stem * 4 + exactly * 2 + (1 if flag & INNOCENT else 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def scan(
     data, offsets, rows, lex, weights,
     out_words, out_weight, out_ambiguous, out_matches, out_severity, out_category,
@@ -129,160 +132,91 @@ def scan(
     stack = np.empty((4096, 2), np.int64)
     totals = np.zeros(_SUMS + 8)
     before = np.zeros(_SUMS + 8)  # the totals before the first word of a phrase
+    symbols, spelled, child, first = lex.symbols, lex.spelled, lex.child, lex.first
     for row in rows:
-        at, end = offsets[row], offsets[row + 1]
-        words = 0
-        totals[:] = 0.0
+        begin, end = offsets[row], offsets[row + 1]
+        at, words = begin, 0
+        settled = begin  # up to here signs are what they are: no word is read more than twice
         phrase = 0  # symbols of a phrase begun in earlier words, 0 for none
+        totals[:] = 0.0
         while at < end:
-            # --- one word: symbols from a letter or digit to whatever cannot be part of it
-            size, letters, digits, stars, run, last = 0, 0, 0, 0, 0, -1
-            long_runs = False
-            while at < end:
-                byte = data[at]
-                if (97 <= byte <= 122 or 65 <= byte <= 90) and size < MAX_WORD:  # the usual case, short
-                    symbol = np.int64(lex.symbols[byte])
-                    run = run + 1 if symbol == last else 1
-                    long_runs = long_runs or run == 3
-                    last = symbol
-                    word[size], word_spell[size] = symbol, lex.spelled[byte]
-                    size += 1
-                    letters += 1
-                    at += 1
-                    continue
-                if byte < 0x80:
-                    point, step = np.int64(byte), 1
-                elif byte < 0xE0 and at + 1 < end:
-                    point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
-                elif byte < 0xF0:
-                    point, step = np.int64(0x800), 3
-                    if at + 2 < end and byte == 0xE2 and data[at + 1] == 0x80 and 0x8B <= data[at + 2] <= 0x8F:
-                        at += 3  # zero-width space, joiners, direction marks
-                        continue
-                    if at + 2 < end and byte == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
-                        at += 3
-                        continue
-                else:
-                    point, step = np.int64(0x800), 4
-                symbol = np.int64(lex.symbols[point]) if point < 0x800 else np.int64(BREAK)
-                if symbol == SKIP:
-                    at += step
-                    continue
-                sign = byte == 36 or byte == 64  # $ @: letters only inside a word
-                alone = size == 0 or at + 1 == end or not (_is_letter(data[at + 1]) or data[at + 1] == 36)
-                if (sign and alone) or (symbol == STAR and size == 0):
-                    symbol = np.int64(BREAK)
-                elif symbol == STAR:
-                    # Inside a word, or two and more behind one or two letters ("f***"); else it is markup.
-                    inside = at + 1 < end and (data[at + 1] == 42 or _is_letter(data[at + 1]))
-                    if not ((inside or last == STAR) and letters > 0 and (letters <= 2 or stars > 0 or inside)):
-                        symbol = np.int64(BREAK)
-                if symbol == BREAK:
-                    if size > 0:
-                        break
-                    at += step
-                    phrase = phrase if byte == 32 or byte == 10 or byte == 45 or byte == 39 else 0
-                    continue
-                run = run + 1 if symbol == last else 1
-                last = symbol
-                long_runs = long_runs or (run == 3 and symbol < 26)
-                if size < MAX_WORD:
-                    word[size] = symbol
-                    word_spell[size] = PLAIN if point >= 0x800 or sign else lex.spelled[point]
-                size += 1
-                letters += symbol < 26 and not sign
-                digits += (DIGIT <= symbol < STAR) or sign
-                stars += symbol == STAR
-                at += step
+            start, at, size, plain, drawn, doubtful, adjoins = read(
+                data, begin, at, end, at >= settled, symbols, spelled, word, word_spell
+            )
             if size == 0:
                 break
-            # --- letters set apart: "s.i.k.t.i.r", "f u c k"
-            if size == 1 and letters == 1 and at + 1 < end:
-                joined, after = _join(data, at, end, lex, word, word_spell)
-                if joined >= 4:
-                    size, letters, at = joined, joined, after
-            words += 1
-            if size > MAX_WORD or digits >= letters or stars > 3:
-                phrase = 0
+            phrase = phrase if adjoins else 0
+            apart, least = False, 1
+            if size == 1 and at + 1 < end:
+                joined, behind, least = join(data, start, at, end, symbols, spelled, word, word_spell)
+                if joined > 1:
+                    size, at, apart, drawn = joined, behind, True, False
+            found, alive, whole = -1, False, False
+            # Nearly every word leaves the trie here.
+            if size <= MAX_WORD and (phrase > 0 or drawn or not plain or _may_match(word, size, child, first)):
+                found, alive, whole, size = _look_up(
+                    word, word_spell, size, phrase, drawn, apart, fold_, spell, lex, stack
+                )
+                if not whole:
+                    before[:] = totals
+            level = lex.severity[found] if found >= 0 else 0
+            if doubtful and (level == 0 or not is_prose(data, begin, start, at, end)):
+                at, settled = start, at
                 continue
-            # --- nearly every word leaves the trie here
-            if phrase == 0 and digits == 0 and stars == 0 and not long_runs:
-                node, candidate = 0, False
-                for position in range(size):
-                    symbol = word[position]
-                    node = lex.child[node, symbol] if symbol < SYMBOLS else 0
-                    if node == 0:
-                        break
-                    candidate = candidate or lex.first[node] >= 0
-                if not candidate and (node == 0 or lex.child[node, SPACE] == 0):
-                    continue
-            # --- readings: in a phrase with what went before; as it stands, drawn-out letters once, twice, thrice
-            found, alive, joined_phrase = -1, False, False
-            if phrase > 0 and phrase + 1 + size <= MAX_WORD and not long_runs:
-                fold_[phrase], spell[phrase] = SPACE, PLAIN
-                for position in range(size):
-                    fold_[phrase + 1 + position] = word[position]
-                    spell[phrase + 1 + position] = word_spell[position]
-                total = phrase + 1 + size
-                found, alive = _best(fold_, spell, total, lex, stack)
-                joined_phrase = found >= 0 or alive
-                size = total if joined_phrase else size
-            if not joined_phrase:
-                before[:] = totals
-                for keep in range(1, 4 if long_runs else 2):
-                    size_now = _squeeze(word, word_spell, size, fold_, spell, keep if long_runs else MAX_WORD)
-                    hit, more = _best(fold_, spell, size_now, lex, stack)
-                    if hit >= 0:
-                        found = hit
-                    alive = alive or more
-            if found >= 0:
-                if joined_phrase:  # the phrase replaces what its words had said one by one
-                    totals[:] = before
-                level = lex.severity[found]
-                if level > 0:
-                    totals[_AMBIGUOUS if level == 1 else _WEIGHT] += weights[level]
-                    totals[_MATCHES] += 1
-                    totals[_WORST] = max(totals[_WORST], level)
-                    totals[_SUMS + lex.category[found]] += weights[level]
-            phrase = size if alive and not long_runs else 0
+            words += 1
+            phrase = size if alive and not drawn else 0
+            if found >= 0 and whole:  # the phrase replaces what its words had said one by one
+                totals[:] = before
+            if level >= least:
+                totals[_AMBIGUOUS if level == 1 else _WEIGHT] += weights[level]
+                totals[_MATCHES] += 1
+                totals[_WORST] = max(totals[_WORST], level)
+                totals[_SUMS + lex.category[found]] += weights[level]
         out_words[row], out_weight[row], out_ambiguous[row] = words, totals[_WEIGHT], totals[_AMBIGUOUS]
         out_matches[row], out_severity[row] = totals[_MATCHES], totals[_WORST]
         out_category[row] = np.argmax(totals[_SUMS:]) if totals[_MATCHES] > 0 else -1
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _is_letter(byte):
-    return (65 <= byte <= 90) or (97 <= byte <= 122) or byte >= 0xC3 or (48 <= byte <= 57)
+@part
+def _may_match(word, size, child, first):
+    """Whether a pattern ends within the word, or goes on behind it."""
+    node = 0
+    for position in range(size):
+        symbol = word[position]
+        node = child[node, symbol] if symbol < SYMBOLS else 0
+        if node == 0:
+            return False
+        if first[node] >= 0:
+            return True
+    return child[node, SPACE] > 0
 
 
-@numba.njit(cache=True, nogil=True)
-def _join(data, at, end, lex, word, word_spell):
-    """Letters that follow one by one, each behind the same separator; word[0] is already there."""
-    separator = data[at]
-    count = 1
-    if separator != 46 and separator != 45 and separator != 95 and separator != 32 and separator != 42:
-        return count, at
-    while at + 1 < end and data[at] == separator and count < MAX_WORD:
-        byte = data[at + 1]
-        if byte < 0x80:
-            point, step = np.int64(byte), 1
-        elif 0xC2 <= byte < 0xE0 and at + 2 < end:
-            point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 2]) & 0x3F), 2
-        else:
-            break
-        follows = at + 1 + step
-        if lex.symbols[point] >= 26:
-            break
-        if follows < end and (_is_letter(data[follows])):
-            break  # a longer word: not a single letter
-        word[count] = lex.symbols[point]
-        word_spell[count] = lex.spelled[point]
-        count += 1
-        at = follows
-    return count, at
+@kernel
+def _look_up(word, word_spell, size, phrase, drawn, apart, fold_, spell, lex, stack):
+    """The pattern of a word, -1 for none: of the phrase in fold_[:phrase] with the word behind it where there is such
+    a one or may yet be, else of the word as it stands, with drawn-out letters once, twice, thrice.
+
+    Also whether a phrase may go on, whether the word belongs to one, and the symbols of what fold_ then holds.
+    """
+    found, alive = -1, False
+    if phrase > 0 and phrase + 1 + size <= MAX_WORD and not drawn:
+        fold_[phrase], spell[phrase] = SPACE, PLAIN
+        for position in range(size):
+            fold_[phrase + 1 + position] = word[position]
+            spell[phrase + 1 + position] = word_spell[position]
+        total = phrase + 1 + size
+        found, alive = _best(fold_, spell, total, apart, lex, stack)
+        if found >= 0 or alive:
+            return found, alive, True, total
+    for keep in range(1, 4 if drawn else 2):
+        length = _squeeze(word, word_spell, size, fold_, spell, keep if drawn else MAX_WORD)
+        hit, more = _best(fold_, spell, length, apart, lex, stack)
+        found = hit if hit >= 0 else found
+        alive = alive or more
+    return found, alive, False, size
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _squeeze(word, word_spell, size, fold_, spell, keep):
     """Copy a word, leaving `keep` of every run of three or more equal letters."""
     out, position = 0, 0

@@ -28,7 +28,7 @@ EXACT, INFLECTED, PREFIX = 0, 1, 2
 PLAIN, MARKED, CAPITAL_I = 0, 1, 2  # how a letter was spelled; a capital I may be ı or i
 SKIP, BREAK = 254, 255  # characters that a word ignores, or ends at
 
-INNOCENT, STRICT, FUZZY, TURKISH = 1, 2, 4, 8  # flags of a pattern
+INNOCENT, STRICT, FUZZY, TURKISH, APART = 1, 2, 4, 8, 16  # flags of a pattern
 
 # Regular endings of English, after the stem as it stands.
 _ENGLISH = ["s", "es", "ed", "d", "er", "ers", "ing", "ings", "in", "y", "ish", "ness", "like"]
@@ -88,10 +88,14 @@ def load(language: Language) -> Lexicon:
         for line in text.splitlines():
             if line and not line.startswith("#"):
                 pattern, severity, category = (line + "\t").split("\t")[:3]
-                travels = severity in ("strong", "severe") and len(pattern.rstrip("+*")) >= 5
+                travels = severity in ("strong", "severe") and len(_stem(pattern)) >= 5
                 if language in (name, "und") or travels:
                     rows.append((name, pattern, severity, category))
     return _compile(rows)
+
+
+def _stem(pattern: str) -> str:
+    return pattern.lstrip("!.").rstrip("+*")
 
 
 def _compile(rows: list[tuple[str, str, str, str]]) -> Lexicon:
@@ -100,7 +104,7 @@ def _compile(rows: list[tuple[str, str, str, str]]) -> Lexicon:
     length, ending, severities, categories, flags = [], [], [], [], []
     special = np.zeros((len(rows), MAX_WORD), bool)
     for index, (name, pattern, severity, category) in enumerate(rows):
-        stem = pattern.lstrip("!").rstrip("+*")
+        stem = _stem(pattern)
         node = 0
         for position, letter in enumerate(stem):
             symbol, special[index, position] = fold(letter)
@@ -123,6 +127,7 @@ def _compile(rows: list[tuple[str, str, str, str]]) -> Lexicon:
             | (STRICT if pattern.startswith("!") else 0)
             | (FUZZY if level >= 3 and len(stem) >= 5 else 0)
             | (TURKISH if name == "tr" else 0)
+            | (APART if pattern.startswith(".") else 0)
         )
     suffixes, accepting = _suffix_automata()
     return Lexicon(
@@ -179,5 +184,7 @@ def _tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
             symbol[point], special = fold(lower) if len(lower) == 1 else (OTHER, False)
             spelled[point] = MARKED if special else PLAIN
     spelled[ord("I")] = CAPITAL_I
-    symbol[ord("$")], symbol[ord("@")], symbol[ord("*")] = ord("s") - 97, ord("a") - 97, STAR
+    for sign, letter in ("$s", "@a", "!i"):
+        symbol[ord(sign)] = ord(letter) - ord("a")
+    symbol[ord("*")] = STAR
     return symbol, spelled

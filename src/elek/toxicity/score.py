@@ -45,11 +45,12 @@ class Scores:
 
 def score_texts(texts: pa.Array, languages: pa.Array) -> Scores:
     """Score a column of large_string; `languages` picks the lexicon of each row (en, tr, else both)."""
-    from elek.toxicity import kernel  # compiles on first use: not for those who only validate params
+    from elek.kernels import buffers  # numba, and what compiles on first use: not for those who only validate params
+    from elek.toxicity import kernel
 
     scan: Any = kernel.scan
     rows = len(texts)
-    data, offsets = _buffers(texts)
+    data, offsets = buffers(texts.cast(pa.large_string()))
     words = np.zeros(rows, np.int64)
     weight, ambiguous = np.zeros(rows), np.zeros(rows)
     matches = np.zeros(rows, np.int32)
@@ -68,18 +69,3 @@ def score_texts(texts: pa.Array, languages: pa.Array) -> Scores:
     length = np.maximum(words, np.diff(offsets) // 12)
     score = total / (total + TOLERATED + TOLERATED_PER_WORD * length)
     return Scores(score.astype(np.float32), severity, category, matches)
-
-
-def _buffers(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """UTF-8 bytes and row offsets of a large_string array, slices included, without a copy of the text."""
-    texts = texts.cast(pa.large_string())
-    _, offset_buffer, data_buffer = texts.buffers()
-    offsets = (
-        np.frombuffer(offset_buffer, np.int64, len(texts) + 1, texts.offset * 8)
-        if len(texts)
-        else np.zeros(1, np.int64)
-    )
-    data = (
-        np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(1, np.uint8)
-    )
-    return data, offsets

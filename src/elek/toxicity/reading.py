@@ -1,0 +1,168 @@
+# What numba compiles it types itself, and its array scalars are neither int nor float to mypy.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
+"""Words in UTF-8 as the first pass reads them: folded, with what stands for a letter taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elek.kernels import kernel, part
+from elek.toxicity.lexicon import BREAK, DIGIT, MAX_WORD, PLAIN, SEVERITIES, SKIP, STAR
+
+_STRONG = SEVERITIES.index("strong")
+_NO_SIGN, _SIGN, _DOUBTFUL_SIGN = 0, 1, 2  # what `$`, `@` and `!` are
+
+
+@part
+def _is_letter(byte):
+    return (65 <= byte <= 90) or (97 <= byte <= 122) or byte >= 0xC3 or (48 <= byte <= 57)
+
+
+@kernel
+def _sign(data, begin, at, end, size, signs):
+    """Whether a `$`, `@` or `!` is a letter: within a word surely, else perhaps: "$hit", "a$$", "sh!t"."""
+    follows = at + 1 < end and (_is_letter(data[at + 1]) or data[at + 1] == 36)
+    if data[at] == 33:
+        return _DOUBTFUL_SIGN if signs and size > 0 and follows else _NO_SIGN
+    if size > 0 and follows:
+        return _SIGN
+    second = size > 0 and data[at] == 36 and data[at - 1] == 36
+    return _DOUBTFUL_SIGN if signs and (second or (size == 0 and follows)) else _NO_SIGN
+
+
+@kernel
+def _is_censored(data, begin, start, at, end, letters, last):
+    """Whether a star stands for a letter: within a word, or two and more behind one or two letters ("f***"). Else it
+    is markup, and so is what ends a word that a star begins ("**f**")."""
+    behind = at + 1
+    while behind < end and data[behind] == 42 and behind < at + 4:
+        behind += 1
+    if behind < end and _is_letter(data[behind]):
+        return True
+    opened = start > begin and data[start - 1] == 42
+    return letters <= 2 and not opened and (last == STAR or behind > at + 1)
+
+
+@part
+def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
+    """The next word from `at` on: symbols from a letter or digit to whatever cannot be part of it.
+
+    Returns its first byte and the one behind it; how many symbols it has (0: there is none, above MAX_WORD: no word
+    worth a look); whether it is all letters; whether one is drawn out; whether a sign in it may be no letter; and
+    whether nothing but a separator parts it from the word before. `signs`: take such signs for letters.
+    """
+    start, size, letters, digits, stars, run, last = at, 0, 0, 0, 0, 0, -1
+    plain, drawn, doubtful, adjoins = True, False, False, True
+    while at < end:
+        byte = data[at]
+        if (97 <= byte <= 122 or 65 <= byte <= 90) and size < MAX_WORD:  # the usual case, short
+            symbol = np.int64(symbols[byte])
+            run = run + 1 if symbol == last else 1
+            drawn = drawn or run == 3
+            last = symbol
+            start = at if size == 0 else start
+            word[size], word_spell[size] = symbol, spelled[byte]
+            size += 1
+            letters += 1
+            at += 1
+            continue
+        if byte < 0x80:
+            point, step = np.int64(byte), 1
+        elif byte < 0xE0 and at + 1 < end:
+            point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
+        elif byte < 0xF0:
+            point, step = np.int64(0x800), 3
+            if at + 2 < end and byte == 0xE2 and data[at + 1] == 0x80 and 0x8B <= data[at + 2] <= 0x8F:
+                at += 3  # zero-width space, joiners, direction marks
+                continue
+            if at + 2 < end and byte == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
+                at += 3
+                continue
+        else:
+            point, step = np.int64(0x800), 4
+        symbol = np.int64(symbols[point]) if point < 0x800 else np.int64(BREAK)
+        if symbol == SKIP:
+            at += step
+            continue
+        sign = _NO_SIGN
+        if byte == 36 or byte == 64 or byte == 33:
+            sign = _sign(data, begin, at, end, size, signs)
+            symbol = symbol if sign else np.int64(BREAK)
+            doubtful = doubtful or sign == _DOUBTFUL_SIGN
+        elif symbol == STAR and not (letters and _is_censored(data, begin, start, at, end, letters, last)):
+            symbol = np.int64(BREAK)
+        if symbol == BREAK:
+            if size > 0:
+                break
+            at += step
+            adjoins = adjoins and (byte == 32 or byte == 10 or byte == 45 or byte == 39)
+            continue
+        run = run + 1 if symbol == last else 1
+        last = symbol
+        drawn = drawn or (run == 3 and symbol < 26)
+        start = at if size == 0 else start
+        if size < MAX_WORD:
+            word[size] = symbol
+            word_spell[size] = PLAIN if point >= 0x800 or sign else spelled[point]
+        size += 1
+        letters += symbol < 26 and not sign
+        digits += DIGIT <= symbol < STAR
+        stars += symbol == STAR
+        plain = plain and symbol < 26 and not sign
+        at += step
+    if digits >= letters or stars > 3:
+        size = MAX_WORD + 1 if size else 0
+    return start, at, size, plain, drawn, doubtful, adjoins
+
+
+@kernel
+def is_prose(data, begin, start, at, end):
+    """Whether the word in data[start:at], if a sign begins it, stands as words do and not as a variable in a program:
+    behind a space, before another word or the end."""
+    if data[start] != 36 and data[start] != 64:
+        return True
+    if start > begin and data[start - 1] != 32 and data[start - 1] != 10:
+        return False
+    behind = at
+    while behind < end and (data[behind] == 33 or data[behind] == 44 or data[behind] == 46 or data[behind] == 63):
+        behind += 1
+    if behind == end or data[behind] != 32:
+        return behind == end
+    while behind < end and data[behind] == 32:
+        behind += 1
+    return behind == end or _is_letter(data[behind])
+
+
+@kernel
+def join(data, start, at, end, symbols, spelled, word, word_spell):
+    """Letters that follow one by one, each behind the same separator; the first is data[start:at] and word[0].
+
+    Returns how many, the byte behind them, and the least severity that counts; 1 letter where they are no word: of
+    three neither "U.S.A." is one nor "a b c", and placeholders ("x.x.x") are none of any length.
+    """
+    separator, first = data[at], at
+    count, capital, same = 1, 65 <= data[start] <= 90, True
+    if separator != 46 and separator != 45 and separator != 95 and separator != 32 and separator != 42:
+        return 1, first, 1
+    while at + 1 < end and data[at] == separator and count < MAX_WORD:
+        byte = data[at + 1]
+        if byte < 0x80:
+            point, step = np.int64(byte), 1
+        elif 0xC2 <= byte < 0xE0 and at + 2 < end:
+            point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 2]) & 0x3F), 2
+        else:
+            break
+        follows = at + 1 + step
+        if symbols[point] >= 26:
+            break
+        if follows < end and (_is_letter(data[follows])):
+            break  # a longer word: not a single letter
+        word[count] = symbols[point]
+        word_spell[count] = spelled[point]
+        capital = capital or 65 <= byte <= 90
+        same = same and word[count] == word[0]
+        count += 1
+        at = follows
+    if same or count < 3 or (count == 3 and (capital or separator == 32)):
+        return 1, first, 1
+    return count, at, _STRONG if count == 3 else 1
