@@ -22,6 +22,9 @@ from typing import Literal, NamedTuple
 PiiType = Literal["email", "phone", "iban", "card", "tckn", "ip"]
 PII_TYPES: tuple[PiiType, ...] = ("email", "phone", "iban", "card", "tckn", "ip")
 
+IBAN_BEFORE, IBAN_AFTER = 14, 48
+"""Characters around a run of digits that can belong to the same account number: some banks' codes are letters."""
+
 
 class Span(NamedTuple):
     """`text[start:end]` is personal data of this kind."""
@@ -39,7 +42,8 @@ class Traces(NamedTuple):
     ipv6: bool
     """Colons as an IPv6 address has them."""
     runs: Sequence[Sequence[int]] | None
-    """Runs of digits, the first character of each and the one behind its last; None where they are too many to note."""
+    """Runs of digits that could be anything, the first character of each and the one behind its last; None where they
+    are too many to note."""
 
 
 def placeholder(kind: PiiType) -> str:

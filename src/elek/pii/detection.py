@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from elek.pii import PiiType, Span, Traces
+from elek.pii import IBAN_AFTER, IBAN_BEFORE, PiiType, Span, Traces
 from elek.pii.addresses import email_at, ipv4_at, ipv6_spans
 from elek.pii.numbers import card_at, iban_spans, tckn_at
 from elek.pii.phones import phone_at
 
 # Five digits or more, at most three separators between two of them: every number that we look for holds such a
 # run, and prose holds few. The leading character class lets the engine skip text at over 200 MB/s,
-# and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the same.
+# and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the same,
+# less what is too short for anything.
 _RUN = re.compile(r"[0-9](?:[ \t\u00a0.\-()/]{0,3}+[0-9]){4,}+")
 # Nothing that we look for begins with three single digits: tables of small numbers are passed over at once.
 _START = re.compile(r"(?<![\w])[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
 
 _AT = re.compile(r"@(?=[^\W_])")
-
-IBAN_BEFORE, IBAN_AFTER = 14, 48
-"""Characters around a run that can belong to the same account number: some banks' codes are letters."""
 
 
 def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) -> list[Span]:

@@ -15,13 +15,17 @@ import numpy as np
 import pyarrow as pa
 
 from elek.kernels import buffers
-from elek.pii import Traces
+from elek.pii import IBAN_AFTER, IBAN_BEFORE, Traces
 
 _AT, _COLON = 0x40, 0x3A
 _EMAIL, _IPV6 = 1, 2
 _MANY = 4
 _DIGITS, _GAP = 5, 3
 """Digits that make a run, and the most separators between two of them: `elek.pii.detection`'s expression."""
+_IPV4, _PHONE = 6, 7
+"""Digits of a run from which on it can hold an address (`elek.pii.addresses.LARGE_OCTET`), a telephone number; fewer
+serve account numbers alone."""
+_WIDTH, _DOT = 4, 0x2E
 _PLAIN, _SEPARATOR, _DIGIT, _SIGN, _CONTINUES = range(5)
 KINDS = np.zeros(256, np.uint8)
 """Of bytes: those that continue a character stand in no place of their own."""
@@ -57,13 +61,15 @@ def _scan(data, offsets, kinds, marks, counts, runs):
     for row in range(len(offsets) - 1):
         at, stop = offsets[row], offsets[row + 1]
         place = first = last = 0  # in characters
-        digits = gap = mark = 0
+        digits = gap = dots = mark = 0
+        begin = at
         while at < stop:
             kind = kinds[data[at]]
             if digits == 0 and kind <= _SEPARATOR:
                 place += 1
             elif kind == _DIGIT:
-                first = first if digits else place
+                if digits == 0:
+                    first, begin, dots = place, at, 0
                 last = place
                 digits += 1
                 gap = 0
@@ -72,10 +78,13 @@ def _scan(data, offsets, kinds, marks, counts, runs):
                 if digits:
                     if kind == _SEPARATOR or (data[at] == 0xC2 and at + 1 < stop and data[at + 1] == 0xA0):  # U+00A0
                         gap += 1
+                        dots += data[at] == _DOT
                     else:
                         gap = _GAP + 1
                     if gap > _GAP:
-                        if digits >= _DIGITS and size - counts[row] < MOST:
+                        enough = digits >= _PHONE or (digits >= _IPV4 and dots >= 3)
+                        enough = enough or (digits >= _DIGITS and _near_iban(data, begin, at, offsets[row], stop))
+                        if enough and size - counts[row] < MOST:
                             runs[size, 0], runs[size, 1] = first, last + 1
                             size += 1
                         digits = gap = 0
@@ -83,13 +92,24 @@ def _scan(data, offsets, kinds, marks, counts, runs):
                     mark |= _mark(data, at, stop)
                 place += 1
             at += 1
-        if digits >= _DIGITS:
+        if digits >= _DIGITS:  # at the end no pains are spared
             runs[size, 0], runs[size, 1] = first, last + 1
             size += 1
         if size - counts[row] >= MOST:
             mark |= _MANY
             size = counts[row]
         marks[row], counts[row + 1] = mark, size
+
+
+@numba.njit(cache=True, nogil=True)
+def _near_iban(data, begin, end, start, stop):
+    """Whether two letters and the two digits behind them are near enough to a run to make it an account number."""
+    for at in range(max(start, begin - _WIDTH * IBAN_BEFORE), min(stop, end + _WIDTH * IBAN_AFTER) - 3):
+        if 0x61 <= data[at] | 0x20 <= 0x7A and 0x61 <= data[at + 1] | 0x20 <= 0x7A:
+            digit = at + 3 if data[at + 2] == 0x20 else at + 2
+            if digit + 1 < stop and 0x30 <= data[digit] <= 0x39 and 0x30 <= data[digit + 1] <= 0x39:
+                return True
+    return False
 
 
 @numba.njit(cache=True, nogil=True)
