@@ -39,7 +39,7 @@ for _sign, _letter in zip("013456789", "oieasgtbg", strict=True):
     _LEET[DIGIT + int(_sign)] = ord(_letter) - ord("a")
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def _best(fold_, spell, size, lex, stack):
     """The pattern that fits fold_[:size] as a whole (stem and ending) with the longest stem, -1 for none.
 
@@ -75,7 +75,7 @@ def _best(fold_, spell, size, lex, stack):
     return best, alive
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def _fits(pattern, stem, fold_, spell, size, lex):
     """Rank of a pattern whose stem is fold_[:stem]; -1 where spelling or ending forbid it. Higher wins."""
     flag = lex.flags[pattern]
@@ -255,7 +255,7 @@ def _is_letter(byte):
     return (65 <= byte <= 90) or (97 <= byte <= 122) or byte >= 0xC3 or (48 <= byte <= 57)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def _join(data, at, end, lex, word, word_spell):
     """Letters that follow one by one, each behind the same separator; word[0] is already there."""
     separator = data[at]
@@ -282,7 +282,7 @@ def _join(data, at, end, lex, word, word_spell):
     return count, at
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def _squeeze(word, word_spell, size, fold_, spell, keep):
     """Copy a word, leaving `keep` of every run of three or more equal letters."""
     out, position = 0, 0
