@@ -25,6 +25,9 @@ from elek.text.cleaning import SCHEMA, clean_table
 STEPS = ("clean", "annotate", "filter")
 """Datasets in the scratch folder, row by row aligned, which `deduplicate` reads and the output is made from."""
 
+COMPARED = ("id", "source", "hash.text", "hash.minhash")
+"""The signals that `deduplicate` reads."""
+
 
 @dataclass(frozen=True)
 class ShardTask:
@@ -60,10 +63,11 @@ def process_shard(task: ShardTask) -> Processed:
     measured = annotate(documents, settings.annotate)
     decided = decide(measured, settings.filter)
     flat = measured.select([field.name for field in measured.schema if not pa.types.is_nested(field.type)])
+    counts["undeclared"] = read.undeclared
     parts = {
-        "clean": write_part(task.scratch / "clean", task.index, documents, {**counts, "undeclared": read.undeclared}),
-        "annotate": write_part(task.scratch / "annotate", task.index, flat),
-        "filter": write_part(task.scratch / "filter", task.index, decided),
+        "clean": write_part(task.scratch / "clean", task.index, documents, counts, passing=True),
+        "annotate": write_part(task.scratch / "annotate", task.index, measured.select(COMPARED), passing=True),
+        "filter": write_part(task.scratch / "filter", task.index, decided, passing=True),
         "signals": write_part(task.signals, task.index, exported(flat, derived(measured, settings.filter))),
     }
     return Processed(parts, read.files, read.skips)

@@ -195,7 +195,7 @@ def _deduplicate(steps: dict[str, Dataset], settings: Settings, scratch: Path) -
     start = 0
     for index, part in enumerate(steps["annotate"].parts):
         table = outcome.part(steps["annotate"].read(index, ["id"])["id"], start, settings.dedup)
-        parts.append(write_part(scratch / "dedup", index, table))
+        parts.append(write_part(scratch / "dedup", index, table, passing=True))
         start += part.rows
     removes = ["dedup"] if REMOVE.name in table.column_names else []
     return write_manifest(scratch / "dedup", parts, extra={"removes": removes} if removes else None)

@@ -93,7 +93,8 @@ def settings(
     """
     raw = read(params or DEFAULT)
     where = (params or DEFAULT).name
-    validate(raw, where)
+    if params is not None:  # ours is right: a test holds it, and validating imports the params of every stage
+        validate(raw, where)
     raw = {name: dict(raw.get(name) or {}) for name in _SECTIONS}
     if preset is not None:
         chosen = presets.load(preset)

@@ -10,17 +10,8 @@ import contextlib
 import gc
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
-
-from elek.curation.chain import exported
-from elek.curation.settings import settings
-from elek.dataset import DOCUMENT
 from elek.errors import ElekError
 from elek.execution.spared import settle
-from elek.filtering import decide, derived
-from elek.filtering.annotation import annotate
-from elek.language import bayes
-from elek.text.cleaning import clean_table
 
 TEXTS = (
     "Bir söz.\n\nOne word, and another one.",
@@ -31,6 +22,24 @@ TEXTS = (
 
 
 def _load() -> None:
+    settle()
+    from elek.language import bayes
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(bayes.load)  # decompresses for half a second without the interpreter's lock
+        _try()
+
+
+def _try() -> None:
+    import pyarrow as pa
+
+    from elek.curation.chain import exported
+    from elek.curation.settings import settings
+    from elek.dataset import DOCUMENT
+    from elek.filtering import decide, derived
+    from elek.filtering.annotation import annotate
+    from elek.text.cleaning import clean_table
+
     asked = settings()
     empty = dict.fromkeys(DOCUMENT.names, "") | {"license": "MIT", "meta": "{}"}
     rows = [empty | {"id": str(number), "text": text} for number, text in enumerate(TEXTS)]
@@ -39,11 +48,8 @@ def _load() -> None:
     exported(decide(measured, asked.filter), derived(measured, asked.filter))
 
 
-settle()
-with contextlib.suppress(ElekError), ThreadPoolExecutor(1) as beside:
-    beside.submit(bayes.load)  # decompresses for half a second without the interpreter's lock
+with contextlib.suppress(ElekError):
     _load()
 # The thread has ended: who is forked has one alone. What is here stays, and its pages are shared as long as no
-# collection of a worker touches them.
-gc.collect()
+# collection of a worker touches them. (To collect first would take longer than what there is to find is worth.)
 gc.freeze()

@@ -32,9 +32,11 @@ ENDS = np.uint64(TERMINAL * 0x0101010101010101)
 FIRST = np.array([np.frombuffer(phrase[:8], np.uint64)[0] | SPACES for phrase, _ in PHRASES], np.uint64)
 PHRASE_MARKS = np.array([mark for _, mark in PHRASES], np.uint8)
 RARE_OFFSETS = np.array(RARE)
-IS_RARE = np.zeros(256, np.uint8)
-for (_phrase, _), _at in zip(PHRASES, RARE, strict=True):
-    IS_RARE[[_phrase[_at], _phrase[_at] - 32]] = 1
+FROM, TO = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
+"""The phrases that a rare letter, small or capital, stands in: those of one letter follow each other."""
+for _number, ((_phrase, _), _at) in reversed(list(enumerate(zip(PHRASES, RARE, strict=True)))):
+    _letters = [_phrase[_at], _phrase[_at] - 32]
+    FROM[_letters], TO[_letters] = _number, np.maximum(TO[_letters], _number + 1)
 LETTERS = np.frombuffer(b"".join(phrase for phrase, _ in PHRASES), np.uint8)
 LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _ in PHRASES)])
 EDIT, NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
@@ -73,7 +75,7 @@ def _starts(text: Array, at: int, last: int, phrase: Array) -> bool:
     return same
 
 
-@kernel
+@part
 def _citation(text: Array, flags: Array, at: int, last: int) -> int:
     """Bytes of the citation that begins with the bracket at `at`: `[12]`, `[]`, `[edit]`, `[citation needed]`; or 0."""
     end = at + 1
@@ -92,7 +94,7 @@ def _is_kelvin(text: Array, at: int, last: int) -> bool:
     return at + 3 <= last and text[at] == 0xE2 and text[at + 1] == 0x84 and text[at + 2] == 0xAA
 
 
-@kernel
+@part
 def _marks(text: Array, first: int, last: int) -> int:
     """Marks of a line, `text[first:last]`."""
     found = 0
@@ -107,9 +109,9 @@ def _marks(text: Array, first: int, last: int) -> int:
         curly |= text[at] == CURLY
     found |= CURLY_BRACKET * curly
     for rare in range(first, last):
-        if not IS_RARE[text[rare]]:
+        if not TO[text[rare]]:
             continue
-        for number in range(len(FIRST)):
+        for number in range(FROM[text[rare]], TO[text[rare]]):
             at = rare - RARE_OFFSETS[number]
             if at < first or at + 8 > last or load64(text, at) | SPACES != FIRST[number]:  # in lower case, for letters
                 continue
@@ -123,7 +125,7 @@ def _marks(text: Array, first: int, last: int) -> int:
     return found
 
 
-@kernel
+@part
 def _sentences(text: Array, flags: Array, first: int, last: int) -> int:
     """Sentences of a line, `text[first:last]`; see `elek.filters.c4`."""
     at = first
@@ -156,7 +158,7 @@ def _sentences(text: Array, flags: Array, first: int, last: int) -> int:
     return count
 
 
-@kernel
+@part
 def _words(flags: Array, first: int, last: int) -> tuple[int, int]:
     """Words, and the characters of the longest one."""
     words = longest = length = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import lzma
 import math
+import threading
 import unicodedata
 from functools import cache
 from typing import NamedTuple
@@ -34,9 +35,17 @@ class Model(NamedTuple):
     place: npt.NDArray[np.int32]  # (F,): all -1; a walk's notes, which it wipes out behind itself
 
 
-@cache
+_loading = threading.Lock()
+
+
 def load() -> Model:
-    """py3langid's model, from the installed package."""
+    """py3langid's model, from the installed package. Who asks while another thread loads it, waits for that."""
+    with _loading:
+        return _load()
+
+
+@cache
+def _load() -> Model:
     from py3langid.langid import MODEL_DIR, MODEL_FILE
 
     with np.load(io.BytesIO(lzma.decompress((MODEL_DIR / MODEL_FILE).read_bytes())), allow_pickle=False) as data:

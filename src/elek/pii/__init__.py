@@ -16,11 +16,14 @@ Names, street addresses and dates of birth are not looked for. Text with neither
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 PiiType = Literal["email", "phone", "iban", "card", "tckn", "ip"]
 PII_TYPES: tuple[PiiType, ...] = ("email", "phone", "iban", "card", "tckn", "ip")
+
+IBAN_BEFORE, IBAN_AFTER = 14, 48
+"""Characters around a run of digits that can belong to the same account number: some banks' codes are letters."""
 
 
 class Span(NamedTuple):
@@ -31,25 +34,40 @@ class Span(NamedTuple):
     end: int
 
 
+class Traces(NamedTuple):
+    """Where a text could hold personal data, as `elek.pii.scan` sees it in the bytes."""
+
+    email: bool
+    """An @ with something behind it."""
+    ipv6: bool
+    """Colons as an IPv6 address has them."""
+    runs: Sequence[Sequence[int]] | None
+    """Runs of digits that could be anything, the first character of each and the one behind its last; None where they
+    are too many to note."""
+
+
 def placeholder(kind: PiiType) -> str:
     return f"[{kind.upper()}]"
 
 
-def find(text: str, kinds: Collection[PiiType] = PII_TYPES) -> list[Span]:
-    """Spans of personal data, in order, none overlapping another."""
+def find(text: str, kinds: Collection[PiiType] = PII_TYPES, traces: Traces | None = None) -> list[Span]:
+    """Spans of personal data, in order, none overlapping another. `traces` are of this text, where they are known."""
     from elek.pii.detection import detect  # checksum tables and telephone plans: only where text is read
 
-    return detect(text, kinds)
+    return detect(text, kinds, traces)
 
 
-def mask(text: str, kinds: Collection[PiiType] = PII_TYPES) -> tuple[str, dict[PiiType, int]]:
+def mask(
+    text: str, kinds: Collection[PiiType] = PII_TYPES, traces: Traces | None = None
+) -> tuple[str, dict[PiiType, int]]:
     """`text` with a placeholder for every span, and how many of each kind (kinds that occur only).
 
     Masked text is a fixed point: `mask(mask(text)[0])` finds nothing. What surrounds a number is part of the
     evidence, so the text is looked at again until nothing is found; one more look is what it takes as a rule.
     """
     counts: dict[PiiType, int] = {}
-    while spans := find(text, kinds):
+    while spans := find(text, kinds, traces):
+        traces = None  # of what is left, nobody knows yet
         pieces, position = [], 0
         for kind, start, end in spans:
             pieces += [text[position:start], placeholder(kind)]

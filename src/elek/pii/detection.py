@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from elek.pii import PiiType, Span
+from elek.pii import IBAN_AFTER, IBAN_BEFORE, PiiType, Span, Traces
 from elek.pii.addresses import email_at, ipv4_at, ipv6_spans
 from elek.pii.numbers import card_at, iban_spans, tckn_at
 from elek.pii.phones import phone_at
 
 # Five digits or more, at most three separators between two of them: every number that we look for holds such a
 # run, and prose holds few. The leading character class lets the engine skip text at over 200 MB/s,
-# and possessive quantifiers keep a table of 100 MB from being remembered group by group.
+# and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the
+# same, less what is too short for anything.
 _RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
 # Nothing that we look for begins with three single digits: tables of small numbers are passed over at once.
 _START = re.compile(r"(?<![\w])[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
@@ -22,29 +23,27 @@ _UNBROKEN = (("\u00a0", " "), ("\u202f", " "), ("\u2011", "-"))
 
 _AT = re.compile(r"@(?=[^\W_])")
 
-IBAN_BEFORE, IBAN_AFTER = 14, 48
-"""Characters around a run that can belong to the same account number: some banks' codes are letters."""
 
-
-def detect(text: str, kinds: Collection[PiiType]) -> list[Span]:
+def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) -> list[Span]:
     """See `elek.pii.find`. Linear in the length of the text."""
     for typeset, typed in _UNBROKEN:
         text = text.replace(typeset, typed)
-    spans = list(_addresses(text, kinds))
+    traces = traces or Traces(True, ":" in text, None)
+    spans = list(_addresses(text, kinds, traces))
     end = 0
-    for run in _RUN.finditer(text):
-        for span in _numbers(text, max(run.start(), end), run.end(), kinds):
+    for first, last in (run.span() for run in _RUN.finditer(text)) if traces.runs is None else traces.runs:
+        for span in _numbers(text, max(first, end), last, kinds):
             spans.append(span)
             end = span.end
     return _disjoint(spans)
 
 
-def _addresses(text: str, kinds: Collection[PiiType]) -> Iterator[Span]:
-    if "email" in kinds:
+def _addresses(text: str, kinds: Collection[PiiType], traces: Traces) -> Iterator[Span]:
+    if "email" in kinds and traces.email:
         for at in _AT.finditer(text):
             if (found := email_at(text, at.start())) is not None:
                 yield Span("email", *found)
-    if "ip" in kinds and ":" in text:
+    if "ip" in kinds and traces.ipv6:
         for start, end in ipv6_spans(text):
             yield Span("ip", start, end)
 

@@ -34,6 +34,7 @@ _STRONG = re.compile(
 _GROUP = re.compile(r"[ ]?\(([0-9]{1,5})\)|[ .\-/]?([0-9]{1,15})")
 MOST_DIGITS = 15
 """Of any number, by ITU-T E.164."""
+FEWEST_DIGITS = 7
 _LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
 _TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
 _GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=_]\Z")
@@ -79,7 +80,9 @@ def phone_at(text: str, at: int) -> tuple[int, int] | None:
         return _international(text, at, prefix)
     if strong := _STRONG.match(text, at):
         return strong.span()
-    return _contextual(text, at, at) if _in_context(text, at) else None
+    # Most numbers are of no form at all, which is told sooner than what stands around them.
+    found = _contextual(text, at, at)
+    return found if found and _in_context(text, at) else None
 
 
 def _international(text: str, at: int, prefix: re.Match[str]) -> tuple[int, int] | None:
@@ -158,13 +161,14 @@ def _plan(code: str) -> _Plan | None:
 
 def _contextual(text: str, at: int, digits_at: int) -> tuple[int, int] | None:
     """Any plausible grouping, where a word says that it is a telephone number."""
-    if _NO_PHONE.match(text, digits_at):
+    ends = _group_ends(text, digits_at)
+    if not ends or ends[-1] - digits_at < FEWEST_DIGITS or _NO_PHONE.match(text, digits_at):
         return None
-    for end in reversed(_group_ends(text, digits_at)):
+    for end in reversed(ends):
         sizes = [len(group) for group in _DIGITS.findall(text[digits_at:end])]
         if "." in text[digits_at:end] and " " in text[digits_at:end]:  # a table of decimals
             continue
-        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else 7 <= sum(sizes) <= MOST_DIGITS
+        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else FEWEST_DIGITS <= sum(sizes) <= MOST_DIGITS
         if enough and sizes.count(1) <= 1 and (tail := _TAIL.match(text, end)):
             return at, tail.end()
     return None

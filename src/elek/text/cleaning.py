@@ -15,15 +15,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from elek.dataset import DOCUMENT, OPT_OUT, Part, read_part, write_part
 from elek.params import Section
 from elek.pii import PII_TYPES, PiiType, find, mask
 from elek.text.markup import line_blocks, reservations
+
+A = TypeVar("A", bound=pa.Array)
 
 SCHEMA = pa.schema([*DOCUMENT, *(pa.field(f"pii.{kind}", pa.int32(), nullable=False) for kind in PII_TYPES)])
 """Documents, and how many placeholders of each kind stand in each."""
@@ -53,6 +57,14 @@ class CleanParams(Section):
 STEPS = ("encoding", "markup", "characters", "unicode", "whitespace")
 """In the order in which they are taken; each is a switch in `CleanParams`."""
 
+ENCODING, MARKUP, CHARACTERS, UNICODE, WHITESPACE = (1 << bit for bit in range(len(STEPS)))
+TURKISH = 32
+"""What a look at the bytes suspects of a text (`elek.text.scan`): each step, and the repair that only Turkish gets."""
+ALL = 63
+BROKEN = 64
+"""The bytes are no UTF-8."""
+_SUSPECTED = dict(zip(STEPS, (ENCODING | TURKISH, MARKUP, CHARACTERS, UNICODE, WHITESPACE), strict=True))
+
 # str.translate would build every character anew; a text is first scanned for one that needs it.
 _DROPPED = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
@@ -64,7 +76,7 @@ _JOINERS = "\u200c\u200d"
 _STRAY_JOINERS = re.compile(f"(?<![^\x00-\u036f])[{_JOINERS}]++|(?<![{_JOINERS}])[{_JOINERS}]++(?![^\x00-\u036f])")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_UNUSUAL = re.compile("[^\t\n -~\xa1-\xac\xae-\u034e\u0350-\u061b\u061d-\u115e\u2010-\u2027\u2030-\u205e\u2070-\u2fff]")
+UNUSUAL = re.compile("[^\t\n -~\xa1-\xac\xae-\u034e\u0350-\u061b\u061d-\u115e\u2010-\u2027\u2030-\u205e\u2070-\u2fff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Two classes: the engine scans for the first alone, fast. In our languages spaces end such runs long before.
@@ -77,7 +89,7 @@ def clean_characters(text: str) -> str:
 
     Surrogate pairs, left by JSON escapes, become the character that they encode; a lone one becomes U+FFFD.
     """
-    if not _UNUSUAL.search(text):
+    if not UNUSUAL.search(text):
         return text
     text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
     text = _SURROGATE.sub("\ufffd", text)
@@ -113,15 +125,16 @@ def _in_order(run: str) -> str:
     return "".join(sorted(marks, key=unicodedata.combining))
 
 
-def clean_text(text: str, params: CleanParams, lang: str = "") -> tuple[str, list[str]]:
+def clean_text(text: str, params: CleanParams, lang: str = "", suspected: int = ALL) -> tuple[str, list[str]]:
     """`text` without its damage, and the names of the steps that changed it. Personal data is not looked at.
 
-    `lang` is the declared language: a repair that is right for Turkish only is done in Turkish only.
+    `lang` is the declared language: a repair that is right for Turkish only is done in Turkish only. `suspected` are
+    the steps that could change the text as it is; behind one that did, all are taken.
     """
     steps = _steps(lang)
-    changes = []
+    changes: list[str] = []
     for name in STEPS:
-        if getattr(params, name):
+        if getattr(params, name) and (changes or suspected & _SUSPECTED[name]):
             before, text = text, steps[name](text)
             if text != before:
                 changes.append(name)
@@ -197,36 +210,70 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
     """
     counts = dict.fromkeys(["documents", "bytes_in", "bytes_out", "changed"], 0)
     counts |= {f"changed.{name}": 0 for name in (*STEPS, "pii")} | {f"pii.{kind}": 0 for kind in PII_TYPES}
-    texts: list[str] = []
-    metas = documents["meta"].to_pylist()
-    masked = {kind: np.zeros(documents.num_rows, dtype=np.int32) for kind in PII_TYPES}
-    langs = documents["lang"].to_pylist()
-    for chunk in documents["text"].chunks:
-        # As bytes: whoever wrote the part may have put surrogates or broken UTF-8 into a column of strings.
-        for value in chunk.view(pa.large_binary()):
-            raw = value.as_py()
-            row = len(texts)
-            text, changes = clean_text(raw.decode("utf-8", "replace"), params, langs[row])
-            if "markup" in changes and b"<meta" in raw.lower():
-                metas[row] = add_opt_out(metas[row], reservations(raw.decode("utf-8", "replace")))
-            text, found = mask(text, params.pii) if params.pii else (text, {})
-            for kind, number in found.items():
-                masked[kind][row] = number
-                counts[f"pii.{kind}"] += number
-            for name in [*changes, "pii"] if found else changes:
-                counts[f"changed.{name}"] += 1
-            encoded = len(text.encode())
-            counts["bytes_in"] += len(raw)
-            counts["bytes_out"] += encoded
-            counts["changed"] += bool(changes or found)
-            texts.append(text)
-    counts["documents"] = len(texts)
-    columns = {name: documents[name] for name in DOCUMENT.names} | {"text": pa.array(texts, pa.large_string())}
-    if "email" in params.pii:
-        urls = (mask(url, ["email"])[0] if "@" in url else url for url in documents["url"].to_pylist())
-        columns["url"] = pa.array(urls, pa.string())
+    changed = np.zeros(len(documents), bool)
+    text, metas = _cleaned(documents, params, counts, changed)
+    masked = {kind: np.zeros(len(documents), np.int32) for kind in PII_TYPES}
     if params.pii:
-        metas = [mask_meta(meta, params.pii) for meta in metas]
-    columns["meta"] = pa.array(metas, pa.string())
+        from elek.pii.scan import traces  # compiles on first use
+
+        hidden = {}
+        for row, seen in traces(text):
+            hidden_text, found = mask(text[row].as_py(), params.pii, seen)
+            if found:
+                hidden[row] = hidden_text
+                for kind, number in found.items():
+                    masked[kind][row] = number
+                    counts[f"pii.{kind}"] += number
+        counts["changed.pii"] = len(hidden)
+        changed[list(hidden)] = True
+        text = _with(text, hidden)
+        said = pc.replace_substring(metas.cast(pa.large_string()), "_", " ")  # as `mask_meta` reads it
+        held = {row: mask_meta(metas[row].as_py(), params.pii) for row, _ in traces(said)}
+        metas = _with(metas, held)
+    counts["documents"], counts["changed"] = len(documents), int(changed.sum())
+    counts["bytes_in"], counts["bytes_out"] = _bytes(documents["text"]), _bytes(text)
+    columns = {name: documents[name] for name in DOCUMENT.names} | {"text": text, "meta": metas}
+    if "email" in params.pii:
+        urls = documents["url"].combine_chunks()
+        suspect = np.flatnonzero(pc.match_substring(urls, "@").to_numpy(zero_copy_only=False)).tolist()
+        columns["url"] = _with(urls, {row: mask(urls[row].as_py(), ["email"])[0] for row in suspect})
     columns |= {f"pii.{kind}": pa.array(masked[kind]) for kind in PII_TYPES}
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA), counts
+
+
+def _cleaned(
+    documents: pa.Table, params: CleanParams, counts: dict[str, int], changed: npt.NDArray[np.bool_]
+) -> tuple[pa.LargeStringArray, pa.StringArray]:
+    """Texts without their damage, and `meta` with what their markup reserved; told in `counts` and `changed`."""
+    from elek.text.scan import suspicions  # compiles on first use
+
+    langs = documents["lang"].to_pylist()
+    text, metas = documents["text"].combine_chunks(), documents["meta"].combine_chunks()
+    # As bytes: whoever wrote the part may have put surrogates or broken UTF-8 into a column of strings.
+    raw, suspects = text.view(pa.large_binary()), suspicions(text)
+    cleaned, reserved = {}, {}
+    for row in np.flatnonzero(suspects).tolist():
+        value = raw[row].as_py()
+        before = value.decode("utf-8", "replace")
+        after, changes = clean_text(before, params, langs[row], int(suspects[row]))
+        if "markup" in changes and b"<meta" in value.lower():
+            reserved[row] = add_opt_out(metas[row].as_py(), reservations(before))
+        if changes or suspects[row] & BROKEN:
+            cleaned[row] = after
+        for name in changes:
+            counts[f"changed.{name}"] += 1
+        changed[row] = bool(changes)
+    return _with(text, cleaned), _with(metas, reserved)
+
+
+def _with(column: A, values: Mapping[int, str]) -> A:
+    """A column of strings with other values in some rows, which are given in their order."""
+    if not values:
+        return column
+    some = np.zeros(len(column), bool)
+    some[list(values)] = True
+    return pc.replace_with_mask(column, pa.array(some), pa.array(list(values.values()), column.type))
+
+
+def _bytes(text: pa.Array | pa.ChunkedArray) -> int:
+    return int(pc.sum(pc.binary_length(text)).as_py() or 0)

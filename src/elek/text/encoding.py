@@ -26,7 +26,7 @@ their lead bytes are quotation marks and box lines, which correct Turkish puts b
 
 def _characters(first: int, last: int) -> str:
     found = {bytes([byte]).decode(page) for page in _CODE_PAGES for byte in range(first, last + 1)}
-    return re.escape("".join(sorted(found)))
+    return "".join(sorted(found))
 
 
 # Two-, three- and four-byte sequences start with C2–F4; continuation bytes are 80–BF. Byte A0 (a no-break
@@ -34,9 +34,11 @@ def _characters(first: int, last: int) -> str:
 # quotation mark, a dash or an ellipsis, ftfy makes nothing, or Greek and Syriac letters; in Turkish those are the
 # ends of words: “MİSAK-I MİLLÎ”. One character class comes first, which the engine can look for without trying
 # alternatives at every place.
-_LEAD, _CONTINUATION = _characters(0xC2, 0xF4), _characters(0x80, 0xBF)
+LEAD, CONTINUATION = _characters(0xC2, 0xF4), _characters(0x80, 0xBF)
 _WORD_END = "(?<=[ÂÎÛÜÖÇĞİŞ])[‘’“”•–—…]"
-_MISREAD = re.compile(rf"[{_LEAD}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{_CONTINUATION}]|(?<=Ã)\ )")
+_MISREAD = re.compile(
+    rf"[{re.escape(LEAD)}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{re.escape(CONTINUATION)}]|(?<=Ã)\ )"
+)
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # markup is a step of its own
@@ -59,8 +61,9 @@ _FTFY = ftfy.TextFixerConfig(
 SEGMENT = 50_000
 """Longest stretch, in characters, that ftfy judges at once; a longer line is cut, which bounds its memory."""
 
-_LATIN5_AS_LATIN1 = str.maketrans("ðýþÐÝÞ", "ğışĞİŞ")
-_DISPLACED = re.compile("[ðýþÐÝÞ]")
+DISPLACED = "ðýþÐÝÞ"
+_LATIN5_AS_LATIN1 = str.maketrans(DISPLACED, "ğışĞİŞ")
+_DISPLACED = re.compile(f"[{DISPLACED}]")
 _TURKISH_ONLY = re.compile("[ğışĞİŞ]")
 
 
