@@ -31,11 +31,13 @@ from tests.curation.files import run, write
 from tests.sources.crawl import members, page
 
 
-def read(files: list[File], scratch: Path, piece_bytes: int = 4_000_000) -> tuple[list[dict[str, Any]], list[Skip]]:
+def read(
+    files: list[File], scratch: Path, piece_bytes: int = 4_000_000, encodings: tuple[str, ...] = ("utf-8",)
+) -> tuple[list[dict[str, Any]], list[Skip]]:
     """Documents and skips of all shards."""
     scratch.mkdir(exist_ok=True)
-    shards = list(Cutter(scratch, piece_bytes).shards(files))
-    parts = [read_shard(shard, "NOASSERTION", "und") for shard in shards]
+    shards = list(Cutter(scratch, piece_bytes, encodings).shards(files))
+    parts = [read_shard(shard, "NOASSERTION", "und", encodings) for shard in shards]
     return [row for part in parts for row in part.documents.to_pylist()], [s for part in parts for s in part.skips]
 
 
@@ -55,6 +57,26 @@ def test_an_argument_that_finds_nothing_is_told(tmp_path: Path, name: str, error
     (tmp_path / "misssing.jsonl").write_text("{}", "utf-8")
     with pytest.raises(error, match="misssing" if error is SourceError else "jsonl"):
         find_inputs([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("piece_bytes", [4_000_000, 300])
+def test_files_in_an_old_encoding(tmp_path: Path, piece_bytes: int) -> None:
+    """Read as `--encoding` says, whole or in pieces, and beside UTF-8; without it told, and nothing is guessed."""
+    text = "Ağaçların gölgesinde çay içerken günün nasıl geçtiğini anlamadım, İstanbul'a döndüm. "
+    old = "".join(json.dumps({"text": f"{text}{n}"}, ensure_ascii=False) + "\n" for n in range(9))
+    (tmp_path / "a.jsonl").write_bytes(old.encode("cp1254"))
+    (tmp_path / "b.csv").write_bytes(("text\n" + "".join(f'"{text}{n}"\n' for n in range(9))).encode("cp1254"))
+    (tmp_path / "c.txt").write_bytes(text.encode("cp1254"))
+    (tmp_path / "d.txt").write_text(text, encoding="utf-8")
+    files = find_inputs([str(tmp_path)])
+    rows, skips = read(files, tmp_path / "scratch", piece_bytes, ("utf-8", "cp1254"))
+    assert [row["text"] for row in rows] == [f"{text}{n}" for n in range(9)] * 2 + [text] * 2
+    assert skips == []
+    rows, skips = read(files, tmp_path / "scratch", piece_bytes)
+    assert [row["id"] for row in rows] == ["d.txt"]
+    assert {skip.file for skip in skips} == {"a.jsonl", "b.csv", "c.txt"}
+    with pytest.raises(ParamsError, match=r"(?s)no such text encoding.*windows-1254"):
+        run([tmp_path / "d.txt"], tmp_path / "out", encodings=("utf-8", "windows-1245"))
 
 
 def test_every_format_gives_its_documents(tmp_path: Path) -> None:

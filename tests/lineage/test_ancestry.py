@@ -200,7 +200,7 @@ def test_after_the_data_has_moved_on(tmp_path: Path) -> None:
 
     with open_store(folder, "elek") as store:
         old, new = store.entries()[1], store.entries()[0]
-    tables = list((folder / "mlartifacts").rglob("lineage"))
+    tables = list((folder / "mlartifacts").rglob("artifacts/lineage"))
     assert len(tables) == 2
     for table in tables:
         shutil.rmtree(table)

@@ -307,6 +307,9 @@ def curate(
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one per core.", min=0, max=61)] = 0,
     license: Annotated[str | None, typer.Option(help="SPDX licence of documents that declare none.")] = None,
     lang: Annotated[str | None, typer.Option(help="Language of documents that declare none, as in tr.")] = None,
+    encoding: Annotated[
+        str, typer.Option(help="Encodings of the files, the first that fits: utf-8,windows-1254 for old Turkish ones.")
+    ] = "utf-8",
     params: Annotated[Path | None, typer.Option(help="A params.yaml: its clean, annotate, filter, dedup.")] = None,
     json: Json = False,
 ) -> None:
@@ -322,6 +325,7 @@ def curate(
         workers=workers,
         license=license,
         lang=lang,
+        encodings=[name.strip() for name in encoding.split(",") if name.strip()],
         params=params,
         as_json=json,
     )

@@ -31,6 +31,7 @@ def curate(
     workers: int,
     license: str | None,
     lang: str | None,
+    encodings: Sequence[str],
     params: Path | None,
     as_json: bool,
 ) -> None:
@@ -42,7 +43,9 @@ def curate(
         from elek.curation.running import curate as run
         from elek.curation.settings import settings
 
-        asked = settings(preset=preset, params=params, words=words, skip=skip, license=license, lang=lang)
+        asked = settings(
+            preset=preset, params=params, words=words, skip=skip, license=license, lang=lang, encodings=encodings
+        )
         settle()
         manifest = run(files, out, asked, execution)
     if as_json:

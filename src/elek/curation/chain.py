@@ -52,7 +52,7 @@ def process_shard(task: ShardTask) -> Processed:
     settings = Settings.of(task.settings)  # and with it all filters are imported
     if parent_process() is not None:
         settle()
-    read = read_shard(task.shard, settings.license, settings.lang)
+    read = read_shard(task.shard, settings.license, settings.lang, settings.encodings)
     if "clean" in settings.skip:
         documents, counts = _as_it_came(read.documents)
     else:

@@ -25,7 +25,7 @@ from elek.sources.crawls import cut_warc
 from elek.sources.decoding import Unreadable, check_whole, compression, lines
 from elek.sources.files import File
 from elek.sources.formats import EXTENSIONS
-from elek.sources.params import FilesSource
+from elek.sources.params import Encodings, FilesSource
 from elek.sources.records import Skip, valid_unicode
 from elek.sources.tables import BATCH_ROWS, Row, csv_rows
 
@@ -35,7 +35,7 @@ COLUMNS = ("text", "id", "source", "license", "lang", "url", "title")
 KIND = "elek curate"
 """What the manifest of our output says that it is."""
 
-OPTIONS = FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="und")
+UTF_8 = ("utf-8",)
 FORMATS = ("csv", "html", "jsonl", "md", "parquet", "txt", "warc")
 PIECE_BYTES = 4_000_000
 """Of input in a piece, and of pieces in a shard: what one worker holds in memory several times over."""
@@ -66,6 +66,11 @@ class Shard:
 
     pieces: tuple[Piece, ...]
     skips: tuple[Skip, ...] = ()
+
+
+def options(encodings: Encodings) -> FilesSource:
+    """How files are read, as `fetch` would be told it."""
+    return FilesSource(kind="files", files=("*",), license="NOASSERTION", lang="und", encodings=encodings)
 
 
 def find_inputs(arguments: Sequence[str]) -> list[File]:
@@ -151,8 +156,8 @@ def _known() -> str:
 class Cutter:
     """`Cutter(folder).shards(files)`; `folder` must exist, and last as long as the pieces are read."""
 
-    def __init__(self, folder: Path, piece_bytes: int = PIECE_BYTES) -> None:
-        self._folder, self._piece_bytes = folder, piece_bytes
+    def __init__(self, folder: Path, piece_bytes: int = PIECE_BYTES, encodings: Encodings = UTF_8) -> None:
+        self._folder, self._piece_bytes, self._options = folder, piece_bytes, options(encodings)
         self._written = self._left = 0
 
     @property
@@ -207,13 +212,13 @@ class Cutter:
             self._left = later + check_whole(file)
             yield from self._lines(file, skips)
         elif kind == "warc":
-            cut = cut_warc(file, OPTIONS, self._limit, lambda: self._path("warc"))
+            cut = cut_warc(file, self._options, self._limit, lambda: self._path("warc"))
             yield from [Piece(file.name, path, kind, first, size) for path, first, size in cut]
         elif kind == "parquet":
             yield from list(self._tables(file, _parquet_batches(file)))  # whole or not: known at its end, as of a crawl
         else:
             self._left = later + check_whole(file)
-            yield from list(self._tables(file, _csv_batches(file, self._limit, skips)))
+            yield from list(self._tables(file, _csv_batches(file, self._options, self._limit, skips)))
 
     def _lines(self, file: File, skips: list[Skip]) -> Iterator[Piece]:
         held: list[bytes] = []
@@ -299,7 +304,7 @@ def plain(table: pa.Table) -> pa.Table:
     return table
 
 
-def _csv_batches(file: File, limit: int, skips: list[Skip]) -> Iterator[pa.Table]:
+def _csv_batches(file: File, options: FilesSource, limit: int, skips: list[Skip]) -> Iterator[pa.Table]:
     """Rows of csv as strings. A row that is broken is told in `skips`."""
     held: list[dict[str, Any]] = []
     size = 0
@@ -310,7 +315,7 @@ def _csv_batches(file: File, limit: int, skips: list[Skip]) -> Iterator[pa.Table
 
     before = len(skips)
     try:
-        for row in csv_rows(file, OPTIONS):
+        for row in csv_rows(file, options):
             if isinstance(row, Skip):
                 skips.append(row)
                 continue

@@ -12,14 +12,14 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from elek.curation.inputs import OPTIONS, Piece, Shard, csv_values
+from elek.curation.inputs import UTF_8, Piece, Shard, csv_values, options
 from elek.dataset import DOCUMENT
 from elek.errors import SourceError
 from elek.licences.spdx import check, normalise
 from elek.sources.decoding import Unreadable, compression
 from elek.sources.files import File
 from elek.sources.formats import read_file
-from elek.sources.params import LANGUAGE
+from elek.sources.params import LANGUAGE, Encodings, FilesSource
 from elek.sources.records import Skip, valid_unicode
 from elek.sources.tables import csv_rows, json_rows
 
@@ -34,7 +34,7 @@ class Read(NamedTuple):
     """Documents that declare no licence."""
 
 
-def read_shard(shard: Shard, license: str, lang: str) -> Read:
+def read_shard(shard: Shard, license: str, lang: str, encodings: Encodings = UTF_8) -> Read:
     """Documents of a shard; `license` and `lang` are of those that declare none.
 
     An `id` is taken as it is, twice where it is there twice; a record without one is called after its file and
@@ -43,12 +43,12 @@ def read_shard(shard: Shard, license: str, lang: str) -> Read:
     """
     columns: dict[str, list[str]] = {name: [] for name in DOCUMENT.names}
     skips, files = list(shard.skips), dict[str, int]()
-    undeclared = 0
+    undeclared, how = 0, options(encodings)
     for piece in shard.pieces:
         rows: list[dict[str, str]] = []
         own: list[Skip] = []
         try:
-            for item in _records(piece):
+            for item in _records(piece, how):
                 if isinstance(item, Skip):
                     own.append(item)
                     continue
@@ -67,14 +67,14 @@ def read_shard(shard: Shard, license: str, lang: str) -> Read:
     return Read(pa.Table.from_pydict(columns, schema=DOCUMENT), files, skips, undeclared)
 
 
-def _records(piece: Piece) -> Iterator[dict[str, str] | Skip]:
+def _records(piece: Piece, how: FilesSource) -> Iterator[dict[str, str] | Skip]:
     source = _source(piece.file)
     # Lines and records that were cut out of a compressed file are not compressed any more.
     file = File(f"piece.{piece.format}" if piece.format in ("jsonl", "warc") else piece.file, piece.path)
     if piece.format == "rows":
         yield from _arrow(piece, source)
     elif piece.format in ("jsonl", "csv"):
-        rows = json_rows(file, OPTIONS) if piece.format == "jsonl" else csv_rows(file, OPTIONS)
+        rows = json_rows(file, how) if piece.format == "jsonl" else csv_rows(file, how)
         shift = piece.first - 1
         for row in rows:
             if isinstance(row, Skip):
@@ -83,7 +83,7 @@ def _records(piece: Piece) -> Iterator[dict[str, str] | Skip]:
                 values = csv_values(row) if piece.format == "csv" else row.values
                 yield document(values, piece.file, row.number + shift, row.line + shift, source)
     else:
-        for record in read_file(file, OPTIONS):
+        for record in read_file(file, how):
             if isinstance(record, Skip):
                 line = None if record.line is None else record.line + piece.first - 1
                 yield replace(record, file=piece.file, line=line)

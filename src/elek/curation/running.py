@@ -83,7 +83,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     plain = settings.plain()
     tasks = (
         ShardTask(shard, index, scratch, folder / "signals", plain)
-        for index, shard in enumerate(Cutter(scratch / "pieces").shards(files))
+        for index, shard in enumerate(Cutter(scratch / "pieces", encodings=settings.encodings).shards(files))
     )
     with ThreadPoolExecutor(1) as beside:  # what is needed when the last shard is done, while workers work
         hashed = beside.submit(lambda: [_content(file.path) for file in files])

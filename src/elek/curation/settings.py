@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from elek import presets
+from elek.curation.inputs import UTF_8, options
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
 from elek.filtering import UNDETERMINED, FilterParams, WordKind
 from elek.filtering.annotation import AnnotateParams
 from elek.licences.spdx import NOASSERTION, normalise
 from elek.params import parse, read, validate
+from elek.sources.params import Encodings
 from elek.text.cleaning import CleanParams
 
 DEFAULT = Path(__file__).with_name("default.yaml")
@@ -34,6 +38,8 @@ class Settings:
     """Of documents that declare none."""
     lang: str = UNDETERMINED
     """Of documents that declare none."""
+    encodings: Encodings = UTF_8
+    """Of files without a byte order mark, tried in this order."""
 
     def plain(self) -> dict[str, Any]:
         """As plain data: the classes of the filters' params are made at run time and cannot be pickled."""
@@ -44,6 +50,7 @@ class Settings:
             "skip": list(self.skip),
             "license": self.license,
             "lang": self.lang,
+            "encodings": list(self.encodings),
         }
 
     @classmethod
@@ -56,6 +63,7 @@ class Settings:
             skip=tuple(plain["skip"]),
             license=plain["license"],
             lang=plain["lang"],
+            encodings=tuple(plain["encodings"]),
         )
 
 
@@ -75,6 +83,7 @@ def settings(
     skip: Sequence[str] = (),
     license: str | None = None,
     lang: str | None = None,
+    encodings: Sequence[str] = UTF_8,
 ) -> Settings:
     """Put together what is asked for.
 
@@ -113,7 +122,17 @@ def settings(
         skip=tuple(sorted(set(skip))),
         license=normalise(license, "--license") if license else NOASSERTION,
         lang=code or UNDETERMINED,
+        encodings=_encodings(encodings),
     )
+
+
+def _encodings(names: Sequence[str]) -> Encodings:
+    try:
+        return options(tuple(names)).encodings
+    except ValidationError as error:
+        what = f"{error.errors()[0]['msg'].removeprefix('Value error, ')} (given: {','.join(names)!r})"
+        fix = "old Turkish files are in windows-1254 or iso-8859-9"
+        raise ParamsError(what, where="--encoding", fix=fix) from None
 
 
 def _language(code: str | None) -> str | None:

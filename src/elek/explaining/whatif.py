@@ -178,9 +178,12 @@ def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
         below = raw.get(name)
         if below is not None and not isinstance(below, dict):
             # A threshold that is one number for all languages, asked about for one of them.
-            below = {"default": below}
             if at < 2:
-                raise ParamsError(f"`{'.'.join(path[: at + 1])}` holds no keys", where="--set")
+                key = ".".join(path[: at + 1])
+                beside = ".".join([*path[:at], last])
+                fix = f"write `--set {key}=VALUE` or `--set {beside}=VALUE`"
+                raise ParamsError(f"`{key}` is a value ({below}) and holds no keys", where="--set", fix=fix)
+            below = {"default": below}
         raw[name] = dict(below or {})
         raw = raw[name]
     raw[last] = value

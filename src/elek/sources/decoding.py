@@ -201,7 +201,7 @@ def _strict(data: bytes, encoding: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable(
             f"not {encoding.removesuffix('-sig').upper()}: byte 0x{data[error.start]:02x} at {error.start} "
-            f"in line {line} (`encodings` can name another encoding)"
+            f"in line {line} (`encodings`, or `--encoding`, can name another)"
         ) from None
 
 
