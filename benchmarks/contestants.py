@@ -132,7 +132,7 @@ class Windows(torch.utils.data.Dataset[dict[str, Tensor]]):
         step, place = divmod(index, self.params.batch)
         window = self.batches.windows(step)[place : place + 1]
         row = torch.from_numpy(self.batches.tokens(window))[0]
-        # Theirs shifts labels inside: the last target comes in as one more token, whose own prediction goes.
+        # Theirs would shift `labels` itself and lose the last target; `shift_labels` it takes as they are.
         return {"input_ids": row[:-1], "shift_labels": row[1:], "labels": row[1:]}
 
 
@@ -193,6 +193,7 @@ class HuggingFace(Contestant):
             report_to=[],
             disable_tqdm=True,
             dataloader_pin_memory=False,
+            remove_unused_columns=False,  # else `shift_labels` goes, and the labels are shifted once more
         )
         self.model, windows = self._model(), Windows(self)
         trainer = InOrder(model=self.model, args=arguments, train_dataset=windows, callbacks=[turns])

@@ -20,6 +20,7 @@ def main() -> None:
     with Stage("export", ExportParams) as stage, Progress("export", 2, "parts") as progress:
         model = load_model(stage.data("train"))
         tokenizer = Tokenizer.load(stage.data("vocab"))
+        tokenizer.require(model.config.vocab_size, "export")
         written, lacking = OWN, None
         if stage.params.huggingface:
             export_tokenizer(stage.out, tokenizer, model.config)

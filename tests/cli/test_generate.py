@@ -149,12 +149,13 @@ def test_edges_have_a_defined_behaviour(project: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(project: Path, arguments: list[str], stdin: bytes, said: str) -> None:
-    """With what, where and how to mend it."""
+    """With what, where and how to mend it, before anything is printed."""
     (project / "empty.txt").write_text("", encoding="utf-8")
     (project / "bad.jsonl").write_text('{"prompt": "a"}\n{"text": "b"}\n', encoding="utf-8")
-    with pytest.raises(ElekError) as wrong:
-        elek("generate", *arguments, stdin=stdin)
-    assert said in str(wrong.value)
+    result = CliRunner().invoke(app, ["generate", *arguments], input=stdin)
+    assert isinstance(result.exception, ElekError)
+    assert said in str(result.exception)
+    assert result.output == ""
 
 
 @pytest.mark.slow

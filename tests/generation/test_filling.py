@@ -107,6 +107,13 @@ def test_what_cannot_be_filled_is_told(text: str, top_k: int, error: type[Except
         fill(model(), tokenizer(), text, top_k=top_k)
 
 
+def test_another_vocabulary_is_refused() -> None:
+    """Of another size than the model's: its ids mean other pieces."""
+    larger = Transformer(model().config.model_copy(update={"vocab_size": tokenizer().size + 1}))
+    with pytest.raises(DataError, match="the model knows 701 tokens, the vocabulary 700"):
+        fill(larger, tokenizer(), "The [MASK] ran")
+
+
 def test_each_objective_has_its_command() -> None:
     """A causal model fills nothing and a masked one continues nothing; both say who does."""
     with pytest.raises(ParamsError, match="a causal model cannot fill a mask") as told:

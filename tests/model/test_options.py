@@ -64,9 +64,9 @@ def make_params(objective: str, choice: dict[str, Any], **changes: Any) -> Train
     return TrainParams.model_validate({**values, **changes})
 
 
-def make_trainer(params: TrainParams, root: Path | None = None) -> Trainer:
+def make_trainer(params: TrainParams, root: Path | None = None, **more: Any) -> Trainer:
     config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
-    return Trainer(params, config, characters(0, 40_000), characters(40_000, 46_000), root)
+    return Trainer(params, config, characters(0, 40_000), characters(40_000, 46_000), root, **more)
 
 
 @every_option

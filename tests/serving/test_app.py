@@ -119,7 +119,8 @@ def test_a_search_gives_the_best_texts(client: TestClient) -> None:
         ({"beams": 2, "stream": True}, "known only at its end"),
         ({"beams": 2, "n": 3}, "3 texts of a search with 2 beams"),
         ({"beams": 2, "length_penalty": float("nan")}, "finite"),
-        ({"beams": 2, "max_tokens": CONTEXT + 1}, f"the model sees {CONTEXT}, the {CONTEXT + 1} of `max_tokens` among"),
+        ({"beams": 2, "max_tokens": CONTEXT + 1}, f"beam search for {CONTEXT + 1} new tokens"),
+        ({"beams": 2, "max_tokens": CONTEXT}, f"the model sees {CONTEXT}, the {CONTEXT} of `max_tokens` among"),
         ({"length_penalty": 2}, "means nothing without `beams`"),
     ],
 )

@@ -110,16 +110,21 @@ def test_a_damaged_shard_is_never_trained_on(
     assert not (project / "data" / "train").exists()
 
 
-def test_shards_of_two_vocabularies_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Even of one size: exit code 4, and how to mend it."""
-    path = project / "data" / "tokenize" / "validation" / "_manifest.json"
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_shards_of_another_vocabulary_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], split: str
+) -> None:
+    """Even of one size, and of one split alone: exit code 4, and how to mend it."""
+    path = project / "data" / "tokenize" / split / "_manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["tokenizer"]["sha256"] = "0" * 64
     path.write_text(json.dumps(manifest), encoding="utf-8", newline="\n")
     with pytest.raises(SystemExit) as end:
         train.main()
     assert end.value.code == 4
-    assert "validation text of 000000000000…" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the shards were made with the vocabulary 000000000000…" in told
+    assert str(path.parent) in told
 
 
 def test_a_full_disk_at_a_checkpoint_ends_with_a_remedy(

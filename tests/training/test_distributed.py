@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import distributed
 
-from elek.errors import ParamsError, TrainingError
+from elek.errors import DataError, ParamsError, TrainingError
 from elek.params import load
 from elek.training.job import Facts, train
 from elek.training.launch import launch
@@ -116,6 +117,16 @@ def test_four_processes_take_the_same_steps(project: Path, alone: list[list[floa
         agree(history(project / f"4-{kind}"), alone)
         written = sorted(path.name for path in (project / f"4-{kind}").iterdir())
         assert written == ["config.json", "history.csv", "model.safetensors"]
+
+
+def test_machines_with_other_data_or_checkpoints_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by its first differences: else one goes on from step 100 and the other from 0, or on other text."""
+    every = [{"train": "a", "checkpoint": 100}, {"train": "a", "checkpoint": 100}, {"train": "b", "checkpoint": None}]
+    monkeypatch.setattr(distributed, "all_gather_object", lambda found, mine: found.__setitem__(slice(None), every))
+    with pytest.raises(DataError, match=r'process 2 .*checkpoint was 100, is null, train was "a", is "b"'):
+        World(0, 3).require_same(every[0])
+    every[2] = every[1]
+    World(0, 3).require_same(every[0])
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

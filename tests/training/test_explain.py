@@ -10,7 +10,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from elek.model.config import ModelConfig, ModelShape
 from elek.training.explain import explain
-from elek.training.footprint import footprint
+from elek.training.footprint import footprint, pretended
+from elek.training.parallel import World
 from elek.training.params import TrainParams
 from elek.training.rates import laws
 from tests.model.test_options import make_params, make_trainer
@@ -25,6 +26,7 @@ MEMORY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("causal", {"document_masking": True}, {"micro_batch": 3, "activation_checkpointing": True, **ADAMW}),
     ("masked", {}, {"micro_batch": 2, "precision": "bf16", "activation_checkpointing": True}),
     ("masked", {"dropout": 0.1}, {"validation": {"every": 1, "windows": 64, "patience": 9}, **ADAMW}),
+    ("causal", {}, {"micro_batch": 2, "distributed": {"processes": 2, "kind": "fsdp"}}),
 ]
 
 
@@ -36,8 +38,9 @@ def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], 
     config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
     told = footprint(config, params, "bf16" if params.precision == "bf16" else "fp32", checkpoints=False)
     gc.collect()  # else an earlier test's tensors might be freed below, and count against this one's
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        trainer = make_trainer(params)
+    size, kind = params.distributed.processes, params.distributed.kind
+    with pretended(size, kind), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        trainer = make_trainer(params, world=World(0, size, kind))
         trainer._step()
         trainer._step()
     now = highest = 0
@@ -63,6 +66,22 @@ def test_explain_adds_up() -> None:
     assert (costs.tokens, costs.epochs) == (50 * 16 * 32, 25.6)
     assert costs.cache_per_token == 2 * 2 * 32 * 4
     assert set(costs.derived) == {"kv_heads", "ffn"}
+
+
+def test_several_processes_share_out_what_they_can() -> None:
+    """DDP holds each gradient once more where micro-batches add up, for its exchange; FSDP2 a share of each tensor."""
+    params = make_params("causal", {"layers": 3}, micro_batch=2)
+    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
+
+    def of(**distributed: Any) -> dict[str, int]:
+        changed = params.model_copy(update={"distributed": params.distributed.model_copy(update=distributed)})
+        return footprint(config, changed, "fp32").fullest
+
+    weights = 4 * config.parameters
+    assert of(processes=4)["gradients"] == 2 * weights
+    fsdp = of(processes=4, kind="fsdp")
+    assert fsdp["weights"] == pytest.approx(weights / 4, rel=0.01)
+    assert fsdp["checkpoint being written"] > 1.9 * weights  # whole, by the process that writes it
 
 
 def test_the_dial_derives_what_nobody_gave() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 import torch
 
+from elek.errors import ParamsError
 from elek.model.config import ModelConfig
 from elek.training import scaling
 from elek.training.runtime import choose_runtime
@@ -93,13 +95,43 @@ def test_the_scale_stays_between_its_ends_and_a_power_of_two() -> None:
     assert scaler.scale == scaling.HIGHEST
 
 
+def pretend_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> dict[str, Any]:
+    """So many GPUs, as torch tells of them; what they were told is returned."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: told.update(device=device))
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda mode: told.update(deterministic=mode))
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is taken back afterwards
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    return told
+
+
 def test_precision_of_an_old_gpu_is_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what it can, never by a timing: bf16, else fp16 on a GPU, else fp32 on a processor."""
     monkeypatch.setattr("elek.training.runtime.has_bf16", lambda device: False)
     assert choose_runtime("auto").precision == "fp32"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    pretend_gpus(monkeypatch, 1)
     assert choose_runtime("auto").precision == "fp16"
+
+
+def test_a_gpu_adds_in_the_same_order_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process has a GPU of its own, told to repeat itself to the bit: attention's backward pass, and cuBLAS."""
+    told = pretend_gpus(monkeypatch, 2)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_runtime("bf16").device == told["device"] == torch.device("cuda", 1)
+    assert told["deterministic"] is True
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert torch.utils.deterministic.fill_uninitialized_memory is False
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, with what would do: torch itself says `invalid device ordinal`."""
+    pretend_gpus(monkeypatch, 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ParamsError, match="process 3 of this machine has no GPU of its own: there are 2"):
+        choose_runtime("auto")
 
 
 def overfitting(**changes: Any) -> Trainer:

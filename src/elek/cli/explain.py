@@ -35,8 +35,9 @@ def explain(path: Path, *, as_json: bool) -> None:
     if as_json:
         console.print_json({**asdict(costs), "flops": costs.flops, "precision": precision, "time": time})
     else:
-        windows = min(train.batch // train.distributed.processes, train.micro_batch)
-        _show(costs, precision, windows, time)
+        processes = train.distributed.processes
+        work = f"{min(train.batch // processes, train.micro_batch)} × {config.context} tokens at once in {precision}"
+        _show(costs, work if processes == 1 else f"each of {processes} processes, {work}", time)
 
 
 def _time(costs: Costs, timings: Mapping[str, Any]) -> dict[str, float] | None:
@@ -50,7 +51,7 @@ def _time(costs: Costs, timings: Mapping[str, Any]) -> dict[str, float] | None:
     return found
 
 
-def _show(costs: Costs, precision: str, windows: int, time: dict[str, float] | None) -> None:
+def _show(costs: Costs, work: str, time: dict[str, float] | None) -> None:
     shape = costs.shape
     console.say(f"shape        {_shape(shape)}")
     console.say(f"rates        {shape['learning_rate']} AdamW, {shape['matrix_learning_rate']} Muon")
@@ -61,7 +62,7 @@ def _show(costs: Costs, precision: str, windows: int, time: dict[str, float] | N
     _table("operations per token, forward", costs.forward_flops, "{:,}".format)
     _row("training, as kernels are counted", f"{costs.training_flops:,}")
     _row("training, as MFU counts", f"{costs.model_flops:,}")
-    console.say(f"\nmemory of training, {windows} × {shape['context']} tokens at once in {precision}")
+    console.say(f"\nmemory of training, {work}")
     console.say(f"  {'':<34}{'at its most':>16}{'when all is most':>18}")
     for name, most in costs.memory.items():
         told, at_peak = name.replace("feed_forward", "feed-forward"), costs.memory_at_peak.get(name, 0)

@@ -11,16 +11,12 @@ from typing import Any
 from elek.cli import console
 from elek.dataset import write_text
 from elek.errors import ParamsError
-from elek.model.config import ModelConfig
 from elek.params import load
 from elek.progress import Progress
 from elek.report import charts
-from elek.shards import TokenShards
+from elek.training.job import open_trainer
 from elek.training.lr_finder import Point, Sweep, sweep
-from elek.training.masking import Words
 from elek.training.params import TrainParams
-from elek.training.trainer import Trainer
-from elek.vocab.tokenizer import Tokenizer
 
 ROWS = 16
 PAGE = """<!doctype html>
@@ -48,11 +44,7 @@ def lr(*, low: float, high: float, steps: int, out: Path | None, as_json: bool) 
     if not low < high:
         raise ParamsError(f"--low {low:g} is not below --high {high:g}", where="elek lr", fix="--low 0.01 --high 100")
     params = load(project / "params.yaml", "train", TrainParams)
-    tokens = project / "data" / "tokenize"
-    train = TokenShards(tokens / "train")
-    config = ModelConfig(**params.model.model_dump(), vocab_size=train.vocab_size, objective=params.objective)
-    words = Words.of(Tokenizer.load(project / "data" / "vocab")) if params.objective == "masked" else None
-    trainer = Trainer(params, config, train, TokenShards(tokens / "validation"), words=words)
+    trainer = open_trainer(project / "data" / "tokenize", project / "data" / "vocab", params)
     with Progress("lr", steps, "steps") as progress:
 
         def seen(point: Point) -> None:

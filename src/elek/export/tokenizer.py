@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elek.dataset import write_json
-from elek.errors import DataError
 from elek.export.classes import BOS, EOS, MASK, check_vocabulary
 from elek.model.config import ModelConfig
 from elek.vocab.params import SPECIAL_PIECES
@@ -38,12 +37,7 @@ def export_tokenizer(folder: Path, tokenizer: Tokenizer, config: ModelConfig) ->
     Raises ParamsError for a vocabulary that is not BPE, DataError for one that is not of the model's size.
     """
     content = tokenizer_json(tokenizer, config.objective)
-    if tokenizer.size != config.vocab_size:
-        raise DataError(
-            f"the model knows {config.vocab_size} tokens, the vocabulary {tokenizer.size}",
-            where="export",
-            fix="run `dvc repro`",
-        )
+    tokenizer.require(config.vocab_size, "export")
     (folder / "tokenizer.model").write_bytes(tokenizer.model)
     write_json(folder / "tokenizer.json", content)
     special = dict(zip(("unk_token", "bos_token", "eos_token", "pad_token", "mask_token"), SPECIAL_PIECES, strict=True))

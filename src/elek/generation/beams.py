@@ -78,14 +78,7 @@ def beam_search(
     check_prompt(prompt_ids, model.config.vocab_size)
     if max_new_tokens == 0:
         return [Hypothesis((), 0.0, False)]
-    room = model.config.context - max_new_tokens + 1
-    if room < 1:
-        raise ParamsError(
-            f"beam search for {max_new_tokens} new tokens in a context of {model.config.context}",
-            where="max_new_tokens",
-            fix=f"ask for at most {model.config.context} tokens",
-        )
-    prompt, width = list(prompt_ids)[-room:], beams.width
+    prompt, width = list(prompt_ids)[-room(model.config.context, max_new_tokens) :], beams.width
     decoder = decoder_for(model, width)
     logits = decoder.read(0, prompt).expand(width, -1)
     decoder.fork([0] * width)
@@ -132,6 +125,17 @@ def beam_search(
         decoder.fork([parents[place] for place in chosen.tolist()])
         logits = decoder.step(range(width), [tokens[place] for place in chosen.tolist()])
     return [text for text, whole in zip(best, finished.tolist(), strict=True) if whole]
+
+
+def room(context: int, max_new_tokens: int) -> int:
+    """Tokens of a prompt that a search can read. Raises ParamsError where it is not even one."""
+    if max_new_tokens > context:
+        raise ParamsError(
+            f"beam search for {max_new_tokens} new tokens in a context of {context}",
+            where="max_new_tokens",
+            fix=f"ask for at most {context} tokens",
+        )
+    return context - max(0, max_new_tokens - 1)
 
 
 def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,7 @@ def fill(
     may be written that has another spelling in pieces, as a model that reads masks has no other way to be asked.
 
     Raises ParamsError for a causal model, a `top_k` or `max_pieces` below 1, and for whole words filled jointly,
-    DataError where nothing is masked or the text is longer than the model's context.
+    DataError where nothing is masked, the text is longer than the model's context, or the vocabulary not the model's.
     """
     if model.config.causal:
         raise ParamsError(
@@ -84,6 +84,7 @@ def fill(
             where="elek fill",
             fix="leave out --joint, or --max-pieces",
         )
+    tokenizer.require(model.config.vocab_size, "elek fill")
     ids, spaced = _encode(text, tokenizer)
     size = len(ids) + (max_pieces - 1) * len(spaced)
     if size > model.config.context:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elek.errors import DataError, ParamsError
-from elek.generation.beams import Beams, beam_search
+from elek.errors import ParamsError
+from elek.generation.beams import Beams, beam_search, room
 from elek.generation.decoding import Token, check_length, decode
 from elek.generation.sampling import Sampling
 from elek.model.files import load_model
@@ -47,7 +47,7 @@ class Settings:
         if self.beams and self.top is not None:
             raise ParamsError("beam search ranks whole texts and gives no candidates per token", where="generation")
         if "" in self.stop:
-            raise ParamsError("an empty stop string, which every text contains", where="generation")
+            raise ParamsError("an empty stop string, which every text contains", where="generation", fix="leave it out")
         if not -(2**63) <= self.seed < 2**63 - self.samples:
             raise ParamsError(f"seed is {self.seed}", where="generation", fix="give a number of 63 bits")
 
@@ -81,12 +81,7 @@ class TextModel:
     """A model with its vocabulary. Raises DataError where they do not belong together."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
-        if model.config.vocab_size != tokenizer.size:
-            raise DataError(
-                f"the model knows {model.config.vocab_size} tokens, the vocabulary {tokenizer.size}",
-                where="generation",
-                fix="take both from the same run",
-            )
+        tokenizer.require(model.config.vocab_size, "generation")
         self.model, self.tokenizer = model.eval(), tokenizer
         self._bytes = [_bytes_of(tokenizer, index) for index in range(tokenizer.size)]
 
@@ -127,9 +122,12 @@ class TextModel:
         ]
 
     def unseen(self, prompt_tokens: int, settings: Settings) -> int:
-        """Tokens at the beginning of a prompt of that size that are not read."""
-        room = self.model.config.context - (max(0, settings.max_new_tokens - 1) if settings.beams else 0)
-        return max(0, prompt_tokens - room)
+        """Tokens at the beginning of a prompt of that size that are not read.
+
+        Raises ParamsError where a search has no room for any.
+        """
+        context = self.model.config.context
+        return max(0, prompt_tokens - (room(context, settings.max_new_tokens) if settings.beams else context))
 
     def stream(
         self, prompts: Sequence[str], settings: Settings, check: Callable[[], None] = lambda: None

@@ -153,9 +153,10 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
     try:
         settings = asked.settings()
         sizes = [len(service.model.encode(prompt)) for prompt in asked.prompts]
+        unseen = [size for size in sizes if service.model.unseen(size, settings)]
     except ElekError as wrong:
         raise RefusalError(400, _printable(str(wrong)) or "") from None
-    if unseen := [size for size in sizes if service.model.unseen(size, settings)]:
+    if unseen:
         said = f"a prompt has {max(unseen)} tokens, and the model sees {service.model.model.config.context}"
         raise RefusalError(
             400,

@@ -35,7 +35,8 @@ class Costs:
     model_flops: int
     """Of one token, forward and backward, that cannot be done without: what MFU is a share of."""
     memory: dict[str, int]
-    """The most that each part holds at any moment of a step, which is not the same moment for all."""
+    """The most that each part holds at any moment of a step, which is not the same moment for all. Of several processes
+    the first one's, as that of all else below."""
     memory_at_peak: dict[str, int]
     """What each part holds at the moment when all together hold most."""
     peak_memory: int

@@ -5,6 +5,10 @@ backward pass, clipping, optimizer, activation checkpointing) runs on fake tenso
 numbers, and every storage is followed from its birth to its death. So the count holds for every option, and for this
 machine's choice of kernels on its processor. It knows nothing of what a kernel needs inside, of the allocator's gaps,
 of PyTorch itself (some 300 MB), and of `torch.compile`, which needs less.
+
+Under FSDP2 the step is the first one's of as many processes, none of which is there: its weights are sharded, gathered
+and freed by PyTorch's own code. DDP's buckets, which PyTorch makes out of reach, are told by what they hold: from the
+last micro-batch on each gradient lies in them.
 """
 
 from __future__ import annotations
@@ -15,11 +19,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -29,6 +36,7 @@ from elek.training.examples import Examples
 from elek.training.memory import checkpoint_activations
 from elek.training.objective import Objective
 from elek.training.optimizers import make_optimizers
+from elek.training.parallel import shard, whole
 from elek.training.params import TrainParams
 from elek.training.runtime import Precision, Runtime
 
@@ -39,6 +47,9 @@ _PARTS = {
     "block": "residual stream",
 }
 """Modules, by the last part of their path, whose tensors have a name of their own in the count."""
+
+_EXCHANGES = frozenset(("fsdp", "c10d", "_c10d_functional"))
+"""Namespaces of operations by which processes tell each other something."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +70,34 @@ class Footprint:
 def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *, checkpoints: bool = True) -> Footprint:
     """The memory of one process that trains as `Trainer` does, in its second step, when the optimizer has its state.
 
-    With `checkpoints` one is being written meanwhile, from copies of weights and state. Of several processes under DDP
-    each holds this and once more the gradients, for their exchange; under FSDP less.
+    With `checkpoints` one is being written meanwhile, from copies of weights and state. Of several processes it is the
+    first, which writes.
     """
-    mine = max(1, params.batch // params.distributed.processes)
+    size, kind = params.distributed.processes, params.distributed.kind
+    mine = max(1, params.batch // size)
     windows = min(mine, params.micro_batch)
     share = 1.0 if config.causal else params.masking.share
     follower = _Follower()
-    with FakeTensorMode(), follower:
+    with pretended(size, kind) as mesh, FakeTensorMode(), follower, follower.resizes():
         runtime = Runtime(torch.device("cpu"), precision)
         model = Transformer(config)
         follower.rename("weights", model.parameters())
         if params.activation_checkpointing:
             checkpoint_activations(model.blocks)
         follower.name_modules(model)
+        objective: nn.Module = Objective(model, model.states, runtime)
+        buckets = _Buckets(model if size > 1 and mesh is None else nn.Module())
+        if mesh is not None:
+            objective = shard(objective, model.blocks, mesh)
+            follower.rename("weights", model.parameters())
         optimizers = make_optimizers(model, params.optimizer, runtime.products)
-        objective = Objective(model, model.states, runtime)
         kept: list[Tensor] = []
         for sizes in ([1], [windows] * min(2, -(-mine // windows))):  # a third micro-batch would be as the second
-            for size in sizes:
-                loss = objective(_examples(config, size, share)) * 0.5
+            for number, length in enumerate(sizes, 1):
+                buckets.take = number == len(sizes)
+                if mesh is not None:
+                    cast(Any, objective).set_requires_gradient_sync(buckets.take)
+                loss = objective(_examples(config, length, share)) * 0.5
                 with follower.part("backward pass"):
                     loss.backward()
                 del loss
@@ -95,11 +114,40 @@ def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *,
             with follower.part("checkpoint being written"):
                 state = [leaf for one in optimizers for leaf in tree_leaves(list(one.state.values()))]
                 if checkpoints:
-                    kept += [tensor.detach().clone() for tensor in (*model.parameters(), *state, *kept)]
+                    kept += [whole(tensor).detach().clone() for tensor in (*model.parameters(), *state, *kept)]
             checkpoints = False  # one is enough
         with torch.no_grad():
             objective(_examples(config, min(params.validation.windows, params.micro_batch), share))
     return follower.footprint()
+
+
+@contextmanager
+def pretended(size: int, kind: str) -> Iterator[DeviceMesh | None]:
+    """A mesh of so many processes, of which the first alone is here and speaks to nobody; None where none is needed."""
+    if size == 1 or kind == "ddp":
+        yield None
+        return
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=size)
+    try:
+        yield init_device_mesh("cpu", (size,))
+    finally:
+        dist.destroy_process_group()
+
+
+class _Buckets:
+    """DDP's: room for every gradient, from the beginning on, into which the last micro-batch's `take` puts them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.take = False
+        self._room: dict[Tensor, Tensor] = {parameter: torch.zeros_like(parameter) for parameter in model.parameters()}
+        for parameter in self._room:
+            parameter.register_post_accumulate_grad_hook(self._take)  # type: ignore[no-untyped-call]
+
+    def _take(self, parameter: Tensor) -> None:
+        if self.take:
+            parameter.grad = self._room[parameter]
 
 
 def _examples(config: ModelConfig, windows: int, share: float) -> Examples:
@@ -113,6 +161,11 @@ def _examples(config: ModelConfig, windows: int, share: float) -> Examples:
     return Examples(inputs, targets, where, torch.zeros(asked), documents)
 
 
+def _local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the birth and the death of every storage that an operation makes, under the part that is at work."""
 
@@ -122,29 +175,53 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._alive: dict[int, int] = {}  # a storage's address → its number
         self._sizes: list[int] = []
         self._names: list[str] = []
-        self._events: list[int] = []  # number of a storage that was born, or its complement when it died
+        self._events: list[tuple[int, int]] = []  # number of a storage, and by how many bytes it grew
         self._watch: list[weakref.ref[Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
+        part = self._parts[-1] if self._parts else "head, loss and batch"
+        if func.namespace in _EXCHANGES:
+            part = "exchange between processes"
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor):
-                self._born(tensor)
+                self._born(_local(tensor).untyped_storage(), part)
         return made
 
-    def _born(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
+    def _born(self, storage: torch.UntypedStorage, part: str) -> None:
         address = storage._cdata
         if address in self._alive:
             return
         number = self._alive[address] = len(self._sizes)
-        self._sizes.append(storage.nbytes())
-        self._names.append(self._parts[-1] if self._parts else "head, loss and batch")
-        self._events.append(number)
+        self._sizes.append(0)
+        self._names.append(part)
+        self._resized(number, storage.nbytes())
         self._watch.append(weakref.ref(storage, partial(self._died, address)))
 
+    def _resized(self, number: int, size: int) -> None:
+        self._events.append((number, size - self._sizes[number]))
+        self._sizes[number] = size
+
     def _died(self, address: int, _: object) -> None:
-        self._events.append(~self._alive.pop(address))
+        self._resized(self._alive.pop(address), 0)
+
+    @contextmanager
+    def resizes(self) -> Iterator[None]:
+        """Follow storages that grow and shrink: only FSDP2 has such, for weights that are gathered and let go."""
+        plain = torch.UntypedStorage.resize_
+
+        def resize(storage: torch.UntypedStorage, size: int) -> torch.UntypedStorage:
+            plain(storage, size)
+            if (number := self._alive.get(storage._cdata)) is not None:
+                self._resized(number, size)
+                self._names[number] = "weights, gathered"
+            return storage
+
+        torch.UntypedStorage.resize_ = resize  # type: ignore[assignment,method-assign]
+        try:
+            yield
+        finally:
+            torch.UntypedStorage.resize_ = plain  # type: ignore[method-assign]
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -167,22 +244,21 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
             part = "norms" if name.endswith("norm") else _PARTS.get("block" if name.isdigit() else name)
             if part:
                 module.register_forward_pre_hook(partial(enter, part))
-                module.register_forward_hook(leave)
+                # Also where a recomputation ends early, which an exception does.
+                module.register_forward_hook(leave, always_call=True)
 
     def rename(self, name: str, tensors: Iterable[object]) -> None:
         """These tensors, made in passing, have come to stay."""
         for tensor in tensors:
             if isinstance(tensor, Tensor):
-                self._names[self._alive[tensor.untyped_storage()._cdata]] = name
+                self._names[self._alive[_local(tensor).untyped_storage()._cdata]] = name
 
     def footprint(self) -> Footprint:
         now: Counter[str] = Counter()
         most: Counter[str] = Counter()
         fullest: dict[str, int] = {}
         together = highest = 0
-        for event in self._events:
-            number = max(event, ~event)
-            size = self._sizes[number] if event >= 0 else -self._sizes[number]
+        for number, size in self._events:
             name = self._names[number]
             now[name] += size
             together += size

@@ -10,13 +10,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from elek.dataset import write_text
-from elek.errors import DataError
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
 from elek.training.history import COURSE, CURVE, Trained, to_csv
 from elek.training.masking import Words
-from elek.training.parallel import join
+from elek.training.parallel import World, join
 from elek.training.params import TrainParams
 from elek.training.runtime import keep_memory
 from elek.training.trainer import Trainer
@@ -38,18 +37,8 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
     keep_memory()
     world = join(params.distributed.kind)
     try:
-        tokens = TokenShards(shards / "train")
-        validation = TokenShards(shards / "validation")
-        if tokens.tokenizer_sha256 != validation.tokenizer_sha256:
-            raise DataError(
-                f"training text of the vocabulary {tokens.tokenizer_sha256[:12]}…, validation text of "
-                f"{validation.tokenizer_sha256[:12]}…",
-                where="data/tokenize",
-                fix="run `dvc repro tokenize`, which makes both from one vocabulary",
-            )
-        config = ModelConfig(**params.model.model_dump(), vocab_size=tokens.vocab_size, objective=params.objective)
-        words = Words.of(Tokenizer.load(vocab)) if params.objective == "masked" else None
-        trainer = Trainer(params, config, tokens, validation, project / CHECKPOINTS, words, world)
+        trainer = open_trainer(shards, vocab, params, project / CHECKPOINTS, world)
+        config = trainer.config
         if world.first:
             trainer.peak = world.size * measured_peak(trainer.runtime, params.threads, project / PEAK)
             trainer.watch = LiveCurve(
@@ -63,9 +52,25 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
         if trainer.peak:
             timing["mfu"] = round(trained.tokens_per_second * config.flops_per_token / trainer.peak, 4)
             timing["peak_flops_per_second"] = round(trainer.peak)
-        return {"metrics": _metrics(trainer, trained, validation), "timing": timing}
+        return {"metrics": _metrics(trainer, trained), "timing": timing}
     finally:
         world.leave()
+
+
+def open_trainer(
+    shards: Path, vocab: Path, params: TrainParams, root: Path | None = None, world: World | None = None
+) -> Trainer:
+    """A trainer of a model of its own on these shards, with checkpoints in `root`.
+
+    Raises DataError where the shards were not made with the vocabulary, and what `Trainer` raises.
+    """
+    train, validation = (TokenShards(shards / name) for name in ("train", "validation"))
+    tokenizer = Tokenizer.load(vocab)
+    for stream in (train, validation):
+        stream.require(tokenizer)
+    config = ModelConfig(**params.model.model_dump(), vocab_size=train.vocab_size, objective=params.objective)
+    words = Words.of(tokenizer) if params.objective == "masked" else None
+    return Trainer(params, config, train, validation, root, words, world or World())
 
 
 def _about(trainer: Trainer) -> Facts:
@@ -76,8 +81,10 @@ def _about(trainer: Trainer) -> Facts:
     return {"training": training, "checkpoints": f"{CHECKPOINTS}/{training}", "params": params}
 
 
-def _metrics(trainer: Trainer, trained: Trained, validation: TokenShards) -> Facts:
-    bytes_per_token = pc.sum(validation.documents["bytes"]).as_py() / len(validation)
+def _metrics(trainer: Trainer, trained: Trained) -> Facts:
+    shards = trainer.validation
+    assert isinstance(shards, TokenShards)  # noqa: S101 - for the type checker: `open_trainer` gave it them
+    bytes_per_token = pc.sum(shards.documents["bytes"]).as_py() / len(shards)
     last = trained.history[-1]
     losses = [row.train_loss for row in trained.history if row.train_loss is not None]
     metrics: Facts = {

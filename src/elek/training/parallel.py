@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, cast
@@ -21,10 +21,12 @@ from typing import Any, Literal, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from elek.errors import ParamsError, TrainingError
+from elek.errors import DataError, ParamsError, TrainingError
+from elek.training.checkpoint import differences
 
 TIMEOUT = timedelta(minutes=5)
 """The longest that a process waits for the others in one collective."""
@@ -64,21 +66,17 @@ class World:
             )
 
     def spread(self, objective: nn.Module, blocks: nn.ModuleList, device: torch.device) -> nn.Module:
-        """`objective`, whose call gives a loss, made parallel; its parameters are sharded in place under FSDP.
-
-        `blocks` are gathered one at a time, so that no process ever holds all weights at once.
-        """
+        """`objective`, whose call gives a loss, made parallel; its parameters are sharded in place under FSDP."""
         if self.size == 1:
             return objective
         if self.kind == "ddp":
-            return DistributedDataParallel(objective, device_ids=[device] if device.type == "cuda" else None)
-        from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
-
-        mesh = init_device_mesh(device.type, (self.size,))
-        for block in blocks:
-            fully_shard(block, mesh=mesh)
-        return cast(nn.Module, fully_shard(objective, mesh=mesh))
+            return DistributedDataParallel(
+                objective,
+                device_ids=[device] if device.type == "cuda" else None,
+                forward_sync_buffers=False,  # tables of positions, which never change
+                gradient_as_bucket_view=True,  # else every gradient would be held twice
+            )
+        return shard(objective, blocks, init_device_mesh(device.type, (self.size,)))
 
     @contextlib.contextmanager
     def accumulating(self, objective: nn.Module, last: bool) -> Iterator[None]:
@@ -100,10 +98,36 @@ class World:
         dist.all_reduce(total)
         return float(total)
 
+    def require_same(self, what: Mapping[str, Any]) -> None:
+        """Raises DataError where another process has something else than the first: all processes must ask."""
+        if self.size == 1:
+            return
+        every: list[Any] = [None] * self.size
+        dist.all_gather_object(every, what)
+        for rank, other in enumerate(every):
+            if names := differences(every[0], other):
+                raise DataError(
+                    f"process {rank} would train something else than process 0: {', '.join(names[:5])}",
+                    where="the machines of one training",
+                    fix="give all of them the same project: code, params.yaml, data, and one folder for .ckpt",
+                )
+
     def leave(self) -> None:
         """End the processes' connection."""
         if self.size > 1:
             dist.destroy_process_group()
+
+
+def shard(objective: nn.Module, blocks: nn.ModuleList, mesh: DeviceMesh) -> nn.Module:
+    """`objective` with its parameters shared out in place over the processes of `mesh`.
+
+    Blocks are gathered one at a time, so that no process ever holds all weights at once.
+    """
+    from torch.distributed.fsdp import fully_shard
+
+    for block in blocks:
+        fully_shard(block, mesh=mesh)
+    return cast(nn.Module, fully_shard(objective, mesh=mesh))
 
 
 def outer_world() -> tuple[int, int]:

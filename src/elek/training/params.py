@@ -166,4 +166,7 @@ class TrainParams(Section):
     def _check(self) -> Self:
         if self.objective == "masked" and self.model.positions == "none":
             raise ValueError("a masked model without positions sees a bag of words: choose other `model.positions`")
+        if self.batch % self.distributed.processes:
+            shared = f"{self.batch} windows do not divide among {self.distributed.processes} processes"
+            raise ValueError(f"{shared}: choose another `batch`, or another `distributed.processes`")
         return self

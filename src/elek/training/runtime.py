@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from typing import Literal
 import torch
 
 import elek
+from elek.errors import ParamsError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
@@ -64,15 +66,36 @@ def choose_runtime(precision: Literal["auto", "fp32", "bf16", "fp16"]) -> Runtim
 
     bf16 first, because it needs no loss scaling; fp16 on a GPU before Ampere, whose tensor cores know nothing else; on
     a processor without bf16 float32, because fp16 is emulated there.
+
+    Raises ParamsError where this machine has fewer GPUs than processes.
     """
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.cuda.set_device(device)
+    device = own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     if precision == "auto":
         fallback: Precision = "fp16" if device.type == "cuda" else "fp32"
         precision = "bf16" if has_bf16(device) else fallback
     return Runtime(device, precision)
+
+
+def own_gpu() -> torch.device:
+    """This process's GPU, told to add in the same order each time, as a processor does by itself.
+
+    By default the backward pass of flash attention adds by whichever block is ready first, and cuBLAS shares its
+    scratch memory likewise: then a run that goes on from a checkpoint would not end in the same bits.
+    """
+    index, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if index >= count:
+        raise ParamsError(
+            f"process {index + 1} of this machine has no GPU of its own: there are {count}",
+            where="train.distributed.processes",
+            fix=f"take at most {count}, or hide the GPUs with CUDA_VISIBLE_DEVICES= (empty) to train on the processor",
+        )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Nothing is read here that was not written before. (Its type is made at run time.)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    return device
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -83,10 +106,11 @@ def has_bf16(device: torch.device) -> bool:
     return any(bool(can.get(name)) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def has_compiler() -> bool:
-    """Whether torch.compile finds the C++ compiler that it needs on a processor."""
+def has_compiler(device: torch.device) -> bool:
+    """Whether torch.compile finds what it needs: a C++ compiler, and for a GPU Triton, whose wheels are for Linux."""
     names = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
-    return any(name and shutil.which(name) for name in names)
+    found = any(name and shutil.which(name) for name in names)
+    return found and (device.type != "cuda" or importlib.util.find_spec("triton") is not None)
 
 
 def keep_memory() -> None:

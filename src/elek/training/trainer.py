@@ -93,9 +93,9 @@ class Trainer:
         self.model = initialise(Transformer(config), params.seed).to(self.runtime.device)
         if params.activation_checkpointing:
             checkpoint_activations(self.model.blocks)
-        self.compiled = params.compile and has_compiler()
+        self.compiled = params.compile and has_compiler(self.runtime.device)
         if params.compile and not self.compiled:
-            sys.stderr.write("train: there is no C++ compiler here, so nothing is compiled\n")
+            self._say("torch.compile finds no compiler here (C++, and Triton for a GPU), so nothing is compiled")
         self.states = torch.compile(self.model.states) if self.compiled else self.model.states
         objective = Objective(self.model, self.states, self.runtime)
         self.objective: nn.Module = self.world.spread(objective, self.model.blocks, self.runtime.device)
@@ -122,13 +122,12 @@ class Trainer:
 
     def run(self) -> Trained:
         """Train to the last step, from the newest checkpoint where there is one."""
-        params = self.params
-        self._resume()
-        begun, start, speed = self.step, time.perf_counter(), 0.0
-        pace, tokens = Pace(), params.batch * self.config.context
+        params, tokens = self.params, self.params.batch * self.config.context
         where = str(self.checkpoints.folder) if self.checkpoints else None
         shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
         with stop_requests() as request, shown as progress, naming_losses(self.world, where):
+            self._resume()
+            begun, start, speed, pace = self.step, time.perf_counter(), 0.0, Pace()
             if progress:
                 progress.done = begun
             if self.watch:
@@ -213,25 +212,20 @@ class Trainer:
     def accumulate(self, windows: Indices) -> float:
         """Add the gradient of the mean loss over `windows` to the parameters, a micro-batch at a time.
 
-        Each micro-batch, of whichever process, counts by its share of the batch's targets.
+        Each micro-batch, of whichever process, counts by its share of the windows.
         """
         mine, size = self.world.share(windows), self.params.micro_batch
         scale = self.scaler.scale if self.scaler else 1.0
-        targets = self.targets(self.batches, windows)
         total = 0.0
         for start in range(0, len(mine), size):
             piece = mine[start : start + size]
             with self.world.accumulating(self.objective, last=start + size >= len(mine)):
                 loss = self.loss(self.batches, piece)
-                share = self.targets(self.batches, piece) / targets
+                share = len(piece) / len(windows)
                 # Gradients of several processes are averaged, but these are parts of one sum.
                 (loss * (share * self.world.size * scale)).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) * share
         return self.world.sum(total, self.runtime.device)
-
-    def targets(self, batches: Batches, windows: Indices) -> int:
-        """What some windows count, in tokens: every window alike, however many of its tokens are masked."""
-        return len(windows) * batches.context
 
     def loss(self, batches: Batches, windows: Indices) -> Tensor:
         """Mean cross-entropy, in nats, of what is asked for in some windows: each next token, or what is masked."""
@@ -251,8 +245,8 @@ class Trainer:
         total = 0.0
         for start in range(0, len(sample), self.params.micro_batch):
             piece = sample[start : start + self.params.micro_batch]
-            total += float(self.loss(self.held_out, piece)) * self.targets(self.held_out, piece)
-        return total / self.targets(self.held_out, sample)
+            total += float(self.loss(self.held_out, piece)) * len(piece)
+        return total / len(sample)
 
     def _say(self, text: str) -> None:
         if self.world.first:
@@ -275,8 +269,8 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        if self.checkpoints is None:
-            return
+        if self.checkpoints is None or not (self.world.first or self.world.kind == "fsdp"):
+            return  # only sharded tensors need every process for their copies
         tensors = collect(self.model, self.optimizers, self.patience.weights if self.patience else {})
         state = {
             "history": [asdict(row) for row in self.history],
@@ -290,6 +284,8 @@ class Trainer:
 
     def _resume(self) -> None:
         found = self.checkpoints.newest(self._say) if self.checkpoints else None
+        # Machines that do not share a disk may each have data and checkpoints of their own.
+        self.world.require_same({**self.identity(), "checkpoint": found.step if found else None})
         if found is None:
             return
         best = restore(self.model, self.optimizers, found.tensors)

@@ -67,6 +67,15 @@ class Tokenizer:
         except FileNotFoundError:
             raise DataError("there is no vocabulary", where=str(file), fix="run `dvc repro vocab`") from None
 
+    def require(self, vocab_size: int, where: str) -> None:
+        """Raises DataError unless it has as many pieces as a model knows."""
+        if self.size != vocab_size:
+            raise DataError(
+                f"the model knows {vocab_size} tokens, the vocabulary {self.size}",
+                where=where,
+                fix="take both from the same run: `dvc repro` makes them so",
+            )
+
     def _check(self, where: str) -> None:
         fix = "train the vocabulary with `dvc repro vocab`"
         found = tuple(self.piece(index) for index in range(min(5, self.size)))
