@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.report import coverage, fates
+from elek.report import beside, coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
 
@@ -47,7 +47,9 @@ class Facts:
     flows: list[fates.Flow]
     samples: dict[str, list[fates.Sample]]
     near: list[Near]
-    """The documents nearest to the threshold of every rule of `filter`."""
+    """The documents nearest to failing, and to passing, every rule of `filter` and `split`; see `beside.nearest`."""
+    survivors: dict[str, fates.Sample]
+    """What was kept in place of each duplicate among `samples`, by the duplicate's id."""
     held: list[dict[str, Any]]
     """Documents that wait for a person to look at them; see `fates.held`."""
     released: list[dict[str, Any]]
@@ -77,13 +79,15 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
     table = fates.fates(data)
     sources = _json(data / "fetch" / "sources.json")
+    samples = fates.samples(data, table, params.samples_per_rule, params.sample_characters)
     facts = Facts(
         metrics=metrics,
         sources=sources,
         table=table,
         flows=fates.flows(table),
-        samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
-        near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
+        samples=samples,
+        near=beside.nearest(data, table, params.nearest_per_rule, params.sample_characters),
+        survivors=beside.survivors(data, table, samples, params.sample_characters),
         held=fates.held(data, table),
         released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
