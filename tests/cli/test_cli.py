@@ -15,6 +15,7 @@ import pytest
 
 from elek.cli import app, main, summary
 from elek.dataset import write_json
+from elek.evaluation.names import as_pseudo
 from tests.project import environment
 from tests.registered import make_trained_project
 
@@ -175,7 +176,8 @@ def test_summary_says_whether_the_baseline_is_reached(tmp_path: Path, capsys: py
     def screen(bits: float, other: float | None) -> str:
         own = {"loss": 3.0, "bits_per_byte": bits, "bits_per_byte_interval": [bits - 0.125, bits + 0.125]}
         beside = {} if other is None else {"ngram": {"order": 5, "bits_per_byte": other}}
-        report = {"validation": {**own, **beside}, "generations": {"memorisation": copies}}
+        figures = as_pseudo(own) if other is None else {**own, **beside}
+        report = {"validation": figures, "generations": {"memorisation": copies}}
         write_json(tmp_path / "reports" / "evaluate.json", report)
         summary.show(tmp_path)
         return capsys.readouterr().out

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.errors import DataError
+from elek.evaluation.names import CAUSAL, MASKED, key
 from elek.report import beside, coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
@@ -71,7 +72,7 @@ class Facts:
     @property
     def masked(self) -> bool:
         """Whether the model fills masks instead of writing on."""
-        return bool(self.model.get("objective", "causal") == "masked")
+        return bool(self.model.get("objective", CAUSAL) == MASKED)
 
 
 def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
@@ -113,9 +114,10 @@ def headline(facts: Facts) -> dict[str, Any]:
             "tokens": facts.metrics["tokenize"]["train"]["tokens"],
         },
     }
+    objective = MASKED if facts.masked else CAUSAL
     for side in ("validation", "test", "evaluation"):
         measured = facts.metrics["evaluate"][side]
-        found[side] = {name: measured[name] for name in ("loss", "bits_per_byte")}
+        found[side] = {name: measured[name] for name in (key("loss", objective), key("bits_per_byte", objective))}
     return found
 
 

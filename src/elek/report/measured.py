@@ -21,7 +21,7 @@ TEXT_CHARACTERS = 420
 
 
 def view(evaluate: dict[str, Any], records: Sequence[dict[str, Any]], *, masked: bool) -> dict[str, Any]:
-    """Everything that the templates show of `reports/evaluate.json` and `generations.json`."""
+    """Everything that the templates show of `reports/evaluate.json`, by its plain names, and `generations.json`."""
     splits = {name: evaluate[name] for name in SPLITS if name in evaluate}
     return {
         "masked": masked,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elek.dataset import write_text
+from elek.evaluation.names import plain
 from elek.licences.categories import category, licences_in, obligations
 from elek.report import charts, measured
 from elek.report.facts import Facts
@@ -50,11 +51,11 @@ def write(folder: Path, facts: Facts, params: ReportParams) -> None:
 
 
 def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
-    reasons = _reasons(facts)
+    reasons, figures = _reasons(facts), plain(facts.metrics["evaluate"])
     return {
         "title": params.title,
         "facts": facts,
-        "metrics": facts.metrics,
+        "metrics": {**facts.metrics, "evaluate": figures},
         "sources": [_source_row(name, source, facts.flows) for name, source in facts.sources.items()],
         "reasons": reasons,
         "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
@@ -64,8 +65,8 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "coverage": facts.coverage,
         "funnel_documents": _funnel(facts.flows, "documents"),
         "funnel_bytes": _funnel(facts.flows, "bytes"),
-        "curves": _curves(facts.history),
-        "seen": measured.view(facts.metrics["evaluate"], facts.generations, masked=facts.masked),
+        "curves": _curves(facts.history, "hidden piece" if facts.masked else "token"),
+        "seen": measured.view(figures, facts.generations, masked=facts.masked),
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
         "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
         "all_bytes": sum(flow.bytes for flow in facts.flows),
@@ -208,13 +209,14 @@ def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:
     return [(start, block, value) for block, value in sorted(sums.items())]
 
 
-def _curves(history: dict[str, list[float]]) -> list[tuple[str, str]]:
+def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]:
+    """Pictures of the training with their titles; `what` is what the loss is of."""
     step = history["step"]
     loss = [
         charts.Line(name, step, history[column], colour)
         for name, column, colour in (("training", "train_loss", "--c0"), ("validation", "validation_loss", "--c1"))
     ]
-    found = [("Loss, nats per token", charts.lines(loss, "step", "Training and validation loss by step"))]
+    found = [(f"Loss, nats per {what}", charts.lines(loss, "step", "Training and validation loss by step"))]
     for title, column in (
         ("Learning rate", "learning_rate"),
         ("Gradient norm", "grad_norm"),
