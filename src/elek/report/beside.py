@@ -60,7 +60,7 @@ def _contaminated(data: Path, index: int) -> Verdict | None:
 
 
 def survivors(data: Path, table: pa.Table, samples: dict[str, list[Sample]], characters: int) -> dict[str, Sample]:
-    """The document that was kept in place of each duplicate among `samples`, by the duplicate's id."""
+    """The document that `dedup` kept in place of each duplicate among `samples`, by the duplicate's id."""
     shown = [sample.id for rule, found in samples.items() if rule.startswith("dedup.") for sample in found]
     if not shown:
         return {}
@@ -72,11 +72,12 @@ def survivors(data: Path, table: pa.Table, samples: dict[str, list[Sample]], cha
     places = _places(table, instead.values())
     texts = _excerpts(data, set(places.values()), characters)
     found = {}
-    rows = table.select(["id", "source", "license", "fate"])
+    rows = table.select(["id", "source", "license", "stage", "fate"])
     rows = {row["id"]: row for row in rows.filter(pc.is_in(rows["id"], pa.array(places, pa.string()))).to_pylist()}
     for duplicate, name in instead.items():
         row = rows[name]
-        found[duplicate] = Sample(name, row["source"], row["license"], texts[places[name]], ())
+        told = "" if row["stage"] == "kept" else f"itself dropped later, by {row['fate']}"
+        found[duplicate] = Sample(name, row["source"], row["license"], texts[places[name]], (), told)
     return found
 
 
