@@ -81,7 +81,8 @@ def survivors(documents: Dataset, instead: Mapping[str, str]) -> dict[str, Quote
     names, wanted = pa.array(sorted(set(instead.values())), pa.string()), dict[str, list[tuple[int, int]]]()
     for index in range(len(documents.parts)) if instead else ():
         ids = documents.read(index, ["id"])["id"]
-        for row in pc.indices_nonzero(pc.is_in(ids, names)).to_pylist():
+        # Not `indices_nonzero`, which ends the process at a part without a row (pyarrow 25).
+        for row in np.flatnonzero(pc.is_in(ids, names).to_numpy()).tolist():
             wanted.setdefault(ids[row].as_py(), []).append((index, row))
     places = sorted(found[0] for found in wanted.values() if len(found) == 1)
     quotes: dict[str, Quote] = {}
