@@ -24,7 +24,7 @@ ROWS: list[Row] = [
 ]
 SURVIVOR = "book/1"
 CONTAMINATION = {"book/1": 0.125, "chat/3": 0.5}
-TEXT = {"chat/1": "</blockquote><script>alert(1)</script>"}
+TEXT = {"chat/1": "</blockquote><script>alert(1)</script>", "book/3": "<b>ışık</b>"}
 
 
 def _decisions(rows: Sequence[Row], failures: int, entered: Sequence[bool]) -> pa.Table:

@@ -133,6 +133,8 @@ def test_the_page_is_one_file_and_text_cannot_run_in_it(tmp_path: Path) -> None:
     assert page.loads == []
     assert "url(" not in html
     assert "&lt;script&gt;alert(1)" in html
+    assert "&lt;b&gt;ışık" in html, "kept ones, too"
+    assert "<b>ışık" not in html
     assert "Bir &lt;varmış&gt;" in html
 
 
