@@ -5,6 +5,7 @@ from __future__ import annotations
 from elek.dataset import Dataset
 from elek.evaluation.causal import evaluate_causal
 from elek.evaluation.masked import evaluate_masked
+from elek.evaluation.names import plain, words
 from elek.evaluation.params import EvaluateParams
 from elek.execution.engine import worker_count
 from elek.model.files import load_model
@@ -29,12 +30,13 @@ def main() -> None:
             stage.metrics = evaluate_causal(stage.out, model, tokenizer, train, held_out, stage.params, workers)
         else:
             stage.metrics = evaluate_masked(stage.out, model, tokenizer, held_out, stage.params, workers)
-        pseudo = "" if model.config.causal else "pseudo-"
+        objective = model.config.objective
+        loss, perplexity, bits = (words(name, objective) for name in ("loss", "perplexity", "bits_per_byte"))
         for name in SPLITS:
-            row = stage.metrics[name]
-            figures = f"{pseudo}perplexity {row['perplexity']}, {row['bits_per_byte']} {pseudo}bits per byte"
+            row = plain(stage.metrics[name])
+            figures = f"{loss} {row['loss']}, {perplexity} {row['perplexity']}, {row['bits_per_byte']} {bits}"
             beside = f"; n-gram model {row['ngram']['bits_per_byte']}" if "ngram" in row else ""
-            stage.summary.append((name, f"loss {row['loss']}, {figures}{beside}"))
+            stage.summary.append((name, f"{figures}{beside}"))
         if "generations" in stage.metrics:
             copying = stage.metrics["generations"]["memorisation"]["train"]
             told = f"longest overlap with training text {copying['longest_overlap']} tokens"

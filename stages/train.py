@@ -46,8 +46,9 @@ def main() -> None:
             ("tokens", f"{shown['tokens']:,} in {shown['steps']} steps, {speed:,} a second{_mfu(stage.timing)}"),
             ("loss", f"{shown['train_loss']:.4f} training, {shown['validation_loss']:.4f} validation"),
             (
-                "bits per byte" if stage.params.objective == "causal" else "pseudo-bits per byte",
-                f"{shown['validation_bits_per_byte']:.4f} validation",
+                "bits per byte",
+                f"{shown['validation_bits_per_byte']:.4f} validation"
+                + ("" if stage.params.objective == "causal" else ", of the pieces that are hidden"),
             ),
         ]
         if shown["skipped_steps"]:

@@ -14,6 +14,7 @@ import torch
 from ruamel.yaml import YAML
 
 from elek.dataset import DOCUMENT, write_json, write_manifest, write_part
+from elek.evaluation.names import as_pseudo
 from elek.lineage import worktree
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
@@ -61,6 +62,7 @@ def train(folder: Path, *, seed: int, bits_per_byte: float, objective: Literal["
     )
     write_json(folder / "reports" / "train.json", {"parameters": config.parameters, "steps": 2})
     score = {"loss": 3.5, "bits_per_byte": bits_per_byte, "by_lang": {"en": {"bits_per_byte": bits_per_byte}}}
+    score = score if objective == "causal" else as_pseudo(score)
     write_json(folder / "reports" / "evaluate.json", {"validation": score, "test": score})
     relock(folder)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elek.errors import DataError
+from elek.evaluation.names import CAUSAL
 
 DECIDING = ("filter", "dedup", "split")
 """The stages that keep and drop documents, in order."""
@@ -30,10 +31,10 @@ def samples(project: Path) -> list[dict[str, str]]:
     return found if isinstance(found, list) else []
 
 
-def masked(project: Path) -> bool:
-    """Whether the trained model fills masks: what is measured of it are pseudo-figures."""
+def objective(project: Path) -> str:
+    """What the model was trained for, `causal` or `masked`: see `elek.evaluation.names` for what follows from it."""
     found = _json(project / "data" / "train" / "config.json")
-    return isinstance(found, dict) and found.get("objective") == "masked"
+    return str(found.get("objective", CAUSAL)) if isinstance(found, dict) else CAUSAL
 
 
 def funnel(project: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,10 @@ from unittest.mock import patch
 import pytest
 
 from elek.cli import app, main, summary
+from elek.cli.lineage import backward
 from elek.dataset import write_json
+from elek.evaluation.names import as_pseudo
+from elek.lineage.ancestry import Rebuild, Version
 from tests.project import environment
 from tests.registered import make_trained_project
 
@@ -175,7 +178,8 @@ def test_summary_says_whether_the_baseline_is_reached(tmp_path: Path, capsys: py
     def screen(bits: float, other: float | None) -> str:
         own = {"loss": 3.0, "bits_per_byte": bits, "bits_per_byte_interval": [bits - 0.125, bits + 0.125]}
         beside = {} if other is None else {"ngram": {"order": 5, "bits_per_byte": other}}
-        report = {"validation": {**own, **beside}, "generations": {"memorisation": copies}}
+        figures = as_pseudo(own) if other is None else {**own, **beside}
+        report = {"validation": figures, "generations": {"memorisation": copies}}
         write_json(tmp_path / "reports" / "evaluate.json", report)
         summary.show(tmp_path)
         return capsys.readouterr().out
@@ -189,6 +193,17 @@ def test_summary_says_whether_the_baseline_is_reached(tmp_path: Path, capsys: py
     masked = screen(2.0, None)
     assert "pseudo-loss 3.0000, 2.0000 pseudo-bits per byte" in masked
     assert "gram model" not in masked
+
+
+@pytest.mark.parametrize("named", ["pseudo_bits_per_byte", "bits_per_byte"])
+def test_lineage_says_what_was_measured_of_a_masked_model(named: str) -> None:
+    """Pseudo-bits, also of a version from before they had a name of their own."""
+    tags = {"objective": "masked", f"{named}.test": "0.5"}
+    rebuild = Rebuild(None, commit_here=False, lock_here=False, cached=False, reasons=(), commands=(), result="no")
+    told = list(backward(Version("elek", 1, (), "run", tags, {}, {}, None, rebuild)))
+    assert "  measured  0.5000 pseudo-bits per byte on test" in told
+    causal = Version("elek", 1, (), "run", {"bits_per_byte.test": "0.5"}, {}, {}, None, rebuild)
+    assert "  measured  0.5000 bits per byte on test" in list(backward(causal))
 
 
 def test_summary_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

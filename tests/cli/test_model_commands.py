@@ -50,13 +50,13 @@ def run(*arguments: str) -> str:
 
 
 def test_the_stages_of_a_masked_model(masked: Path) -> None:
-    """Its files and figures are those of every model; its samples are filled masks."""
+    """Its files are those of every model, its figures are called pseudo; its samples are filled masks."""
     config = load_config(masked / "data" / "train")
     assert (config.objective, config.layers, config.width, config.heads, config.depth) == ("masked", 1, 64, 1, 1)
     metrics = json.loads((masked / "reports" / "evaluate.json").read_text(encoding="utf-8"))
-    assert metrics["validation"]["bits_per_byte"] > 0
+    assert metrics["validation"]["pseudo_bits_per_byte"] > 0
     assert set(metrics["validation"]["by_lang"]) == {"en", "tr"}
-    assert metrics["evaluation"]["loss"] is None
+    assert metrics["evaluation"]["pseudo_loss"] is None
     samples = json.loads((masked / "data" / "evaluate" / "samples.json").read_text(encoding="utf-8"))
     assert [sample["prompt"] for sample in samples] == ["The farmer [MASK]", "Köyün [MASK]"]
 

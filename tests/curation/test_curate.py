@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,22 @@ def test_documents_have_the_schema_of_the_pipeline_and_no_personal_data(out: Pat
 
 
 def test_the_report_shows_what_was_dropped_and_kept(out: Path) -> None:
-    """One page that loads nothing, with every reason and a sample of each."""
+    """One page that loads nothing, with every reason, a sample of each, and kept documents beside it: the nearest to
+    the threshold, and of a duplicate what was kept in its place."""
     page = (out / "report.html").read_text(encoding="utf-8")
     assert all(reason in page for reason in set(reasons(out).values()) - {None})
     assert "Too short." in page
+    sides = {
+        rule: page[page.index(f"<summary><code>{rule}<") :].split("</details>")[0]
+        for rule in reasons(out).values()
+        if rule
+    }
+    assert "kept in its place" in sides["dedup.exact"]
+    assert sides["dedup.exact"].count(">doc/0<") == 1
+    assert "kept, nearest to the threshold" in sides["gopher_quality.min_words"]
+    shown = re.findall(r'class="yes"><span class="meta"><span class="tag">([^<]*)', page)
+    assert shown
+    assert set(shown) <= set(table(out, "documents")["id"].to_pylist())
     assert "<script" not in page
     assert 'src="' not in page
     assert "http://" not in page

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from elek.errors import DataError
+from elek.evaluation import names
 from elek.evaluation.masked import evaluate_masked, plan_masks, score_masked
 from elek.evaluation.params import EvaluateParams
 from elek.evaluation.predictions import by_document
@@ -76,8 +77,10 @@ def test_figures_and_samples(shards: TokenShards, tmp_path: Path) -> None:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
     row = found[0]["validation"]
     assert row["tokens"] == 200
-    assert row["perplexity"] == pytest.approx(math.exp(row["loss"]), rel=1e-3)
-    assert row["bits_per_byte"] == pytest.approx(row["loss"] * 200 / math.log(2) / row["bytes"], rel=1e-3)
+    assert row["pseudo_perplexity"] == pytest.approx(math.exp(row["pseudo_loss"]), rel=1e-3)
+    assert not {"loss", "perplexity", "bits_per_byte", "bits_per_byte_interval"} & set(row)
+    assert names.as_pseudo(names.plain(row)) == row
+    assert row["pseudo_bits_per_byte"] == pytest.approx(row["pseudo_loss"] * 200 / math.log(2) / row["bytes"], rel=1e-3)
     samples = json.loads((tmp_path / "1" / "samples.json").read_text(encoding="utf-8"))
     assert [sample["prompt"] for sample in samples] == ["Köyün [MASK] var", "Bu [MASK]"]
     assert all("%" in sample["text"] and "[MASK]" not in sample["filled"] for sample in samples)

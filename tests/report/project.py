@@ -22,7 +22,9 @@ ROWS: list[Row] = [
     ("chat/2", "chat", 25, ["gopher_quality.min_words"], [], [], None),
     ("chat/3", "chat", 300, [], [], ["split.contaminated"], None),
 ]
-TEXT = {"chat/1": "</blockquote><script>alert(1)</script>"}
+SURVIVOR = "book/1"
+CONTAMINATION = {"book/1": 0.125, "chat/3": 0.5}
+TEXT = {"chat/1": "</blockquote><script>alert(1)</script>", "book/3": "<b>ışık</b>"}
 
 
 def _decisions(rows: Sequence[Row], failures: int, entered: Sequence[bool]) -> pa.Table:
@@ -102,11 +104,21 @@ def build(folder: Path, rows: Sequence[Row] = ROWS, part_rows: int = 4) -> tuple
     filtered = [[not row[3] for row in part] for part in parts]
     unique = [[not row[3] and not row[4] for row in part] for part in parts]
     dataset("filter", [_decisions(part, 3, e) for part, e in zip(parts, everywhere, strict=True)])
-    dataset("dedup", [_decisions(part, 4, e) for part, e in zip(parts, filtered, strict=True)])
+    dataset(
+        "dedup",
+        [
+            _decisions(part, 4, e).append_column(
+                "survivor", pa.array([SURVIVOR if row[4] else None for row in part], pa.string())
+            )
+            for part, e in zip(parts, filtered, strict=True)
+        ],
+    )
     dataset(
         "split/decisions",
         [
-            _decisions(part, 5, e).append_column("split", pa.array([row[6] for row in part], pa.string()))
+            _decisions(part, 5, e)
+            .append_column("split", pa.array([row[6] for row in part], pa.string()))
+            .append_column("contamination", pa.array([CONTAMINATION.get(row[0]) for row in part], pa.float64()))
             for part, e in zip(parts, unique, strict=True)
         ],
     )

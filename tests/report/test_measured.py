@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.dataset import Dataset, write_json, write_manifest, write_part
+from elek.evaluation.names import as_pseudo
 from elek.report import charts, measured
 from elek.report.facts import gather
 from elek.report.page import write
@@ -111,7 +112,7 @@ def measured_project(folder: Path, *, network: float = 2.0, ngram: float = 1.5, 
         records = [record("held_out", f"h{n}", 0) for n in range(9)]
         records += [record("train", "less", 7), record("train", "most", 60, toxic=True), record("train", "none", 0)]
         write_json(data / "evaluate" / "generations.json", records)
-    write_json(reports / "evaluate.json", evaluate)
+    write_json(reports / "evaluate.json", as_pseudo(evaluate) if masked else evaluate)
     target = folder / "out"
     target.mkdir()
     write(target, gather(data, reports, ReportParams()), ReportParams())
@@ -167,7 +168,9 @@ def test_a_masked_model_is_told_as_one(tmp_path: Path) -> None:
     card = (folder / "model_card.md").read_text(encoding="utf-8")
     for text in (page, card):
         assert "pseudo-perplexity" in text
+        assert not re.search(r"(?<!pseudo-)(?<!pseudo-<br>)(perplexity|bits(<br>| )per)", text, re.IGNORECASE)
         assert "gram model" not in text.replace("No n-gram model stands beside them", "")
+    assert "Loss, nats per hidden piece" in page
     assert "A masked language model" in card
     assert "What it fills in" in page
     assert "Bir [MASK]" in page

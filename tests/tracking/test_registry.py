@@ -6,8 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from elek.dataset import write_json
 from elek.errors import DataError, ParamsError
+from elek.evaluation.names import NOTE, key
 from elek.params import parse
 from elek.tracking import registry
 from elek.tracking.registry import Outcome, RegisterParams, register
@@ -84,6 +88,15 @@ def test_masked_and_causal_models_do_not_compare(project: Path) -> None:
     train(project, seed=2, bits_per_byte=0.5, objective="masked")
     outcome = register(project)
     assert (outcome.aliases, outcome.promoted) == (("challenger",), False)
+    with open_store(project, "elek") as store:
+        entry = store.entries()[0]
+        shown = store.client.get_model_version("elek", "2").description
+        run = store.client.get_run(entry.run_id).data
+    assert registry.scores(entry.tags) == {"validation": 0.5, "test": 0.5}
+    assert not [name for name in (*entry.tags, *run.metrics) if "bits_per_byte" in name and "pseudo" not in name]
+    assert shown.startswith("Pseudo-bits per byte: 0.5000 on validation, 0.5000 on test. Commit")
+    assert NOTE in shown
+    assert run.tags["mlflow.note.content"] == NOTE
     assert "it is a masked model and champion version 1 a causal one" in outcome.reasons[0]
     assert register(project, promote=True).promoted
     train(project, seed=3, bits_per_byte=0.4)
@@ -95,9 +108,27 @@ def test_versions_of_before_are_causal() -> None:
     tags = {"git_dirty": "false", "text.test": "a"}
     old = Version(1, {**tags, "bits_per_byte.test": "2.0"})
     new = Version(2, {**tags, "bits_per_byte.test": "1.0", "objective": "causal"})
-    masked = Version(3, {**new.tags, "objective": "masked"})
+    masked = Version(3, {**new.tags, "objective": "masked"})  # as one of before was tagged
     assert registry._not_promoted("test", new, old, promote=False) is None
     assert "masked" in str(registry._not_promoted("test", masked, old, promote=False))
+    better = Version(4, {**tags, "pseudo_bits_per_byte.test": "0.5", "objective": "masked"})
+    assert registry._not_promoted("test", better, masked, promote=False) is None
+    assert "1.0000 test pseudo-bits per byte" in str(registry._not_promoted("test", masked, better, promote=False))
+
+
+@given(
+    st.sampled_from(["causal", "masked"]), st.sampled_from(["causal", "masked"]), st.floats(0.1, 9), st.floats(0.1, 9)
+)
+@settings(deadline=None, max_examples=60)
+def test_no_number_of_one_kind_ever_beats_one_of_the_other(mine: str, theirs: str, a: float, b: float) -> None:
+    """Whatever the figures: a champion falls only to fewer bits of its own kind."""
+    tags = {"git_dirty": "false", "text.validation": "a"}
+    one, other = (
+        Version(n, {**tags, "objective": kind, f"{key('bits_per_byte', kind)}.validation": repr(score)})
+        for n, kind, score in ((2, mine, a), (1, theirs, b))
+    )
+    wins = registry._not_promoted("validation", one, other, promote=False) is None
+    assert wins == (mine == theirs and a < b)
 
 
 @pytest.mark.slow
@@ -189,11 +220,27 @@ def test_a_damaged_lock_file_is_told(project: Path) -> None:
 
 
 def test_a_masked_models_score_has_its_own_name() -> None:
-    """It has seen both sides of each token: a gate that it misses is told in pseudo-bits."""
-    gates = registry.Gates(max_validation_bits_per_byte=1, max_test_bits_per_byte=1)
-    told = registry._refusals(gates, {"validation": 2.0}, registry._unit("masked"))
+    """It has seen both sides of each token: a gate of its own judges it, in pseudo-bits; a causal model's never lets it
+    pass, however low its figure, nor the other way round."""
+    gates = registry.Gates(max_validation_pseudo_bits_per_byte=1, max_test_pseudo_bits_per_byte=1)
+    told = registry._refusals(gates, {"validation": 2.0}, "masked")
     assert "2.0000 pseudo-bits per byte is above 1" in told[0]
     assert "measured no test pseudo-bits per byte" in told[1]
+    assert registry._refusals(gates, {"validation": 0.5, "test": 0.5}, "masked") == []
+    (told[0], _) = registry._refusals(gates, {"validation": 0.5, "test": 0.5}, "causal")
+    assert (
+        "max_validation_pseudo_bits_per_byte cannot judge a causal model: set max_validation_bits_per_byte" in told[0]
+    )
+    gates = registry.Gates(max_validation_bits_per_byte=9)
+    (only,) = registry._refusals(gates, {"validation": 0.5}, "masked")
+    assert "cannot judge a masked model" in only
+
+
+def test_a_figure_of_the_other_kind_is_not_read(tmp_path: Path) -> None:
+    """Of a masked model pseudo-bits alone are read, of a causal one bits alone."""
+    write_json(tmp_path / "reports" / "evaluate.json", {"validation": {"bits_per_byte": 2.0}})
+    assert registry._measured(tmp_path, "masked") == {}
+    assert registry._measured(tmp_path, "causal") == {"validation": 2.0}
 
 
 @pytest.mark.parametrize(

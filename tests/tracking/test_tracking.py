@@ -152,6 +152,20 @@ def test_report_metrics_leave_tables_out(tmp_path: Path) -> None:
     assert report_metrics(tmp_path) == {"filter.in": 3, "filter.kept": 1, "evaluate.test.by_source.s.loss": 1.5}
 
 
+def test_a_masked_models_metrics_have_names_of_their_own(tmp_path: Path) -> None:
+    """None that a causal run has, of likelihoods: neither of what it was evaluated by nor of its training."""
+    (tmp_path / "train.json").write_text('{"steps": 2, "validation_loss": 2.5}', encoding="utf-8")
+    split = {"pseudo_loss": 1.5, "accuracy": 0.5, "by_lang": {"tr": {"pseudo_bits_per_byte": 0.75}}}
+    (tmp_path / "evaluate.json").write_text(json.dumps({"test": split}), encoding="utf-8")
+    assert report_metrics(tmp_path, "masked") == {
+        "train.steps": 2,
+        "train.validation_loss_of_hidden_pieces": 2.5,
+        "evaluate.test.pseudo_loss": 1.5,
+        "evaluate.test.accuracy": 0.5,
+        "evaluate.test.by_lang.tr.pseudo_bits_per_byte": 0.75,
+    }
+
+
 def test_metrics_of_evaluate_are_a_choice(tmp_path: Path) -> None:
     """By set and language the headlines, the baseline's bits per byte, calibration, variety and copying; what is only
     looked at (bins, runs, lengths, intervals) stays in the JSON; a figure of nothing is no metric."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from elek.cli import console
+from elek.evaluation.names import words
 from elek.lineage.ancestry import Descent, Version, trace
+from elek.tracking import registry
 
 
 def lineage(name: str, *, as_json: bool) -> None:
@@ -48,9 +50,8 @@ def backward(version: Version) -> Iterator[str]:
         if version.tags.get("git_dirty") == "true"
         else ""
     )
-    for key, tag in version.tags.items():
-        if key.startswith("bits_per_byte."):
-            yield f"  measured  {float(tag):.4f} bits per byte on {key.partition('.')[2]}"
+    for name, score in registry.scores(version.tags).items():
+        yield f"  measured  {score:.4f} {words('bits_per_byte', registry.objective(version.tags))} on {name}"
     yield f"  params    {len(version.params)} logged with run {version.run_id}; --json has them all"
     yield "  digests"
     for path, digest in version.digests.items():

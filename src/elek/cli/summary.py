@@ -9,6 +9,7 @@ from typing import Any
 
 from elek import results, servers
 from elek.cli import console
+from elek.evaluation.names import plain, words
 from elek.tracking import registry
 
 UNKNOWN = "–"
@@ -35,7 +36,7 @@ def collect(project: Path) -> dict[str, Any]:
         "parameters": report["train"].get("parameters"),
         "tokens_per_second": results.timing(project, "train").get("tokens_per_second"),
         "validation": report["evaluate"].get("validation"),
-        "masked": results.masked(project),
+        "objective": results.objective(project),
         "memorisation": report["evaluate"].get("generations", {}).get("memorisation"),
         "samples": _one_per_language(results.samples(project)),
         "registered": None if outcome is None else json.loads(json.dumps(vars(outcome))),
@@ -87,7 +88,7 @@ def _rows(project: Path, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found["parameters"] is not None:
         rows.append(("model", f"{found['parameters']:,} parameters, {_number(found['tokens_per_second'])} tokens/s"))
     if found["validation"]:
-        rows += _quality(found["validation"], "pseudo-" if found["masked"] else "")
+        rows += _quality(plain(found["validation"]), found["objective"])
     if found["memorisation"]:
         rows.append(("longest copy", _longest_copy(found["memorisation"])))
     for sample in found["samples"]:
@@ -97,10 +98,10 @@ def _rows(project: Path, found: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _quality(figures: dict[str, Any], pseudo: str) -> list[tuple[str, str]]:
+def _quality(figures: dict[str, Any], objective: str) -> list[tuple[str, str]]:
     """Loss and bits per byte with their interval, and the n-gram model's where one stands beside."""
     loss, bits, interval = (figures.get(key) for key in ("loss", "bits_per_byte", "bits_per_byte_interval"))
-    said = f"{pseudo}loss {_score(loss)}, {_score(bits)} {pseudo}bits per byte"
+    said = f"{words('loss', objective)} {_score(loss)}, {_score(bits)} {words('bits_per_byte', objective)}"
     if interval:
         said += f" (95 %: {interval[0]:.2f} to {interval[1]:.2f})"
     rows = [("validation", said)]

@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from elek.curation import beside
+from elek.curation.beside import SAMPLES, excerpt
 from elek.dataset import DOCUMENT, Part, read_part, write_part
-from elek.pii import mask
 from elek.removal import TextPart
+from elek.report.nearest import Near
 
 DECISION = pa.schema(
     [
@@ -32,8 +34,6 @@ DECISION = pa.schema(
 first of them, null where the document is kept; `value`, `threshold` and `evidence` are of the reason, and null where
 the rule compares no numbers or has nothing to show. A document that a filter drops is not asked about duplicates."""
 
-SAMPLES = 3
-EXCERPT = 280
 KEPT = ""
 """The fate of kept documents, where others have the rule that is the reason."""
 
@@ -51,6 +51,8 @@ class Sample(NamedTuple):
     others: tuple[str, ...]
     """Rules that failed beside the reason."""
     evidence: str
+    survivor: str = ""
+    """The document that was kept in its place, where it is a duplicate."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class OutputTask:
     index: int
     documents: Path
     decisions: Path
+    params: dict[str, Any]
+    """Section `filter`, as plain data."""
 
 
 class Written(NamedTuple):
@@ -73,22 +77,23 @@ class Written(NamedTuple):
     failures: Counter[str]
     """Documents by rule that they fail, reason or not."""
     samples: dict[str, list[Sample]]
+    near: list[Near]
+    """The kept documents nearest to failing each rule."""
 
 
 def write_output(task: OutputTask) -> Written:
     """Write one part of `documents` and of `decisions`."""
     documents = task.text.read(DOCUMENT.names).cast(DOCUMENT)
-    decided = decisions(
-        read_part(task.filtered, ["id", "failures"]),
-        None if task.deduplicated is None else read_part(task.deduplicated, ["failures"]),
-    )
+    duplicates = None if task.deduplicated is None else read_part(task.deduplicated, ["failures", "survivor"])
+    decided = decisions(read_part(task.filtered, ["id", "failures"]), duplicates)
     language = read_part(task.signals, ["language.label"])["language.label"]
     return Written(
         write_part(task.documents, task.index, documents.filter(decided["kept"])),
         write_part(task.decisions, task.index, decided),
         _volume(documents, decided, language),
         Counter(pc.list_flatten(decided["reasons"]).to_pylist()),
-        _samples(documents, decided),
+        _samples(documents, decided, None if duplicates is None else duplicates["survivor"]),
+        beside.nearest(task.signals, task.index, documents, decided["kept"], task.params),
     )
 
 
@@ -129,7 +134,7 @@ def _volume(documents: pa.Table, decided: pa.Table, language: pa.ChunkedArray) -
     return volume
 
 
-def _samples(documents: pa.Table, decided: pa.Table) -> dict[str, list[Sample]]:
+def _samples(documents: pa.Table, decided: pa.Table, survivors: pa.ChunkedArray | None) -> dict[str, list[Sample]]:
     """For every fate the SAMPLES documents whose ids hash lowest; personal data is masked, whatever was skipped."""
     places: dict[str, list[tuple[str, int]]] = {}
     ids, fates = documents["id"].to_pylist(), decided["reason"].to_pylist()
@@ -147,17 +152,10 @@ def _samples(documents: pa.Table, decided: pa.Table) -> dict[str, list[Sample]]:
                 excerpt(document["text"]),
                 tuple(decision["reasons"][1:]),
                 _evidence(decision),
+                (None if survivors is None else survivors[row].as_py()) or "",
             )
             found.setdefault(fate, []).append(sample)
     return found
-
-
-def excerpt(text: str) -> str:
-    """The start of a text, with personal data masked."""
-    text = text.strip()
-    # Masked before it is cut: half a number is no number to the detectors, and still somebody's.
-    start = mask(text[: 4 * EXCERPT])[0]
-    return start if len(text) <= EXCERPT else start[:EXCERPT].rstrip() + " …"
 
 
 def _evidence(decision: dict[str, Any]) -> str:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from elek.curation import beside
 from elek.curation.output import KEPT, Sample, Volume
-from elek.dataset import write_text
+from elek.dataset import Dataset, write_text
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.spdx import check
 from elek.report import charts
-from elek.report.page import environment
+from elek.report.nearest import Near, by_rule
+from elek.report.quotes import Quote, also, sides
+from elek.report.wording import environment
 from elek.sources.records import Skip
 
 SHOWN_SKIPS = 20
@@ -25,16 +28,22 @@ def write(
     manifest: dict[str, Any],
     volume: Volume,
     samples: dict[str, list[Sample]],
+    near: Sequence[Near],
     skips: Sequence[Skip],
 ) -> None:
-    """Write `report.html`, and `ATTRIBUTION.md` where a kept document's licence asks for something."""
+    """Write `report.html`, and `ATTRIBUTION.md` where a kept document's licence asks for something.
+
+    `near` are the kept documents nearest to failing each rule; those kept in the place of duplicates are read.
+    """
     licences = _licences(volume)
+    instead = {one.id: one.survivor for found in samples.values() for one in found if one.survivor}
+    survivors = beside.survivors(Dataset(folder / "documents"), instead)
     context = {
         "manifest": manifest,
         "funnel": {unit: _funnel(volume, unit) for unit in ("documents", "bytes")},
         "bytes_in": sum(number for key, number in volume.items() if key[-1] == "bytes"),
-        "reasons": _reasons(manifest, volume, samples),
-        "kept_samples": samples.get(KEPT, []),
+        "reasons": _reasons(manifest, volume, samples, by_rule(near), survivors),
+        "kept_samples": [_quote(one) for one in samples.get(KEPT, [])],
         "tables": [(title, _table(volume, place)) for title, place in (("source", 1), ("language", 3), ("licence", 2))],
         "skips": skips[:SHOWN_SKIPS],
     }
@@ -64,8 +73,14 @@ def _licences(volume: Volume) -> list[dict[str, Any]]:
     return sorted(sums.values(), key=lambda entry: (-entry["documents"], entry["license"]))
 
 
-def _reasons(manifest: dict[str, Any], volume: Volume, samples: dict[str, list[Sample]]) -> list[dict[str, Any]]:
-    """Every rule that a document fails, the commonest reason first."""
+def _reasons(
+    manifest: dict[str, Any],
+    volume: Volume,
+    samples: dict[str, list[Sample]],
+    near: dict[str, dict[str, list[Near]]],
+    survivors: dict[str, Quote],
+) -> list[dict[str, Any]]:
+    """Every rule that a document fails, the commonest reason first, with documents that it dropped and kept ones."""
     sizes: Counter[str] = Counter()
     sources: dict[str, Counter[str]] = {}
     for (fate, source, _, _, what), number in sorted(volume.items()):
@@ -80,11 +95,21 @@ def _reasons(manifest: dict[str, Any], volume: Volume, samples: dict[str, list[S
             "bytes": sizes[rule],
             "failures": failures,
             "sources": sorted(sources.get(rule, {}).items(), key=lambda item: (-item[1], item[0])),
-            "samples": samples.get(rule, []),
+            "sides": sides(
+                rule,
+                [_quote(one) for one in samples.get(rule, [])],
+                [],
+                near[rule]["kept"] if rule in near else [],
+                survivors,
+            ),
         }
         for rule, failures in manifest["failures"].items()
     ]
     return sorted(rows, key=lambda row: (-row["documents"], -row["failures"], row["rule"]))
+
+
+def _quote(sample: Sample) -> Quote:
+    return Quote(sample.id, [sample.license], also(sample.evidence, sample.others), sample.excerpt)
 
 
 def _table(volume: Volume, place: int) -> list[dict[str, Any]]:
@@ -136,7 +161,10 @@ def _funnel(volume: Volume, unit: str) -> str:
         for name, group in groups.items():
             totals[group] += values[name]
         order = list(dict.fromkeys(groups.values()))
-        made = {group: add(group, column, colours[i % len(colours)], totals[group]) for i, group in enumerate(order)}
+        made = {}
+        for i, group in enumerate(order):
+            shared = group not in groups and len(colours) > 1
+            made[group] = add(group, column, "--soft" if shared else colours[i % len(colours)], totals[group])
         return {name: made[group] for name, group in groups.items()}
 
     by_source: Counter[str] = Counter()

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from elek import __version__
 from elek.curation import page
+from elek.curation.beside import merge as merge_near
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
 from elek.curation.inputs import DISK_FULL, KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
@@ -115,6 +116,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
                 index,
                 folder / "documents",
                 folder / "decisions",
+                plain["filter"],
             )
             for index, text in enumerate(texts)
         ],
@@ -151,7 +153,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     volume: Volume = Counter()
     for part in written:
         volume.update(part.volume)
-    page.write(folder, manifest, volume, merge([each.samples for each in written]), skips)
+    near = merge_near(each.near for each in written)
+    page.write(folder, manifest, volume, merge([each.samples for each in written]), near, skips)
     write_json(folder / "manifest.json", manifest)
     shutil.rmtree(scratch)
     return manifest

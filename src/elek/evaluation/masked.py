@@ -25,6 +25,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.dataset import write_json
 from elek.errors import DataError
+from elek.evaluation.names import as_pseudo
 from elek.evaluation.params import EvaluateParams
 from elek.evaluation.predictions import Predictions, by_document, calibration, summarise
 from elek.evaluation.scoring import one_core_each
@@ -47,7 +48,8 @@ def evaluate_masked(
     params: EvaluateParams,
     workers: int,
 ) -> dict[str, Any]:
-    """Score the splits and fill the prompts: a table per split and samples.json in `out`, and figures by split."""
+    """Score the splits and fill the prompts: a table per split and samples.json in `out`, and figures by split, under
+    names of their own (`elek.evaluation.names`)."""
     plans = {name: plan_masks(shards, params.max_masked_tokens) for name, shards in splits.items()}
     metrics: dict[str, Any] = {}
     with Progress("evaluate", sum(map(len, plans.values())), "tokens") as progress:
@@ -63,7 +65,7 @@ def evaluate_masked(
             scored = by_document(predictions, shards.documents, tokenizer)
             pq.write_table(scored, out / f"{name}.parquet", compression="zstd")
             metrics[name] = {
-                **summarise(scored),
+                **as_pseudo(summarise(scored)),
                 "calibration": calibration(predictions),
                 "documents_in_split": len(shards.documents),
             }

@@ -114,7 +114,7 @@ def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 def lines(series: Sequence[Line], x_label: str, label: str) -> str:
     """A line chart with both axes from the data's range; a point that is not finite is left out."""
-    width, height, left, right, top, bottom = 520.0, 260.0, 54.0, 12.0, 28.0, 40.0
+    width, height, left, right, top, bottom = 360.0, 220.0, 48.0, 12.0, 28.0, 40.0
     points = [
         [(a, b) for a, b in zip(line.x, line.y, strict=True) if math.isfinite(a) and math.isfinite(b)]
         for line in series

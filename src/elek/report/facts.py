@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.report import coverage, fates
+from elek.evaluation.names import CAUSAL, MASKED, key
+from elek.report import beside, coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
 
@@ -47,7 +48,9 @@ class Facts:
     flows: list[fates.Flow]
     samples: dict[str, list[fates.Sample]]
     near: list[Near]
-    """The documents nearest to the threshold of every rule of `filter`."""
+    """The documents nearest to failing, and to passing, every rule of `filter` and `split`; see `beside.nearest`."""
+    survivors: dict[str, fates.Sample]
+    """What was kept in place of each duplicate among `samples`, by the duplicate's id."""
     held: list[dict[str, Any]]
     """Documents that wait for a person to look at them; see `fates.held`."""
     released: list[dict[str, Any]]
@@ -69,7 +72,7 @@ class Facts:
     @property
     def masked(self) -> bool:
         """Whether the model fills masks instead of writing on."""
-        return bool(self.model.get("objective", "causal") == "masked")
+        return bool(self.model.get("objective", CAUSAL) == MASKED)
 
 
 def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
@@ -77,13 +80,15 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
     table = fates.fates(data)
     sources = _json(data / "fetch" / "sources.json")
+    samples = fates.samples(data, table, params.samples_per_rule, params.sample_characters)
     facts = Facts(
         metrics=metrics,
         sources=sources,
         table=table,
         flows=fates.flows(table),
-        samples=fates.samples(data, table, params.samples_per_rule, params.sample_characters),
-        near=fates.nearest(data, params.nearest_per_rule, params.sample_characters),
+        samples=samples,
+        near=beside.nearest(data, table, params.nearest_per_rule, params.sample_characters),
+        survivors=beside.survivors(data, table, samples, params.sample_characters),
         held=fates.held(data, table),
         released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
@@ -109,9 +114,10 @@ def headline(facts: Facts) -> dict[str, Any]:
             "tokens": facts.metrics["tokenize"]["train"]["tokens"],
         },
     }
+    objective = MASKED if facts.masked else CAUSAL
     for side in ("validation", "test", "evaluation"):
         measured = facts.metrics["evaluate"][side]
-        found[side] = {name: measured[name] for name in ("loss", "bits_per_byte")}
+        found[side] = {name: measured[name] for name in (key("loss", objective), key("bits_per_byte", objective))}
     return found
 
 

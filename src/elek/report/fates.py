@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.filtering import RELEASED, FilterParams, columns_for, verdicts
+from elek.filtering import RELEASED
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.finding import family
 from elek.licences.spdx import check
 from elek.removal import REMOVE, merged, removed_bytes, text_parts
-from elek.report.nearest import Near, Nearest
 
 KEPT = ("train", "validation", "test")
 HELD = "licence.held"
@@ -147,6 +146,8 @@ class Sample:
     excerpt: str
     others: Sequence[str]
     """The other rules that failed, beside the one that was the reason."""
+    told: str = ""
+    """Value, threshold and evidence of the reason."""
 
 
 def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict[str, list[Sample]]:
@@ -180,30 +181,16 @@ def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict
                     license=row["license"],
                     excerpt=excerpt(text[at].as_py(), characters),
                     others=[item["rule"] for item in failing[1:]],
+                    told=_told(failing[0]) if failing else "",
                 )
             )
     return found
 
 
-def nearest(data: Path, per_side: int, characters: int) -> list[Near]:
-    """The documents nearest to the threshold of every rule of `filter`, with the start of their text.
-
-    By the thresholds that the manifest of `filter` records; none where it records none.
-    """
-    params = Dataset(data / "filter").manifest.get("params")
-    if params is None or not per_side:
-        return []
-    by, annotate, found = FilterParams(params), Dataset(data / "annotate"), Nearest(per_side)
-    for index in range(len(annotate.parts)):
-        table = annotate.read(index, [*columns_for(by), "source"])
-        found.add(index, table["id"], table["source"], verdicts(table, by))
-    clean, told = Dataset(data / "clean" / "train"), found.all()
-    texts: dict[tuple[int, int], str] = {}
-    for part in sorted({near.part for near in told}):
-        text = clean.read(part, ["text"])["text"]
-        rows = {near.row for near in told if near.part == part}
-        texts |= {(part, row): excerpt(text[row].as_py(), characters) for row in sorted(rows)}
-    return [replace(near, excerpt=texts[near.part, near.row]) for near in told]
+def _told(failure: dict[str, Any]) -> str:
+    value, threshold = failure["value"], failure["threshold"]
+    numbers = "" if value is None else f"{value:,.4g}" + ("" if threshold is None else f", threshold {threshold:,.4g}")
+    return "; ".join(part for part in (numbers, failure["evidence"]) if part)
 
 
 def held(data: Path, table: pa.Table) -> list[dict[str, Any]]:

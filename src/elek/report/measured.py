@@ -15,13 +15,15 @@ SPLITS = ("validation", "test", "evaluation")
 NETWORK, NGRAM = ("network", "--c0"), ("n-gram model", "--c1")
 SHOWN_PARTS = 12
 """Rows of each table and picture by language or source; the rest is in the JSON."""
+KINDS = {"by_lang": "by language", "by_source": "by source", "by_length": "by length of the document"}
+"""What stands beside the first row of each kind."""
 SHOWN_TEXTS = 2
 """Generations shown of each language, and as many of training documents."""
 TEXT_CHARACTERS = 420
 
 
 def view(evaluate: dict[str, Any], records: Sequence[dict[str, Any]], *, masked: bool) -> dict[str, Any]:
-    """Everything that the templates show of `reports/evaluate.json` and `generations.json`."""
+    """Everything that the templates show of `reports/evaluate.json`, by its plain names, and `generations.json`."""
     splits = {name: evaluate[name] for name in SPLITS if name in evaluate}
     return {
         "masked": masked,
@@ -49,13 +51,22 @@ def rows(splits: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for name, figures in splits.items():
         found.append(
-            {"set": name, "part": "all", "kind": "all", **_NO_INTERVAL, **figures, **_baseline(figures.get("ngram"))}
+            {
+                "set": name,
+                "part": "all",
+                "kind": "all",
+                "told": "",
+                **_NO_INTERVAL,
+                **figures,
+                **_baseline(figures.get("ngram")),
+            }
         )
         for kind, order in (("by_lang", str), ("by_source", str), ("by_length", _length_order)):
             baseline = figures.get("ngram", {}).get(kind, {})
             own = figures.get(kind, {})
-            for part in sorted(own, key=order)[:SHOWN_PARTS]:
-                row = {"set": name, "part": part, "kind": kind, **_NO_INTERVAL, **own[part]}
+            for at, part in enumerate(sorted(own, key=order)[:SHOWN_PARTS]):
+                told = KINDS[kind] if not at else ""
+                row = {"set": name, "part": part, "kind": kind, "told": told, **_NO_INTERVAL, **own[part]}
                 found.append({**row, **_baseline(baseline.get(part))})
     return found
 

@@ -1,20 +1,26 @@
 """For every rule the documents that stand nearest to its threshold, on both sides: where a rule can be judged.
 
-Works on plain verdicts, part by part, and keeps no more than it will show. A rule that compares no numbers has no
-nearest: of those that fail it the ones whose ids hash lowest are taken.
+Works on plain verdicts, part by part, and keeps no more than it will show. Where a rule compares no numbers, those of
+the documents that pass come first which are nearest to failing in another sense (`elek.report.borders`); of those that
+fail it, the ones whose ids hash lowest.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from elek.decisions import Verdict
+from elek.filtering import rule
+from elek.report.borders import Border, border
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -23,18 +29,19 @@ class Near:
 
     rule: str
     id: str
-    source: str
+    license: str
     failed: bool
     value: float | None
     threshold: float | None
     part: int
     row: int
+    distance: float
+    """From failing: in the rule's own unit, or as `borders` has it where no numbers are compared."""
+    group: str = ""
+    """Of the documents of a group one is shown; the empty group has no such limit."""
+    note: str = ""
+    """What there is to say of the document where no numbers are compared."""
     excerpt: str = ""
-
-    @property
-    def distance(self) -> float:
-        """From the threshold, in its own unit; 0 where no numbers are compared."""
-        return 0.0 if self.value is None or self.threshold is None else abs(self.value - self.threshold)
 
 
 class Nearest:
@@ -44,35 +51,49 @@ class Nearest:
         self.per_side = per_side
         self._found: dict[tuple[str, bool], list[Near]] = {}
 
-    def add(self, part: int, ids: pa.ChunkedArray, source: pa.ChunkedArray, verdicts: Sequence[Verdict]) -> None:
-        """Look at the documents of one part."""
+    def add(self, part: int, signals: pa.Table, verdicts: Sequence[Verdict], kept: Bools) -> None:
+        """Look at the documents of one part; of those that pass, at those that are `kept`.
+
+        `signals` has their `id` and `license`, and what `verdicts` were made from.
+        """
+        if not self.per_side or not len(signals):
+            return
+        order = np.array([_order(name) for name in signals["id"].to_pylist()], np.uint64)
         for verdict in verdicts:
             distance = np.abs(verdict.value - verdict.threshold)
-            numbers = not np.isnan(distance).all()
+            # A rule that is off has no thresholds either, and is not one that compares none.
+            numbers = rule(verdict.rule) is not None or not np.isnan(verdict.threshold).all()
             for failed in (True, False):
-                rows = np.flatnonzero((verdict.failed == failed) & (~np.isnan(distance) if numbers else failed))
-                if numbers and len(rows) > 4 * self.per_side:
-                    # Ties are settled by id below, so that all of them must be looked at.
-                    limit = np.partition(distance[rows], self.per_side)[self.per_side]
-                    rows = rows[distance[rows] <= limit]
-                self._keep(verdict, failed, [self._near(verdict, part, row, ids, source) for row in rows.tolist()])
+                rows = verdict.failed if failed else kept & ~verdict.failed
+                beside = None if numbers or failed else border(verdict.rule, signals)
+                apart = distance if numbers else np.zeros(len(order)) if beside is None else beside.distance
+                chosen = self._first(np.flatnonzero(rows & ~np.isnan(apart)), apart, order, beside)
+                found = [_near(verdict, part, row, signals, apart[row], beside) for row in chosen]
+                self._keep((verdict.rule, failed), found)
 
-    def _near(self, verdict: Verdict, part: int, row: int, ids: pa.ChunkedArray, source: pa.ChunkedArray) -> Near:
-        value, threshold = float(verdict.value[row]), float(verdict.threshold[row])
-        return Near(
-            verdict.rule,
-            ids[row].as_py(),
-            source[row].as_py(),
-            bool(verdict.failed[row]),
-            None if np.isnan(value) else value,
-            None if np.isnan(threshold) else threshold,
-            part,
-            row,
-        )
+    def _first(
+        self, rows: npt.NDArray[np.int64], apart: npt.NDArray[np.float64], order: npt.NDArray[np.uint64], by: Any
+    ) -> list[int]:
+        """Of `rows` the nearest, ties by the hash of the id, one of each group."""
+        if len(rows) > 4 * self.per_side and (by is None or by.group is None):
+            # Ties are settled by hash below, so that all of them must be looked at.
+            rows = rows[apart[rows] <= np.partition(apart[rows], self.per_side)[self.per_side]]
+        rows = rows[np.lexsort((order[rows], apart[rows]))]
+        if by is not None and by.group is not None:
+            rows = rows[np.sort(np.unique(by.group[rows], return_index=True)[1])]
+        return [int(row) for row in rows[: self.per_side]]
 
-    def _keep(self, verdict: Verdict, failed: bool, found: list[Near]) -> None:
-        key = (verdict.rule, failed)
-        self._found[key] = sorted([*self._found.get(key, []), *found], key=_order)[: self.per_side]
+    def _keep(self, key: tuple[str, bool], found: Iterable[Near]) -> None:
+        kept: list[Near] = []
+        for near in sorted([*self._found.get(key, []), *found], key=lambda near: (near.distance, _order(near.id))):
+            if not near.group or near.group not in {other.group for other in kept}:
+                kept.append(near)
+        self._found[key] = kept[: self.per_side]
+
+    def merge(self, others: Iterable[Near]) -> None:
+        """Take in what another one has found."""
+        for near in others:
+            self._keep((near.rule, near.failed), [near])
 
     def all(self) -> list[Near]:
         """Every document that was kept in mind, by rule, those that fail first."""
@@ -81,14 +102,31 @@ class Nearest:
         ]
 
 
-def _order(near: Near) -> tuple[float, bytes]:
-    return near.distance, hashlib.sha256(near.id.encode()).digest()
+def _near(verdict: Verdict, part: int, row: int, signals: pa.Table, apart: float, by: Border | None) -> Near:
+    value, threshold = float(verdict.value[row]), float(verdict.threshold[row])
+    return Near(
+        verdict.rule,
+        signals["id"][row].as_py(),
+        signals["license"][row].as_py(),
+        bool(verdict.failed[row]),
+        None if np.isnan(value) else value,
+        None if np.isnan(threshold) else threshold,
+        part,
+        row,
+        float(apart),
+        "" if by is None or by.group is None else str(by.group[row]),
+        "" if by is None else by.note(row),
+    )
 
 
-def by_rule(found: Sequence[Near]) -> dict[str, dict[str, Any]]:
-    """Rule → {"rejected": [...], "passed": [...]}, nearest first."""
-    result: dict[str, dict[str, Any]] = {}
+def _order(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def by_rule(found: Sequence[Near]) -> dict[str, dict[str, list[Near]]]:
+    """Rule → {"rejected": [...], "kept": [...]}, nearest first."""
+    result: dict[str, dict[str, list[Near]]] = {}
     for near in found:
-        sides = result.setdefault(near.rule, {"rejected": [], "passed": []})
-        sides["rejected" if near.failed else "passed"].append(near)
+        sides = result.setdefault(near.rule, {"rejected": [], "kept": []})
+        sides["rejected" if near.failed else "kept"].append(near)
     return result

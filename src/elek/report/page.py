@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from elek.dataset import write_text
+from elek.evaluation.names import plain
 from elek.licences.categories import category, licences_in, obligations
 from elek.report import charts, measured
 from elek.report.facts import Facts
-from elek.report.fates import HELD, KEPT, Flow
+from elek.report.fates import HELD, KEPT, Flow, Sample
 from elek.report.nearest import by_rule
 from elek.report.params import ReportParams
+from elek.report.quotes import Quote, Sides, also, sides
+from elek.report.wording import count, environment, megabytes
 
 HELD_FILE = "held.jsonl"
 SHOWN_HELD = 50
@@ -50,75 +50,23 @@ def write(folder: Path, facts: Facts, params: ReportParams) -> None:
         write_text(folder / HELD_FILE, "\n".join(lines) + "\n")
 
 
-def environment() -> Environment:
-    """The templates of `elek.report`, and how numbers are written in them."""
-    made = Environment(
-        loader=PackageLoader("elek.report"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters |= {
-        "n": _count,
-        "mb": _megabytes,
-        "f": _figure,
-        "g": _plain,
-        "pc": _percent,
-        "share": _share,
-        "cell": _cell,
-    }
-    return made
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _megabytes(value: float) -> str:
-    return f"{value / 1e6:,.1f} MB" if value >= 1e5 else f"{value / 1e3:,.1f} kB"
-
-
-def _figure(value: float | None, digits: int = 3) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.{digits}f}" if abs(value) < 1e9 else f"{value:.3g}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.6g}"
-
-
-def _share(value: float, whole: float) -> str:
-    return f"{value / whole:.1%}" if whole else "–"
-
-
-def _cell(value: object) -> str:
-    """Text that cannot end a cell of a Markdown table."""
-    return str(value).replace("|", "\\|").replace("\n", " ")
-
-
 def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
-    reasons = _reasons(facts)
+    reasons, figures = _reasons(facts), plain(facts.metrics["evaluate"])
     return {
         "title": params.title,
         "facts": facts,
-        "metrics": facts.metrics,
+        "metrics": {**facts.metrics, "evaluate": figures},
         "sources": [_source_row(name, source, facts.flows) for name, source in facts.sources.items()],
         "reasons": reasons,
         "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
+        "kept_quotes": {name: [_quote(one) for one in facts.samples.get(name, [])] for name in KEPT},
         "held": facts.held[:SHOWN_HELD],
         "duties": DUTIES,
         "coverage": facts.coverage,
         "funnel_documents": _funnel(facts.flows, "documents"),
         "funnel_bytes": _funnel(facts.flows, "bytes"),
-        "curves": _curves(facts.history),
-        "seen": measured.view(facts.metrics["evaluate"], facts.generations, masked=facts.masked),
+        "curves": _curves(facts.history, "hidden piece" if facts.masked else "token"),
+        "seen": measured.view(figures, facts.generations, masked=facts.masked),
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
         "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
         "all_bytes": sum(flow.bytes for flow in facts.flows),
@@ -157,7 +105,7 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
     failures: dict[str, int] = {}
     for stage in ("filter", "dedup", "split"):
         failures |= facts.metrics[stage]["failures"]
-    rows, near = [], by_rule(facts.near)
+    rows = []
     for rule in sorted(failures):
         own = [flow for flow in facts.flows if flow.fate == rule and flow.stage != "kept"]
         rows.append(
@@ -167,17 +115,27 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
                 "bytes": sum(flow.bytes for flow in own),
                 "failures": failures[rule],
                 "sources": sorted({flow.source: flow.documents for flow in own}.items(), key=lambda item: -item[1]),
-                "samples": facts.samples.get(rule, []),
-                "near": near.get(rule, {"rejected": [], "passed": []}),
+                "sides": _sides(facts, rule),
             }
         )
     return sorted(rows, key=lambda row: (-row["documents"], -row["failures"], row["rule"]))
 
 
+def _sides(facts: Facts, rule: str) -> list[Sides]:
+    """Documents that the rule dropped, and kept ones."""
+    near = by_rule(facts.near).get(rule, {"rejected": [], "kept": []})
+    survivors = {name: _quote(sample) for name, sample in facts.survivors.items()}
+    return sides(rule, [_quote(one) for one in facts.samples.get(rule, [])], **near, survivors=survivors)
+
+
+def _quote(sample: Sample) -> Quote:
+    return Quote(sample.id, [sample.license], also(sample.told, sample.others), sample.excerpt)
+
+
 def _silent(facts: Facts, failing: list[str]) -> list[dict[str, Any]]:
-    """Rules of `filter` that no document failed, each with the documents that came nearest."""
-    rows = by_rule(facts.near)
-    return [{"rule": rule, "passed": rows[rule]["passed"]} for rule in sorted(rows) if rule not in failing]
+    """Rules that no document failed, each with the kept documents that come nearest."""
+    rules = sorted({near.rule for near in facts.near} - set(failing))
+    return [{"rule": rule, "sides": _sides(facts, rule)} for rule in rules]
 
 
 def _funnel(flows: list[Flow], unit: str) -> str:
@@ -188,7 +146,7 @@ def _funnel(flows: list[Flow], unit: str) -> str:
     amount = {id(flow): float(getattr(flow, unit)) for flow in flows}
 
     def show(value: float) -> str:
-        return _megabytes(value) if unit == "bytes" else _count(value)
+        return megabytes(value) if unit == "bytes" else count(value)
 
     def add(name: str, column: int, colour: str, value: float) -> int:
         nodes.append(charts.Node(name, column, colour, show(value)))
@@ -251,13 +209,14 @@ def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:
     return [(start, block, value) for block, value in sorted(sums.items())]
 
 
-def _curves(history: dict[str, list[float]]) -> list[tuple[str, str]]:
+def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]:
+    """Pictures of the training with their titles; `what` is what the loss is of."""
     step = history["step"]
     loss = [
         charts.Line(name, step, history[column], colour)
         for name, column, colour in (("training", "train_loss", "--c0"), ("validation", "validation_loss", "--c1"))
     ]
-    found = [("Loss, nats per token", charts.lines(loss, "step", "Training and validation loss by step"))]
+    found = [(f"Loss, nats per {what}", charts.lines(loss, "step", "Training and validation loss by step"))]
     for title, column in (
         ("Learning rate", "learning_rate"),
         ("Gradient norm", "grad_norm"),

@@ -13,10 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HEADLINES = ("loss", "perplexity", "bits_per_byte", "tokens", "bytes")
-"""Of each held-out set, language and source."""
-FURTHER = ("bits_per_character", "accuracy", "accuracy_top5")
+from elek.evaluation.names import CAUSAL, MASKED
+from elek.evaluation.names import key as named
+
+
+def _both(*measures: str) -> tuple[str, ...]:
+    return tuple(named(name, objective) for name in measures for objective in (CAUSAL, MASKED))
+
+
+HEADLINES = (*_both("loss", "perplexity", "bits_per_byte"), "tokens", "bytes")
+"""Of each held-out set, language and source; a masked model's under its own names."""
+FURTHER = (*_both("bits_per_character"), "accuracy", "accuracy_top5")
 """Of each held-out set and language."""
+HIDDEN = {name: f"{name}_of_hidden_pieces" for name in ("train_loss", "validation_loss", "validation_bits_per_byte")}
+"""What a masked model's training measures, as it is called among metrics that are compared between runs."""
 TABLES = {"by_source", "reasons", "failures", "sources"}
 """What the data stages tell by source and by rule: no metrics."""
 
@@ -31,11 +41,16 @@ def flatten(value: object, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def report_metrics(folder: Path) -> dict[str, float]:
-    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
+def report_metrics(folder: Path, objective: str = CAUSAL) -> dict[str, float]:
+    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice.
+
+    What a masked model's training measured is called otherwise than a causal one's.
+    """
     metrics = {}
     for path in sorted(folder.glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
+        if path.stem == "train" and objective != CAUSAL:
+            report = {HIDDEN.get(name, name): value for name, value in report.items()}
         if path.stem == "evaluate":
             leaves = {f"evaluate.{key}": value for key, value in evaluation(report)}
         else:

@@ -9,14 +9,16 @@ A model whose code no commit holds is registered with a tag that says so, and ne
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
 from elek.dataset import Dataset, write_json
 from elek.errors import DataError
+from elek.evaluation.names import CAUSAL, MASKED, NOTE, key, words
 from elek.lineage import worktree
 from elek.lineage.worktree import MODEL, Lineage
 from elek.params import Section, load
@@ -26,17 +28,25 @@ if TYPE_CHECKING:
 
 HeldOut = Literal["validation", "test", "evaluation"]
 CHAMPION, CHALLENGER = "champion", "challenger"
-OBJECTIVE, CAUSAL = "objective", "causal"  # a version without the tag is causal: there was nothing else
+OBJECTIVE = "objective"
+SCORE = "bits_per_byte"
 
 
 class Gates(Section):
-    """What a model must reach to be registered at all, of a masked one in pseudo-bits. null opens a gate."""
+    """What a model must reach to be registered at all; null opens a gate. A causal model's gates do not judge a masked
+    one, whose figures are lower by their nature: it has gates of its own, and is refused where only theirs are set."""
 
     max_validation_bits_per_byte: float | None = Field(default=None, gt=0)
-    """On the validation split; comparable between vocabularies, unlike loss and perplexity."""
+    """Of a causal model, on the validation split; comparable between vocabularies, unlike loss and perplexity."""
     max_test_bits_per_byte: float | None = Field(default=None, gt=0)
     """On the test split."""
     max_evaluation_bits_per_byte: float | None = Field(default=None, gt=0)
+    """On the sources whose role is `evaluation`."""
+    max_validation_pseudo_bits_per_byte: float | None = Field(default=None, gt=0)
+    """Of a masked model, on the validation split; see `elek.evaluation.masked`."""
+    max_test_pseudo_bits_per_byte: float | None = Field(default=None, gt=0)
+    """On the test split."""
+    max_evaluation_pseudo_bits_per_byte: float | None = Field(default=None, gt=0)
     """On the sources whose role is `evaluation`."""
 
 
@@ -107,30 +117,31 @@ def _register(
     if MODEL not in origin.outs:
         return Outcome("Skipped", params.model, reasons=(f"dvc.lock has no {MODEL}: this pipeline trains no model",))
     worktree.verify(project, origin.outs, *(name for name in _USED if name in origin.outs))
-    scores = _scores(project)
+    kind = trained_for(project)
+    measured = _measured(project, kind)
 
     from elek.tracking.store import open_store
 
     with open_store(project, params.model) as store:
         run_id = store.ensure_run(origin, flow_run_id)
-        refusals = _refusals(params.gates, scores, _unit(_objective(project)))
+        refusals = _refusals(params.gates, measured, kind)
         if refusals:
             return Outcome("Refused", params.model, reasons=tuple(refusals), run_id=run_id)
         version = store.find_version(origin.outs[MODEL])
         state: State = "Found" if version else "Registered"
         if version is None:
-            version = store.create_version(run_id, _tags(project, origin, scores, flow_run_id))
+            version = store.create_version(run_id, _tags(project, origin, measured, flow_run_id))
         elif version.tags.get("git_dirty") == "true" and not origin.dirty:
             # The same bytes, up to date with what is now committed: it has become traceable.
-            version = store.retag(version, _tags(project, origin, scores, flow_run_id))
+            version = store.retag(version, _tags(project, origin, measured, flow_run_id))
         return _give_alias(store, params, version, state, promote, run_id)
 
 
 _USED = (MODEL, "data/vocab", "data/export", "reports/train.json", "reports/evaluate.json")
 
 
-def _scores(project: Path) -> dict[str, float]:
-    """Bits per byte by held-out text, as far as `evaluate` measured them."""
+def _measured(project: Path, objective: str) -> dict[str, float]:
+    """Bits per byte by held-out text, as far as `evaluate` measured them of a model of this objective."""
     path = project / "reports" / "evaluate.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -138,47 +149,70 @@ def _scores(project: Path) -> dict[str, float]:
         return {}
     except json.JSONDecodeError as error:
         raise DataError(f"damaged: {error}", where=str(path), fix="run `dvc repro evaluate`") from None
-    found = {name: (report.get(name) or {}).get("bits_per_byte") for name in ("validation", "test", "evaluation")}
+    found = {name: (report.get(name) or {}).get(key(SCORE, objective)) for name in get_args(HeldOut)}
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _unit(objective: str) -> str:
-    """What a model's score is called: a masked one sees both sides of each token that it predicts."""
-    return "bits per byte" if objective == CAUSAL else "pseudo-bits per byte"
-
-
-def _refusals(gates: Gates, scores: dict[str, float], unit: str) -> list[str]:
+def _refusals(gates: Gates, measured: dict[str, float], objective: str) -> list[str]:
     refusals = []
-    for gate, limit in gates.model_dump().items():
-        name = gate.removeprefix("max_").removesuffix("_bits_per_byte")
-        if limit is None:
-            continue
-        if name not in scores:
-            refusals.append(f"register.gates.{gate}: `evaluate` measured no {name} {unit}")
-        elif not scores[name] <= limit:
-            refusals.append(f"register.gates.{gate}: {scores[name]:.4f} {unit} is above {limit}")
+    unit, limits = words(SCORE, objective), gates.model_dump()
+    for name in get_args(HeldOut):
+        of = {kind: f"max_{name}_{key(SCORE, kind)}" for kind in (CAUSAL, MASKED)}
+        own = of.pop(objective)
+        limit, (other,) = limits[own], of.values()
+        if limit is not None and name not in measured:
+            refusals.append(f"register.gates.{own}: `evaluate` measured no {name} {unit}")
+        elif limit is not None and not measured[name] <= limit:
+            refusals.append(f"register.gates.{own}: {measured[name]:.4f} {unit} is above {limit}")
+        elif limit is None and limits[other] is not None:
+            refusals.append(f"register.gates.{other} cannot judge a {objective} model: set {own}, or null")
     return refusals
 
 
-def _tags(project: Path, origin: Lineage, scores: dict[str, float], flow_run_id: str | None) -> dict[str, str]:
+def _tags(project: Path, origin: Lineage, measured: dict[str, float], flow_run_id: str | None) -> dict[str, str]:
     """Tags of a version: what decides about it, and who made it. All digests are on its run."""
     tags = {key: tag for key, tag in origin_tags(origin, flow_run_id).items() if not key.startswith("dvc.")}
-    tags[OBJECTIVE] = _objective(project)
-    for name, score in scores.items():
-        tags[f"bits_per_byte.{name}"] = repr(score)
+    tags[OBJECTIVE] = trained_for(project)
+    for name, score in measured.items():
+        tags[f"{key(SCORE, tags[OBJECTIVE])}.{name}"] = repr(score)
         folder = project / "data" / "split" / name
         if folder.is_dir():
             tags[f"text.{name}"] = Dataset(folder).digest
     return tags
 
 
-def _objective(project: Path) -> str:
-    """What the model was trained for, `causal` or `masked`, as its config.json says."""
+def trained_for(project: Path) -> str:
+    """The objective of the model in data/train, `causal` or `masked`, as its config.json says."""
     path = project / MODEL / "config.json"
     try:
         return str(json.loads(path.read_text(encoding="utf-8")).get(OBJECTIVE, CAUSAL))
     except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
         raise DataError(f"no model's shape: {error}", where=str(path), fix="run `dvc repro train`") from None
+
+
+def objective(tags: Mapping[str, str]) -> str:
+    """What a registered version was trained for. One without the tag is causal: there was nothing else."""
+    return tags.get(OBJECTIVE, CAUSAL)
+
+
+def scores(tags: Mapping[str, str]) -> dict[str, float]:
+    """A version's bits per byte by held-out text, those of a masked model being pseudo (`objective` says which)."""
+    # Masked versions from before the measure had its own name have it under the causal one's, and the objective beside.
+    found: dict[str, float] = {}
+    for measure in (SCORE, key(SCORE, objective(tags))):
+        prefix = f"{measure}."
+        found |= {name.removeprefix(prefix): float(tag) for name, tag in tags.items() if name.startswith(prefix)}
+    return found
+
+
+def describe(tags: Mapping[str, str]) -> str:
+    """A version in a sentence or two, as MLflow's page shows it."""
+    kind = objective(tags)
+    measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores(tags).items()) or "not measured"
+    unit = words(SCORE, kind)
+    said = f"{unit[0].upper()}{unit[1:]}: {measured}. "
+    said += f"Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
+    return said if kind == CAUSAL else f"{said} {NOTE}"
 
 
 def origin_tags(origin: Lineage, flow_run_id: str | None) -> dict[str, str]:
@@ -221,15 +255,16 @@ def _not_promoted(by: HeldOut, version: Version, champion: Version | None, promo
         return f"no commit holds what made it ({because}); commit, then `elek run` finds it again and decides anew"
     if champion is None or promote:
         return None
-    other, text, score = f"champion version {champion.number}", f"text.{by}", f"bits_per_byte.{by}"
+    other, text = f"champion version {champion.number}", f"text.{by}"
     by_hand = "`elek register --promote` makes this one champion all the same"
-    mine_is, theirs_is = (one.tags.get(OBJECTIVE, CAUSAL) for one in (version, champion))
+    mine_is, theirs_is = objective(version.tags), objective(champion.tags)
     if mine_is != theirs_is:
         # A masked model's bits are pseudo: it has seen both sides of each token that it predicts.
         return f"it is a {mine_is} model and {other} a {theirs_is} one, so that bits per byte do not compare; {by_hand}"
-    if score not in version.tags or score not in champion.tags:
-        return f"{by} bits per byte are not known of both it and {other}; {by_hand}"
+    mine, theirs = scores(version.tags).get(by), scores(champion.tags).get(by)
+    unit = words(SCORE, mine_is)
+    if mine is None or theirs is None:
+        return f"{by} {unit} are not known of both it and {other}; {by_hand}"
     if version.tags.get(text) != champion.tags.get(text):
         return f"{other} was measured on another {by} text, so the two do not compare; {by_hand}"
-    mine, theirs = float(version.tags[score]), float(champion.tags[score])
-    return None if mine < theirs else f"{mine:.4f} {by} {_unit(mine_is)}, and {other} has {theirs:.4f}"
+    return None if mine < theirs else f"{mine:.4f} {by} {unit}, and {other} has {theirs:.4f}"

@@ -24,11 +24,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import elek
 from elek.errors import DataError, ElekError, did_you_mean
+from elek.evaluation.names import CAUSAL
+from elek.evaluation.names import NOTE as ABOUT_MASKED
 from elek.lineage import provenance
 from elek.lineage.worktree import MODEL, Lineage
 from elek.params import read
 from elek.tracking.figures import flatten, points, report_metrics
-from elek.tracking.registry import origin_tags
+from elek.tracking.registry import OBJECTIVE, describe, origin_tags, trained_for
 from elek.tracking.runs import BATCH, COMPLETE, NOTE, TRAINING, Curves, find_trainings, key, log_params
 from elek.training.history import COURSE, CURVE, live_rows, read_rows
 
@@ -133,6 +135,9 @@ class Store:
                 self.client.update_run(live, name=name)
                 self._forget_models(live)
                 tags[NOTE] = ""
+            tags[OBJECTIVE] = trained_for(self._project)
+            if tags[OBJECTIVE] != CAUSAL:
+                tags[NOTE] = ABOUT_MASKED
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             log_params(self.client, run_id, flatten(read(self._project / "params.yaml")))
             self._log_metrics(run_id)
@@ -163,7 +168,8 @@ class Store:
     def _log_metrics(self, run_id: str) -> None:
         now = int(time.time() * 1000)
         known = self.client.get_run(run_id).data.metrics
-        figures = {key(name): value for name, value in report_metrics(self._project / "reports").items()}
+        kind = trained_for(self._project)
+        figures = {key(name): value for name, value in report_metrics(self._project / "reports", kind).items()}
         metrics = [Metric(name, value, now, 0) for name, value in figures.items() if known.get(name) != value]
         for start in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
@@ -247,7 +253,7 @@ class Store:
             self.client.create_registered_model(self._model)
         model_id = self.client.get_run(run_id).data.tags[COMPLETE]
         made = self.client.create_model_version(
-            self._model, f"models:/{model_id}", run_id, tags=dict(tags), description=_describe(tags), model_id=model_id
+            self._model, f"models:/{model_id}", run_id, tags=dict(tags), description=describe(tags), model_id=model_id
         )
         return self.version(int(made.version))
 
@@ -290,9 +296,3 @@ class Store:
 
     def drop_alias(self, alias: str) -> None:
         self.client.delete_registered_model_alias(self._model, alias)
-
-
-def _describe(tags: Mapping[str, str]) -> str:
-    scores = {key.partition(".")[2]: float(tag) for key, tag in tags.items() if key.startswith("bits_per_byte.")}
-    measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores.items()) or "not measured"
-    return f"Bits per byte: {measured}. Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."

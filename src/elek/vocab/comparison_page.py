@@ -13,10 +13,10 @@ _STYLE = """
                                                    --ink: #e9edf2; } }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
        background: light-dark(#fff, #14181f); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { padding: .3rem .6rem; border-bottom: 1px solid #8884; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-.cut span { border-radius: .2rem; padding: .05rem 0; white-space: pre-wrap; }
+td:first-child, th:first-child, td:nth-child(2), th:nth-child(2) { text-align: left; } td { white-space: nowrap; }
+.cut { overflow-wrap: anywhere; } .cut span { border-radius: .2rem; padding: .05rem 0; white-space: pre-wrap; }
 .cut span:nth-child(4n) { background: var(--c0); } .cut span:nth-child(4n+1) { background: var(--c1); }
 .cut span:nth-child(4n+2) { background: var(--c2); } .cut span:nth-child(4n+3) { background: var(--c3); }
 figcaption { font-size: .85rem; opacity: .75; margin-top: .2rem; } figure { margin: 0 0 1rem; }
@@ -54,8 +54,10 @@ def page(comparison: Comparison) -> str:
         f"<title>Vocabularies compared</title><style>{_STYLE}</style></head><body><h1>Vocabularies compared</h1>"
         f"<p>{comparison.size:,} pieces each, learned from the same {comparison.trained_on_bytes / 1e6:.1f} MB, "
         "measured on held-out text. Fertility (tokens per word) says how finely words are cut; what is unknown is "
-        "lost; exact is the share of documents that the tokens give back.</p>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{''.join(passages)}"
+        "lost; byte fallback is the share of tokens that are single bytes of a character without a piece; exact is the "
+        "share of documents that the tokens give back.</p>"
+        f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f"{''.join(passages)}"
         "</body></html>\n"
     )
 

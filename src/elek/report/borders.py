@@ -1,0 +1,94 @@
+"""How near a kept document is to failing a rule that compares no numbers: those nearest are worth a look.
+
+A rule that is not named here is of a filter that we do not know: its kept documents come in the order of a hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from elek.licences.categories import CATEGORIES, RANK
+from elek.licences.evidence import CONVINCING
+
+
+class Border(NamedTuple):
+    """Of every row of a part: arrays of one length."""
+
+    distance: npt.NDArray[np.float64]
+    """Less is nearer; equal ones are settled by a hash of the id."""
+    group: npt.NDArray[np.object_] | None
+    """One document of each is shown."""
+    note: Callable[[int], str]
+    """What to say of the document in a row."""
+
+
+HASHED = "kept, chosen by a hash of the id"
+HOW = {
+    "language.allow": "kept, least sure of its language",
+    "licence.policy": "kept, under the licences that allow least",
+    "licence.unknown": "kept, under the licences that allow least",
+    "licence.contradiction": "kept, though it names a licence",
+    "licence.opt_out": "kept, though it speaks of reserving itself",
+    "licence.held": "kept, though it names a licence or reserves itself",
+}
+"""The heading over the kept documents of a rule; HASHED where the documents have nothing of the kind (`note`)."""
+
+
+def border(rule: str, signals: pa.Table) -> Border:
+    """How near the documents of a part of `annotate` are to failing `rule`. Reads only what that rule decides by."""
+    if rule == "language.allow":
+        return _language(signals)
+    if rule in ("licence.policy", "licence.unknown"):
+        return _category(signals)
+    if rule in HOW:
+        return _evidence(rule, signals["licence.evidence"].to_pylist())
+    return Border(np.zeros(len(signals)), None, lambda row: "")
+
+
+def _language(signals: pa.Table) -> Border:
+    label, score, rules = (signals[f"language.{name}"] for name in ("label", "score", "rules"))
+
+    def note(row: int) -> str:
+        said = f"identified as {label[row]} ({score[row].as_py():.2f})"
+        return said if label[row] == rules[row] else f"declared as {rules[row]}, {said}"
+
+    return Border(score.to_numpy().astype(np.float64), None, note)
+
+
+def _category(signals: pa.Table) -> Border:
+    """The strictest licences first; a document of each."""
+    category = signals["licence.category"].to_pylist()
+    distance = np.array([len(CATEGORIES) - RANK[name] for name in category], np.float64)
+    group = np.array(signals["licence.declared"].to_pylist(), dtype=object)
+    return Border(distance, group, lambda row: str(category[row]))
+
+
+def _evidence(rule: str, evidence: list[str]) -> Border:
+    """First who names a licence, or reserves itself, as its own; then who mentions one; then who does neither."""
+    told = {row: _marks(rule, text) for row, text in enumerate(evidence) if text}
+    distance = np.full(len(evidence), 2.0)
+    for row, marks in told.items():
+        if marks:
+            distance[row] = 0.0 if any(item["own"] and item["confidence"] >= CONVINCING for item in marks) else 1.0
+
+    def note(row: int) -> str:
+        names = dict.fromkeys(
+            f"{'no text and data mining' if item['kind'] == 'opt-out' else item['licence']} ({item['kind']}, "
+            f"{'its own' if item['own'] else 'not its own'}, confidence {item['confidence']})"
+            for item in told.get(row, [])
+        )
+        return f"names {'; '.join(list(names)[:3])}" if names else ""
+
+    return Border(distance, None, note)
+
+
+def _marks(rule: str, evidence: str) -> list[dict[str, Any]]:
+    """What of the evidence the rule is about."""
+    kinds = {"licence.contradiction": (False,), "licence.opt_out": (True,)}.get(rule, (True, False))
+    return [item for item in json.loads(evidence) if (item["kind"] == "opt-out") in kinds]

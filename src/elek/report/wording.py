@@ -1,0 +1,89 @@
+"""The templates' environment, and how numbers and names are written in them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+PERSONAL = {
+    "card": "of payment cards",
+    "email": "e-mail addresses",
+    "iban": "IBANs",
+    "ip": "IP addresses",
+    "phone": "of telephones",
+    "tckn": "of Turkish identity cards",
+}
+"""Kinds of personal data as they stand after their count of numbers or addresses."""
+
+
+def environment() -> Environment:
+    """The templates of `elek.report`, and how numbers are written in them."""
+    made = Environment(
+        loader=PackageLoader("elek.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "n": count,
+        "mb": megabytes,
+        "f": _figure,
+        "g": _plain,
+        "pc": _percent,
+        "share": _share,
+        "cell": _cell,
+        "breakable": _breakable,
+        "personal": _told,
+    }
+    return made
+
+
+def count(value: float) -> str:
+    """A whole number, in groups of three digits."""
+    return f"{value:,.0f}"
+
+
+def megabytes(value: float) -> str:
+    """Bytes in the unit that suits them; decimal, as disks are sold."""
+    if value >= 1e5:
+        return f"{value / 1e6:,.1f} MB"
+    return f"{value / 1e3:,.1f} kB" if value >= 100 else f"{value:.0f} B"
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{digits}f}" if abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.6g}"
+
+
+def _share(value: float, whole: float) -> str:
+    return f"{value / whole:.1%}" if whole else "–"
+
+
+def _breakable(name: object) -> Markup:
+    """A rule's name that a narrow column breaks between its words."""
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
+
+
+def _told(found: Mapping[str, int]) -> str:
+    """Kinds of personal data in words, with their numbers."""
+    return ", ".join(f"{count:,} {PERSONAL.get(kind, kind)}" for kind, count in sorted(found.items()))
+
+
+def _cell(value: object) -> str:
+    """Text that cannot end a cell of a Markdown table."""
+    return str(value).replace("|", "\\|").replace("\n", " ")
