@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from elek.cli import app
 from elek.params import SECTIONS, validate
+from elek.sources.params import FilesSource, HuggingFaceSource, PackageSource
 from tests.conftest import ROOT
 
 PAGES = [
@@ -136,6 +137,44 @@ def test_links_lead_somewhere(name: str) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(file)), re.MULTILINE)
             assert anchor in map(slug, headings), f"{name}: {target} names no heading"
+
+
+def there(name: str) -> bool:
+    """Whether a module such as `elek.dedup.urls`, or a name in it, is in the source."""
+    parts = name.split(".")
+    for end in range(len(parts), 1, -1):
+        for file in (
+            ROOT.joinpath("src", *parts[:end], "__init__.py"),
+            ROOT.joinpath("src", *parts[:end]).with_suffix(".py"),
+        ):
+            if file.is_file():
+                code = text_of(file)
+                return all(re.search(rf"\b{part}\b", code) for part in parts[end:])
+    return False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_named_is_there(name: str) -> None:
+    """Every module, and every file of the checkout, that a sentence names; modules move, and sentences stay."""
+    for span in SPAN.findall(FENCE.sub("", text_of(ROOT / name))):
+        if re.fullmatch(r"elek(\.\w+)+", span):
+            assert there(span), f"{name}: there is no {span}"
+        elif re.fullmatch(r"(src|stages|flows|tests|benchmarks|docs)/[\w./-]+", span) and "NAME" not in span:
+            assert (ROOT / span).exists(), f"{name}: there is no {span}"
+
+
+def test_every_command_is_told_of() -> None:
+    """A command that no page names is one that nobody finds."""
+    told = {
+        words[0] for name in NAMES for words in (*typed(text_of(ROOT / name)), *named(text_of(ROOT / name))) if words
+    }
+    assert set(COMMAND.commands) - told == set()
+
+
+def test_every_key_of_a_source_is_on_its_page() -> None:
+    """docs/sources.md has all that a source can say."""
+    keys = {key for kind in (FilesSource, HuggingFaceSource, PackageSource) for key in kind.model_fields}
+    assert keys - set(SPAN.findall(text_of(ROOT / "docs" / "sources.md"))) == set()
 
 
 def test_every_page_can_be_found() -> None:

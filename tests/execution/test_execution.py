@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 from unittest.mock import patch
 
@@ -228,12 +229,38 @@ def test_the_process_that_is_forked_has_one_thread() -> None:
 
 
 @ONLY_FORKED
-def test_where_no_socket_can_be_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a folder for temporary files whose name is too long for one: the same results."""
+def test_where_no_socket_can_be_workers_are_spawned(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As in a folder for temporary files whose name is too long for one: the same results, and a line why."""
     from multiprocessing import connection
 
+    forking._say_spawned.cache_clear()
     monkeypatch.setattr(connection, "arbitrary_address", lambda family: "/tmp/" + "x" * 200)
     assert map_shards(square, range(4), execution=ExecutionParams(workers=2), label="t") == [0, 1, 4, 9]
+    assert capfd.readouterr().err.startswith("workers are spawned, which takes them a second each: no fork server")
+
+
+@ONLY_FORKED
+@pytest.mark.parametrize("lost", [None, *forking.INSIDE])
+def test_a_python_with_another_fork_server_spawns_and_says_so_once(
+    lost: str | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever part of its inside is not there, or where it starts and has no process: never a guess."""
+    from multiprocessing import forkserver
+
+    inside: dict[str, object] = {"_preload_modules": [], "_forkserver_pid": None}
+    calls = {name: lambda *arguments: None for name in forking.INSIDE if name not in inside}
+    other = SimpleNamespace(**{name: what for name, what in (inside | calls).items() if name != lost})
+    monkeypatch.setattr(forkserver, "_forkserver", other)
+    forking._say_spawned.cache_clear()
+    for _ in range(2):
+        with ready(ExecutionParams(workers=2), "json"):
+            assert not forking.standing()
+            assert forking.context().get_start_method() == "spawn"
+    said = capfd.readouterr().err
+    assert said.count("workers are spawned") == 1
+    assert (lost or "it has no process") in said
 
 
 @ONLY_FORKED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from elek.dataset import DOCUMENT, read_part, write_part
@@ -98,6 +98,7 @@ def test_clean_text_keeps_its_promises(text: str) -> None:
 
 
 @given(st.text(alphabet="ab ıİی\n\t\r\x00\u200b\u200d\u00e9e\u0301“”.", max_size=60))
+@example("é\x00”“")
 @settings(deadline=None, max_examples=60)
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     """Clean prose is a fixed point."""

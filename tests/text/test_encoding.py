@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from elek.text.encoding import SEGMENT, repair, repair_turkish
 
-SENTENCES = ["Çağdaş şairin ışığı İstanbul’u gördü.", "“Naïve café” — it’s déjà vu…", "Ülke güneşli, öğle sıcağı."]
+SENTENCES = ["Çağdaş şairin ışığı İstanbul’u gördü.", "“Naïve café” — it’s déjà vu…", "Ülke güneşli, 🔑 öğle sıcağı."]
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -29,6 +29,7 @@ def test_utf8_read_as_a_code_page_is_read_again(sentence: str, page: str) -> Non
         "Hiyerarşik Görünüm”ü seçin; “Misak-ı Millî”dir; İşte, Şiir, Ğ, Â, Î, Û.",
         "GÖRÜNÜŞ” ve ‘RÜZGÂR’ — âlâ, kâr, mahkûm",
         "“TÜRKÜ”, “ÖLÜ“ ve “GELDİ”; Ü“A, Ö”B",
+        "“Ne sevinç”“Evet”; “café”‘thé’",
         "Привет, мир. Ελληνικά. 中文 日本語 🙂",
         'plain ASCII, it\'s "quoted"',
         "",

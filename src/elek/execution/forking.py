@@ -7,22 +7,30 @@ A child inherits every lock that another thread held at that moment, for good. S
 forked, which has threads, but multiprocessing's fork server: a fresh process that imports what it is told to, on one
 thread, and does nothing else (a test counts its threads). macOS forbids much in forked processes, and Windows has
 none: there, workers are spawned.
+
+Python documents how to use its fork server, but not how to end one or how to ask whether it runs. What this module
+takes of its inside (`INSIDE`) is the same in CPython 3.11 to 3.14; where it is not, workers are spawned and a line says
+so.
 """
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
 FORKS = sys.platform == "linux"
+
+INSIDE = ("set_forkserver_preload", "ensure_running", "_preload_modules", "_forkserver_pid", "_stop")
+"""What the object `multiprocessing.forkserver._forkserver` must have. 3.14 added a key that its socket asks for, which
+these keep by themselves."""
 
 _ours: list[Any] = []
 """The fork server, while it is one that a block of `fork_server` has started."""
@@ -72,23 +80,39 @@ def renew() -> None:
 
 def _start(server: Any) -> None:
     _ours[:] = [server]
-    # Its socket lies where temporary files do; where the path is too long for one, workers are spawned.
-    with _environment(), contextlib.suppress(OSError):
-        server.ensure_running()
+    reason = "it has no process"
+    with _environment():
+        try:
+            server.ensure_running()
+        except OSError as error:  # its socket lies where temporary files do, and the path may be too long for one
+            reason = str(error)
+    if not standing():
+        _say_spawned(reason)
 
 
 def standing() -> bool:
     """Whether a fork server runs, so that even small work is worth sharing."""
     server = _server()
-    return server is not None and server._forkserver_pid is not None
+    return server is not None and isinstance(server._forkserver_pid, int)
 
 
-def _server() -> Any:  # private parts of it are used below
+def _server() -> Any:  # private parts of it are used here
     if not FORKS:
         return None
     from multiprocessing import forkserver
 
-    return forkserver._forkserver  # the one that the context uses; its methods are the module's functions
+    server = getattr(forkserver, "_forkserver", None)  # the one that the context uses
+    missing = [name for name in INSIDE if not hasattr(server, name)]
+    if missing:
+        _say_spawned(f"in this Python it has no {' and no '.join(missing)}")
+        return None
+    return server
+
+
+@cache  # once a process and reason
+def _say_spawned(reason: str) -> None:
+    sys.stderr.write(f"workers are spawned, which takes them a second each: no fork server could be had ({reason})\n")
+    sys.stderr.flush()
 
 
 @contextmanager

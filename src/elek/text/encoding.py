@@ -40,6 +40,10 @@ _MISREAD = re.compile(
     rf"[{re.escape(LEAD)}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{re.escape(CONTINUATION)}]|(?<=Ã)\ )"
 )
 
+# Of a letter at the end of a quotation, where another one follows without a space (“Ne sevinç”“Evet”), ftfy makes a
+# Chinese character. It is shown the two apart, but for the end of an emoji (🔑 is misread as ðŸ”‘).
+_QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])")
+
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # markup is a step of its own
     remove_terminal_escapes=False,  # control characters too
@@ -86,4 +90,5 @@ def _repair_line(line: str) -> str:
     if line.isascii() or not _MISREAD.search(line):
         return line
     pieces = [line[start : start + SEGMENT] for start in range(0, len(line), SEGMENT)]
-    return "".join([ftfy.fix_text(piece, _FTFY) for piece in pieces])
+    quoted = [part for piece in pieces for part in _QUOTED_ON.split(piece)]
+    return "".join([ftfy.fix_text(part, _FTFY) for part in quoted])
