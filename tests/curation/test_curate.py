@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 import re
 from pathlib import Path
 from typing import Any
@@ -100,16 +101,12 @@ def test_the_report_shows_what_was_dropped_and_kept(out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One worker or two, another day or another folder: every file is the same."""
     corpus = write(tmp_path / "corpus.jsonl", records())
-    before = running.Cutter.__init__.__defaults__
-    running.Cutter.__init__.__defaults__ = (4000,)  # several shards
-    try:
-        run([corpus], tmp_path / "one", workers=1)
-        run([corpus], tmp_path / "elsewhere" / "two", workers=2)
-    finally:
-        running.Cutter.__init__.__defaults__ = before
+    monkeypatch.setattr(running, "Cutter", partial(running.Cutter, piece_bytes=4000))  # several shards
+    run([corpus], tmp_path / "one", workers=1)
+    run([corpus], tmp_path / "elsewhere" / "two", workers=2)
     assert len(list((tmp_path / "one" / "documents").glob("*.parquet"))) > 2
     assert digests(tmp_path / "one") == digests(tmp_path / "elsewhere" / "two")
 
