@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import partial
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
