@@ -185,7 +185,7 @@ def read_sqlite(file: File, source: FileOptions) -> Events:
             names = [column[0] for column in cursor.description or ()]
             check_columns(names, source, file.name)
             yield from _rows(file, source, (dict(zip(names, row, strict=True)) for row in cursor))
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:  # the last: names that are no UTF-8
         raise SourceError(f"SQLite says: {error}", where=file.name, fix="see `query` in params") from None
 
 
