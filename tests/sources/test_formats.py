@@ -282,6 +282,17 @@ def test_names_in_an_sqlite_database_that_are_no_utf8(tmp_path: Path) -> None:
         read(path, query="SELECT * FROM page")
 
 
+def test_a_query_reaches_no_other_database(tmp_path: Path) -> None:
+    """ATTACH would read what nobody watches, and make a file of a name that there is not."""
+    path, other = tmp_path / "a.db", tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE page (text)")
+        connection.commit()
+    with pytest.raises(SourceError, match="not authorized"):
+        read(path, query=f"ATTACH '{other.as_posix()}' AS other")
+    assert not other.exists()
+
+
 def test_a_torn_sqlite_database_is_an_error(tmp_path: Path) -> None:
     """SQLite itself reads what is missing as nothing, or does not look."""
     path = tmp_path / "a.db"
