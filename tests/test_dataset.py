@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -180,6 +181,20 @@ def test_json_has_one_form(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "c.json", float("nan"))
     assert not (tmp_path / "c.json").exists()
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a part of it under its name nor under another."""
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"{")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_json(tmp_path / "a.json", 1)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        write_json(tmp_path / "a.json", {"much": 2})
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.json", b"1\n")]
 
 
 def test_a_living_process_keeps_its_folder(tmp_path: Path) -> None:

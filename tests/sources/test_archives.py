@@ -56,6 +56,19 @@ def test_a_wheel_whose_names_cannot_be_read_is_damaged(tmp_path: Path) -> None:
         extract(archive, tmp_path, everything, strip_root=False)
 
 
+def test_a_wheel_whose_directory_points_before_its_beginning_is_damaged(tmp_path: Path) -> None:
+    """The system calls that an invalid argument, as if it were the disk's fault."""
+    archive = tmp_path / "a.whl"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("a.txt", b"x")
+    raw = bytearray(archive.read_bytes())
+    place = raw.rindex(b"PK\x05\x06") + 16
+    raw[place : place + 4] = (int.from_bytes(raw[place : place + 4], "little") + 1000).to_bytes(4, "little")
+    archive.write_bytes(raw)
+    with pytest.raises(SourceError, match="damaged"):
+        extract(archive, tmp_path, everything, strip_root=False)
+
+
 @pytest.mark.parametrize(
     "name", ["../../evil.txt", "/etc/evil.txt", "a/../../evil.txt", "C:/evil.txt", "a\\..\\evil.txt", "."]
 )

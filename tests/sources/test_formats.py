@@ -262,6 +262,37 @@ def test_two_columns_of_one_name_are_an_error(tmp_path: Path, name: str) -> None
         read(tmp_path / name)
 
 
+def test_a_licence_in_json_ld_that_is_no_unicode(tmp_path: Path) -> None:
+    """An escape of half a character becomes U+FFFD, as elsewhere, and the page can be written."""
+    data = r'{"@type": "Article", "license": "https://example.org/\ud800"}'
+    page = f'<html><head><script type="application/ld+json">{data}</script></head><body>Metin.</body></html>'
+    ((record,), _) = read(put(tmp_path, "a.html", page))
+    assert record.meta["licence_links"] == ["https://example.org/\ufffd"]
+
+
+def test_names_in_an_sqlite_database_that_are_no_utf8(tmp_path: Path) -> None:
+    """Of its columns, or of what is wrong with it: an error like others of the database."""
+    path = tmp_path / "a.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute('CREATE TABLE page (text, "wordéword")')
+        connection.execute("INSERT INTO page VALUES ('a', 'b')")
+        connection.commit()
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(SourceError, match="SQLite says"):
+        read(path, query="SELECT * FROM page")
+
+
+def test_a_query_reaches_no_other_database(tmp_path: Path) -> None:
+    """ATTACH would read what nobody watches, and make a file of a name that there is not."""
+    path, other = tmp_path / "a.db", tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE page (text)")
+        connection.commit()
+    with pytest.raises(SourceError, match="not authorized"):
+        read(path, query=f"ATTACH '{other.as_posix()}' AS other")
+    assert not other.exists()
+
+
 def test_a_torn_sqlite_database_is_an_error(tmp_path: Path) -> None:
     """SQLite itself reads what is missing as nothing, or does not look."""
     path = tmp_path / "a.db"

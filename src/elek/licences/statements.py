@@ -103,7 +103,9 @@ def _at(raw: bytes, place: int) -> Iterator[Finding]:
         for confidence, pattern in _LINES:
             match = pattern.match(raw, start)
             if match and (name := named(match[1].decode("utf-8", "replace"))):
-                yield Finding(name, "name", *match.span(1), confidence, at_edge(*match.span(), raw))
+                # Manuals show such lines too: a document's own stands among its very first or last ones.
+                own = at_edge(*match.span(), raw, EDGE // 3)
+                yield Finding(name, "name", *match.span(1), confidence, own)
     match = _NEAR.search(raw, max(place - REACH, 0), place + REACH)
     if match:
         group = "behind" if match["behind"] else "before"

@@ -8,6 +8,7 @@ out are counted, so that a small file cannot fill the disk.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import tarfile
@@ -81,7 +82,10 @@ def extract(
                         target.write(chunk)
                 files.append(File(name, path))
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # EINVAL: a place before the beginning
             raise  # the disk's, not the archive's
         raise SourceError(
             f"the archive is damaged: {error}", where=archive.name, fix="pin another file of this package"

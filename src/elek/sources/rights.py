@@ -11,6 +11,8 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
+from elek.sources.records import valid_unicode
+
 MAX_LICENCES = 8
 """That are kept of a page. One that names more has them in its text, of other works."""
 MAX_ADDRESS = 500
@@ -55,7 +57,7 @@ def _stated(node: Any, depth: int) -> set[str]:
         for value in given if isinstance(given, list) else [given]:
             value = value.get("url") or value.get("@id") if isinstance(value, dict) else value
             if isinstance(value, str):
-                found.add(value.strip())
+                found.add(valid_unicode(value.strip())[0])
     return found.union(*(_stated(node.get(key), depth + 1) for key in ("@graph", "mainEntity", "mainEntityOfPage")))
 
 

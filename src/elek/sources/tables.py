@@ -178,6 +178,7 @@ def read_sqlite(file: File, source: FileOptions) -> Events:
         address = f"{file.path.resolve().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
             connection.text_factory = _sqlite_text
+            connection.set_authorizer(_sqlite_access)
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if state != "ok":  # of a torn file SQLite reads what is there
                 raise sqlite3.DatabaseError(state)
@@ -185,8 +186,13 @@ def read_sqlite(file: File, source: FileOptions) -> Events:
             names = [column[0] for column in cursor.description or ()]
             check_columns(names, source, file.name)
             yield from _rows(file, source, (dict(zip(names, row, strict=True)) for row in cursor))
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:  # the last: names that are no UTF-8
         raise SourceError(f"SQLite says: {error}", where=file.name, fix="see `query` in params") from None
+
+
+def _sqlite_access(action: int, *_: str | None) -> int:
+    """Whether a query may do that: ATTACH reads, or makes, files of which nobody knows."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _sqlite_text(data: bytes) -> str | bytes:

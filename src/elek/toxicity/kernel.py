@@ -30,7 +30,7 @@ from elek.toxicity.lexicon import (
     SYMBOLS,
     TURKISH,
 )
-from elek.toxicity.reading import is_prose, join, read
+from elek.toxicity.reading import is_prose, join, read, skip
 
 _WEIGHT, _AMBIGUOUS, _MATCHES, _WORST, _SUMS = 0, 1, 2, 3, 4  # places in the totals of a row; sums by category last
 
@@ -140,6 +140,9 @@ def scan(
         phrase = 0  # symbols of a phrase begun in earlier words, 0 for none
         totals[:] = 0.0
         while at < end:
+            if phrase == 0:
+                at, passed = skip(data, at, end, symbols, child, first)
+                words += passed
             start, at, size, plain, drawn, doubtful, adjoins = read(
                 data, begin, at, end, at >= settled, symbols, spelled, word, word_spell
             )
@@ -152,7 +155,6 @@ def scan(
                 if joined > 1:
                     size, at, apart, drawn = joined, behind, True, False
             found, alive, whole = -1, False, False
-            # Nearly every word leaves the trie here.
             if size <= MAX_WORD and (phrase > 0 or drawn or not plain or _may_match(word, size, child, first)):
                 found, alive, whole, size = _look_up(
                     word, word_spell, size, phrase, drawn, apart, fold_, spell, lex, stack

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from elek.kernels import kernel, part
-from elek.toxicity.lexicon import BREAK, DIGIT, MAX_WORD, PLAIN, SEVERITIES, SKIP, STAR
+from elek.toxicity.lexicon import BREAK, DIGIT, MAX_WORD, PLAIN, SEVERITIES, SKIP, SPACE, STAR
 
 _STRONG = SEVERITIES.index("strong")
 _NO_SIGN, _SIGN, _DOUBTFUL_SIGN = 0, 1, 2  # what `$`, `@` and `!` are
@@ -41,6 +41,35 @@ def _is_censored(data, begin, start, at, end, letters, last):
         return True
     opened = start > begin and data[start - 1] == 42
     return letters <= 2 and not opened and (last == STAR or behind > at + 1)
+
+
+@kernel
+def skip(data, at, end, symbols, child, first):
+    """Pass over words of plain ASCII letters that no pattern fits, which nearly all are in most texts.
+
+    Returns where something else begins, and how many words were passed.
+    """
+    words = 0
+    while at < end:
+        start, node, run, last = at, 0, 0, -1
+        while at < end and (97 <= data[at] <= 122 or 65 <= data[at] <= 90):
+            symbol = np.int64(symbols[data[at]])
+            run = run + 1 if symbol == last else 1
+            last = symbol
+            node = child[node, symbol] if node >= 0 else -1
+            if run == 3 or (node > 0 and first[node] >= 0):
+                return start, words
+            node = node if node > 0 else -1
+            at += 1
+        if at < end and (data[at] >= 0x80 or symbols[data[at]] != BREAK):
+            return start, words
+        if at == start:
+            at += 1
+        elif at == start + 1 or (node > 0 and child[node, SPACE] > 0):
+            return start, words
+        else:
+            words += 1
+    return at, words
 
 
 @part
