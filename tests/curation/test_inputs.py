@@ -50,6 +50,22 @@ def test_globs_folders_and_files_are_found_once_in_order(tmp_path: Path) -> None
     assert [file.name for file in found] == ["b/1.jsonl", "b/2.jsonl", "a.jsonl"]
 
 
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told, not passed over: what lies in it would be lost in silence."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.txt").write_text("x", "utf-8")
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(SourceError, match=r"(?s)cannot be listed: Permission denied.*closed"):
+        find_inputs([str(tmp_path)])
+
+
 @pytest.mark.parametrize(("name", "error"), [("missing.jsonl", SourceError), ("page.doc", ParamsError)])
 def test_an_argument_that_finds_nothing_is_told(tmp_path: Path, name: str, error: type[ElekError]) -> None:
     """With the nearest file, or the formats that there are."""

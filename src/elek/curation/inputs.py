@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from elek.errors import ParamsError, SourceError, did_you_mean
 from elek.sources.crawls import cut_warc
 from elek.sources.decoding import Unreadable, check_whole, compression, lines
-from elek.sources.files import File
+from elek.sources.files import File, plain_name
 from elek.sources.formats import EXTENSIONS
 from elek.sources.params import Encodings, FilesSource
 from elek.sources.records import Skip, valid_unicode
@@ -87,13 +87,8 @@ def find_inputs(arguments: Sequence[str]) -> list[File]:
     try:
         shared = Path(os.path.commonpath([path.parent for path in found.values()]))
     except ValueError:  # two drives of a Windows machine
-        return [File(_name(path).replace(":", "", 1), real) for real, path in found.items()]
-    return [File(_name(path.relative_to(shared)), real) for real, path in found.items()]
-
-
-def _name(path: Path) -> str:
-    """With `\\xNN` for bytes that are no UTF-8, which other systems' archives leave in names."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+        return [File(plain_name(path.as_posix()).replace(":", "", 1), real) for real, path in found.items()]
+    return [File(plain_name(path.relative_to(shared).as_posix()), real) for real, path in found.items()]
 
 
 def _expand(argument: str) -> list[Path]:
@@ -121,7 +116,12 @@ def _expand(argument: str) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Files in a folder and those below it, without what is hidden and what an earlier `elek curate` wrote."""
-    for parent, folders, names in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        why = error.strerror or type(error).__name__
+        raise SourceError(f"the folder cannot be listed: {why}", where=plain_name(Path(error.filename).as_posix()))
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if name[0] != "." and not is_result(Path(parent, name))]
         yield from (Path(parent, name) for name in names if name[0] != ".")
 
