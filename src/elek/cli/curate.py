@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from elek.curation.settings import Settings
 
 SHOWN_REASONS = 10
+COMPILED = Path(__file__).parents[1] / "kernels" / "__pycache__"
+"""Where `elek.kernels` keeps what it compiled."""
 LARGE = 8_000_000
 """Bytes of input from which on there will be workers, so that what they need is loaded beside our own imports."""
 
@@ -41,6 +45,8 @@ def curate(
     start = time.monotonic()
     # At its end Python looks through all that was ever imported for cycles to take apart: a third of a second.
     atexit.register(gc.freeze)
+    if not (os.environ.get("NUMBA_CACHE_DIR") or any(COMPILED.glob("elek-*"))):
+        sys.stderr.write("[curate] compiling, once after an installation: half a minute\n")
     execution = ExecutionParams(workers=workers)
     size = sum(path.stat().st_size for path in map(Path, files) if path.is_file())
     with ready(execution, "elek.cli", "elek.curation.warm") if size >= LARGE else nullcontext():

@@ -75,7 +75,9 @@ def generate(
             _explained(model, *pair) if explain else "".join((pair[0], pair[1].text))
             for pair in zip(begun, completions, strict=True)
         ]
-        console.say("\n\n".join(shown))
+        several = len(shown) > 1  # texts hold blank lines themselves
+        heads = [f"--- {number} of {len(shown)} ---\n" if several else "" for number in range(1, len(shown) + 1)]
+        console.say("\n\n".join(map("".join, zip(heads, shown, strict=True))))
 
 
 def _one(prompt: str | None) -> str:
