@@ -92,7 +92,8 @@ def test_prompts_come_from_stdin_and_files(project: Path) -> None:
     assert [row["prompt"] for row in both] == ["The", "Köyün"]
     assert both[1] == expected[0]
     assert completions(*greedy, "--file", "a.jsonl") == both
-    assert elek("generate", *greedy, "--file", "a.txt") == "\n\n".join(row["text"] for row in both) + "\n"
+    printed = f"--- 1 of 2 ---\n{both[0]['text']}\n\n--- 2 of 2 ---\n{both[1]['text']}\n"
+    assert elek("generate", *greedy, "--file", "a.txt") == printed
 
 
 def test_candidates_are_shown(project: Path) -> None:
