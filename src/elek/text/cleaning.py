@@ -261,7 +261,8 @@ def _with(column: A, values: Mapping[int, str]) -> A:
         return column
     some = np.zeros(len(column), bool)
     some[list(values)] = True
-    return pc.replace_with_mask(column, pa.array(some), pa.array(list(values.values()), column.type))
+    replaced: A = pc.replace_with_mask(column, pa.array(some), pa.array(list(values.values()), column.type))
+    return replaced
 
 
 def _bytes(text: pa.Array | pa.ChunkedArray) -> int:
