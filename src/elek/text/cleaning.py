@@ -191,7 +191,7 @@ class CleanTask:
 
 
 def clean_part(task: CleanTask) -> Part:
-    """Clean one part and write it, row for row. Memory: the part's text twice, once as Python strings."""
+    """Clean one part and write it, row for row. Memory: the part's text three times, and of what changes, strings."""
     table, counts = clean_table(read_part(task.source, DOCUMENT.names), task.params)
     return write_part(task.out, task.index, table, counts)
 
