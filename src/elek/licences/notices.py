@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family, reserves_rights, says_of_itself
 from elek.licences.versions import resolve
+
+if TYPE_CHECKING:
+    from elek.licences.scan import Words
 
 REPORTED = 0.5
 """Confidence below which nothing is reported."""
@@ -53,7 +57,7 @@ def _outside_groups(expression: str) -> str:
     return expression
 
 
-# Words of which every phrase has one within WINDOW bytes; found by plain search, which costs next to nothing.
+# Words of which every phrase has one within WINDOW bytes; found by a scan that costs next to nothing.
 _NEAR = tuple(
     word.encode()
     for word in (
@@ -65,16 +69,19 @@ _NEAR = tuple(
 WINDOW = 600
 
 
+@cache
+def _near() -> Words:
+    from elek.licences.scan import words
+
+    return words(_NEAR)
+
+
 def _windows(raw: bytes) -> list[tuple[int, bytes]]:
     """The parts of a text that are worth reading, as (offset, bytes): merged surroundings of `_NEAR`."""
-    places = set()
-    for word in _NEAR:
-        at = raw.find(word)
-        while at >= 0:
-            places.add(at)
-            at = raw.find(word, at + len(word))
+    from elek.licences.scan import places  # compiles on first use: not for those who only validate params
+
     merged: list[list[int]] = []
-    for place in sorted(places):
+    for place in places(raw, _near()):
         if merged and place - WINDOW <= merged[-1][1]:
             merged[-1][1] = place + WINDOW
         else:
@@ -86,8 +93,10 @@ def notices(raw: bytes) -> Iterable[Finding]:
     """One finding for each family whose phrases together convince."""
     hits: dict[str, list[tuple[_Phrase, int, int]]] = {}
     windows = _windows(raw)
+    together = b"\0".join([window for _, window in windows])
+    there = {needle for needle in {phrase.needle for phrase in _phrases()} if needle in together}
     for phrase in _phrases():
-        for offset, window in windows:
+        for offset, window in windows if phrase.needle in there else ():
             match = phrase.expression.search(window) if phrase.needle in window else None
             if match:
                 hit = (phrase, offset + match.start(), offset + match.end())

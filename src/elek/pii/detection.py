@@ -13,7 +13,7 @@ from elek.pii.phones import phone_at
 # Five digits or more, at most three separators between two of them: every number that we look for holds such a
 # run, and prose holds few. The leading character class lets the engine skip text at over 200 MB/s,
 # and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the
-# same, less what is too short for anything.
+# same in bytes, less what is too short for anything.
 _RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
 # Nothing that we look for begins with three single digits: tables of small numbers are passed over at once.
 _START = re.compile(r"(?<![\w])[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")

@@ -197,7 +197,7 @@ class CleanTask:
 
 
 def clean_part(task: CleanTask) -> Part:
-    """Clean one part and write it, row for row. Memory: the part's text twice, once as Python strings."""
+    """Clean one part and write it, row for row. Memory: the part's text three times, and of what changes, strings."""
     table, counts = clean_table(read_part(task.source, DOCUMENT.names), task.params)
     return write_part(task.out, task.index, table, counts)
 
@@ -272,7 +272,8 @@ def _with(column: A, values: Mapping[int, str]) -> A:
         return column
     some = np.zeros(len(column), bool)
     some[list(values)] = True
-    return pc.replace_with_mask(column, pa.array(some), pa.array(list(values.values()), column.type))
+    replaced: A = pc.replace_with_mask(column, pa.array(some), pa.array(list(values.values()), column.type))
+    return replaced
 
 
 def _bytes(text: pa.Array | pa.ChunkedArray) -> int:

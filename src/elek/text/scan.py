@@ -1,5 +1,5 @@
 # What numba compiles it types itself.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
 """Which steps of `clean` could change a text: one compiled pass over Arrow's bytes, before a Python string is made.
 
 Most texts need nothing. The steps find that out too, each with a scan of its own over a string of its own; here one
@@ -58,11 +58,15 @@ def _table() -> npt.NDArray[np.int32]:
 
 def _stands_alone(character: str) -> bool:
     """Whether a character is as NFC wants it, and never joins the one before it."""
-    parts = unicodedata.normalize("NFD", character)
-    if unicodedata.combining(parts[0]) or unicodedata.normalize("NFC", character) != character:
-        return False
     # Besides combining marks, only vowel signs of Indic scripts and Hangul's later letters join what precedes them.
-    return not 0x900 <= ord(character) < 0x1E00
+    if 0x900 <= ord(character) < 0x1E00 or unicodedata.normalize("NFC", character) != character:
+        return False
+    return not unicodedata.combining(unicodedata.normalize("NFD", character)[0])
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _is_blank(byte):
+    return byte in (_SPACE, _TAB)
 
 
 @kernel
@@ -93,10 +97,9 @@ def _suspect(data, offsets, table, found):
             if byte < 0x80:
                 lead = 0
                 if byte == _LF:
-                    if at == start or data[at - 1] == _SPACE or data[at - 1] == _TAB:
-                        flags |= WHITESPACE
-                    elif at - start >= 3 and data[at - 1] == _LF and data[at - 2] == _LF and data[at - 3] == _LF:
-                        flags |= WHITESPACE
+                    flags |= WHITESPACE * (at == start or _is_blank(data[at - 1]))
+                    fourth = at - start >= 3 and data[at - 1] == _LF and data[at - 2] == _LF and data[at - 3] == _LF
+                    flags |= WHITESPACE * fourth
                 elif byte == _OPENS:
                     tags += 1
                     if at + 2 < stop and data[at + 1] == 0x62 and data[at + 2] == 0x72:  # <br
@@ -119,9 +122,7 @@ def _suspect(data, offsets, table, found):
                 flags |= ENCODING
             flags |= entry & ALL
             lead = code if entry & _LEADS else 0
-        last = data[stop - 1]
-        if last == _LF or last == _SPACE or last == _TAB:
-            flags |= WHITESPACE
+        flags |= WHITESPACE * (data[stop - 1] == _LF or _is_blank(data[stop - 1]))
         if tags >= MIN_TAGS:
             flags |= MARKUP
         found[row] = flags
