@@ -130,7 +130,7 @@ def test_machines_with_other_data_or_checkpoints_are_refused(monkeypatch: pytest
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    """By name, with a number that would do: before the first stage, or where an outer torchrun says how many they are."""
+    """By name, with a number that would do: before the first stage, or where torchrun says how many they are."""
     with pytest.raises(ParamsError, match="8 windows do not divide among 3 processes"):
         parse("train", {"batch": 8, "distributed": {"processes": 3}}, TrainParams)
     with pytest.raises(ParamsError, match="a batch of 6 windows does not divide among 4 processes") as caught:
