@@ -3,7 +3,8 @@
     python -m benchmarks.training --quick              # two minutes: do the numbers look right
     python -m benchmarks.training                      # speed and loss after equal tokens: a quarter of an hour
     python -m benchmarks.training --equal-time 300     # then also: best loss in equal time, 300 s a run
-    python -m benchmarks.training --gpu                # GPT-2-small's shape in bf16, compiled, on a CUDA device
+    python -m benchmarks.training --gpu                # GPT-2-small's shape in bf16, compiled, on a CUDA device: Elek's
+                                                       # attention adds in a fixed order there, which costs some speed
 
 On `--tokens`, a folder with `train` and `validation` shards (`data/tokenize` of a project). All three train one
 model, from the same first weights, on the same batches, with the same AdamW, rates and clipping. They take turns, a

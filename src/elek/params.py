@@ -144,7 +144,9 @@ def _explain(section: str, cls: type[BaseModel], error: ValidationError, where: 
             valid = _fields_at(cls, item["loc"][:-1])
             fix = fix or (did_you_mean(location[-1], valid) if valid else None)
         else:
-            given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+            # What contradicts itself is named in the message; a whole section behind it would only hide that.
+            whole = item["type"] == "value_error" and isinstance(item["input"], Mapping)
+            given = "" if whole or item["type"] == "missing" else f" (given: {item['input']!r})"
             problems.append(f"`{key}`: {item['msg'].removeprefix('Value error, ')}{given}")
     return ParamsError("; ".join(dict.fromkeys(problems)), where=where, fix=fix)
 

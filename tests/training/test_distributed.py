@@ -11,7 +11,7 @@ import pytest
 from torch import distributed
 
 from elek.errors import DataError, ParamsError, TrainingError
-from elek.params import load
+from elek.params import load, parse
 from elek.training.job import Facts, train
 from elek.training.launch import launch
 from elek.training.parallel import World
@@ -130,7 +130,10 @@ def test_machines_with_other_data_or_checkpoints_are_refused(monkeypatch: pytest
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    """By name, with a number that would do."""
+    """By name, with a number that would do: before the first stage, or where torchrun says how many they are."""
+    with pytest.raises(ParamsError, match="8 windows do not divide among 3 processes") as early:
+        parse("train", {"batch": 8, "distributed": {"processes": 3}}, TrainParams)
+    assert "given" not in str(early.value)  # the whole section
     with pytest.raises(ParamsError, match="a batch of 6 windows does not divide among 4 processes") as caught:
         World(0, 4).check(6)
     assert "take 8" in str(caught.value)

@@ -93,6 +93,7 @@ class Checkpoints:
             _write(temporary / STATE, _json({"step": checkpoint.step, "run": self.digest, **checkpoint.state}))
             hashes = {name: sha256_file(temporary / name) for name in (TENSORS, STATE)}
             _write(temporary / MANIFEST, _json(hashes))
+            _flush_folder(temporary)
             if target.exists():
                 shutil.rmtree(target)
             temporary.rename(target)
@@ -184,7 +185,7 @@ def _write(path: Path, content: bytes | Mapping[str, Tensor]) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the rename itself last; Windows has no such call, and needs none."""
+    """Make the names in a folder last, and so a rename there; Windows has no such call, and needs none."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
