@@ -64,7 +64,7 @@ def _stands_alone(character: str) -> bool:
     return not unicodedata.combining(unicodedata.normalize("NFD", character)[0])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@part
 def _is_blank(byte):
     return byte in (_SPACE, _TAB)
 
