@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from elek.kernels import kernel
 
 
 class Words(NamedTuple):
@@ -40,7 +41,7 @@ def places(raw: bytes, these: Words) -> list[int]:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _places(raw, letters, offsets, first, begins):
     found = np.empty(len(raw), np.int64)  # of which only what is written to is ever touched
     count = 0
