@@ -1,3 +1,3 @@
 """Elek: raw text in, a documented and reproducible small language model out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
