@@ -10,14 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 PERSONAL = {
-    "card": "of payment cards",
+    "card": "card numbers",
     "email": "e-mail addresses",
     "iban": "IBANs",
     "ip": "IP addresses",
-    "phone": "of telephones",
-    "tckn": "of Turkish identity cards",
+    "phone": "telephone numbers",
+    "tckn": "Turkish identity numbers",
 }
-"""Kinds of personal data as they stand after their count of numbers or addresses."""
+"""Kinds of personal data, as they stand behind a count."""
 
 
 def environment() -> Environment:
