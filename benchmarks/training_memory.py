@@ -1,6 +1,6 @@
 """Memory of training: what `elek explain` says beside what the system gives a process.
 
-    python -m benchmarks.training_memory                  # the sample run's shape, some ten seconds a row
+    python -m benchmarks.training_memory                  # 6 × 384, some half a minute a row
     python -m benchmarks.training_memory --quick          # two rows
 
 Each row trains in a process of its own on made-up tokens, with a checkpoint being written meanwhile. What counts is
@@ -9,8 +9,8 @@ way: by then PyTorch has loaded what it needs. The C library keeps what is freed
 (`elek.training.runtime.keep_memory`). The copies for the checkpoint may be gone before the fullest moment comes: then
 less is taken than told.
 
-The ratio is highest where little is told, as with activation checkpointing in float32: what is then missing are gaps
-in the C library's heap. Asked for what is in use (`mallinfo2`), it says 149 MiB where 144 were told; its heap has 293.
+The ratio is highest where little is told, as with activation checkpointing in float32: the rest are gaps in the C
+library's heap. (At the sample run's shape `mallinfo2` says that 149 MiB are in use where 144 were told.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SHAPE = {"context": 256, "layers": 6, "width": 192, "heads": 3}
+SHAPE = {"context": 256, "layers": 6, "width": 384, "heads": 6}
 VOCAB, STEPS = 8000, 3
 ROWS: list[dict[str, Any]] = [
     {"precision": "bf16", "optimizer": {"name": "muon"}},
