@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from elek.filters.fineweb import FineWeb
 from elek.filters.gopher_quality import GopherQuality
 from elek.filters.gopher_repetition import GopherRepetition
-from elek.kernels.c4 import BYTES
 from elek.kernels.c4 import measure as c4
 from elek.kernels.fineweb import measure as fineweb
+from elek.kernels.kinds import BYTES
 from elek.kernels.quality import BLOCK, WordLists
 from elek.kernels.quality import measure as quality
 from elek.kernels.repetition import measure as repetition

@@ -71,9 +71,8 @@ class C4LineParams(Section):
 
 class C4(Filter):
     """Signals: every line as the number of its kind in the document, the kinds, and every citation as bytes of the
-    text. From the lines that stay follow what the rules
-    compare: lines with "lorem ipsum" and with a curly bracket, and sentences.
-    """
+    text. What the rules compare follows from the lines that stay: sentences, and lines with "lorem ipsum" or with a
+    curly bracket."""
 
     name = "c4"
     rank = 60
