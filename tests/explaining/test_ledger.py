@@ -162,6 +162,35 @@ def test_a_wrong_id_gets_the_nearest(project: Path) -> None:
     assert "`e/held`" in str(wrong.value.fix)
 
 
+def test_an_id_that_resembles_none(project: Path) -> None:
+    """Where no id is near, the error shows what ids look like."""
+    with pytest.raises(DataError) as wrong:
+        ledger.story(project, "ğ" * 40)
+    assert "`s/a`" in str(wrong.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("stale", "ids"), [("filter", ["s/a", "s/x", "s/c"]), ("filter", ["s/a"]), ("dedup", []), ("clean", ["s/b", "s/a"])]
+)
+def test_no_other_documents_fate_is_told(project: Path, stale: str, ids: list[str]) -> None:
+    """Where a stage has not run since documents were fetched anew, the error says so."""
+    folder = project / "data" / stale / ("train" if stale == "clean" else "")
+    tables = [documents(ids) if stale == "clean" else decisions([(i, True, []) for i in ids])] if ids else []
+    write_manifest(folder, [write_part(folder, index, table) for index, table in enumerate(tables)])
+    with pytest.raises(DataError, match="not of the documents") as wrong:
+        ledger.story(project, "s/b" if ids else "s/a")
+    assert str(folder) in str(wrong.value)
+
+
+def test_tokens_of_an_earlier_run(project: Path) -> None:
+    """Shards that are fewer than the parts of `split` are told as stale."""
+    folder = project / "data" / "tokenize" / "validation"
+    folder.mkdir(parents=True)
+    write_manifest(folder, [])
+    with pytest.raises(DataError, match="not in its shard"):
+        ledger.story(project, "s/d")
+
+
 def test_before_anything_ran(tmp_path: Path) -> None:
     """Without data the error says what to do; with half of the stages run the story says that it is not over."""
     with pytest.raises(DataError, match="no documents have been fetched"):

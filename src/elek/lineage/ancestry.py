@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from elek.errors import DataError, did_you_mean
-from elek.explaining.ledger import has_document
+from elek.explaining.finding import has_document, near
 from elek.lineage import worktree
 from elek.lineage.provenance import DOCUMENTS, NEEDED, SOURCES, documents
 from elek.params import load
@@ -137,10 +137,12 @@ def trace(project: Path, name: str) -> Version | Descent:
         known = _known(project, store, entries)
     if found.learned or name in known or has_document(project, name):
         return found
+    names = {*numbers, *known}
     raise DataError(
         f"`{name}` is no version or alias of `{model}`, no source, and no document's id",
         where="lineage",
-        fix=did_you_mean(name, {*numbers, *known}) if numbers or known else "register a model: `elek run`",
+        fix=near(project, name, sorted(names))
+        or (did_you_mean(name, names) if names else "register a model: `elek run`"),
     )
 
 
