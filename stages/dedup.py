@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.decisions import Tally, metrics, tally
+from elek.decisions import Tally, metrics, summary, tally
 from elek.dedup.decisions import decide, deduplicate, shingle_of
 from elek.dedup.known import Memory
 from elek.dedup.params import DedupParams
-from elek.removal import removed_bytes
+from elek.removal import removed_counts
 from stages._shell import Stage
 
 
@@ -38,24 +37,17 @@ def main() -> None:
         for index, part in enumerate(annotate.parts):
             columns = annotate.read(index, ["id", "source"])
             table = outcome.part(columns["id"], start, stage.params)
-            lost = removed_bytes(table["remove"]) if outcome.remove is not None else None
-            removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
-            parts.append(write_part(stage.out, index, table, removed))
+            parts.append(write_part(stage.out, index, table, removed_counts(table)))
             counts += tally(table, columns["source"])
             clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
             start += part.rows
         parents = {"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
-        extra: dict[str, Any] = {"params": stage.params.model_dump(mode="json")}
-        if outcome.remove is not None:
-            extra["removes"] = ["boilerplate"]
+        removes = {"removes": ["boilerplate"]} if outcome.remove is not None else {}
+        extra = {"params": stage.params.model_dump(mode="json"), **removes}
         written = write_manifest(stage.out, parts, parents=parents, extra=extra)
         stage.metrics = {**metrics(counts), "clusters": len(clusters)}
-        stage.summary = [
-            ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
-            *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
-            ("clusters", f"{len(clusters):,}"),
-        ]
-        if outcome.remove is not None:
+        stage.summary = [*summary(stage.metrics), ("clusters", f"{len(clusters):,}")]
+        if removes:
             stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
             taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
             stage.summary.append(("taken out", taken))

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from elek.dataset import atomic_folder, read_part, write_part
 from elek.dedup.kernels import F64, I64, U64
+from elek.dedup.sorting import firsts
 
 HASH = pa.binary(16)
 SCHEMA = pa.schema([pa.field("left", HASH), pa.field("right", HASH), pa.field("similarity", pa.float64())])
@@ -45,7 +46,7 @@ class Known:
         similarity = self.similarity if other is None else np.concatenate([self.similarity, other.similarity])
         order = np.lexsort(hashes.T[::-1])
         hashes, similarity = hashes[order], similarity[order]
-        first = np.append(True, (hashes[1:] != hashes[:-1]).any(axis=1))[: len(hashes)]
+        first = firsts(*hashes.T)
         return Known(hashes[first], similarity[first])
 
     def look_up(self, texts: pa.FixedSizeBinaryArray, pairs: I64) -> F64:

@@ -46,8 +46,11 @@ class Learned:
     @property
     def said(self) -> str:
         """In words."""
-        seen = "drawn an unknown number of times" if self.drawn is None else f"{self.drawn:,} drawn in training"
-        seen = "none of them drawn: in the training text, and nothing was learned from it" if self.drawn == 0 else seen
+        seen = f"{self.drawn:,} drawn in training"
+        if self.drawn is None:
+            seen = "drawn an unknown number of times"
+        elif self.drawn == 0:
+            seen = "none of them drawn: in the training text, and nothing was learned from it"
         count = f"{self.documents:,} documents, " if self.sha256 is None else ""
         return f"{count}{self.tokens:,} tokens, {seen}"
 
