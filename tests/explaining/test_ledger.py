@@ -111,18 +111,6 @@ def add_column(folder: Path, field: pa.Field, value: Callable[[str], Any]) -> No
     write_manifest(folder, parts)
 
 
-def test_rows_are_the_failures(project: Path) -> None:
-    """One line per failing rule of every stage, with its document's id and source; kept documents have none."""
-    table = pa.concat_tables(ledger.rows(project))
-    assert table.schema == ledger.LEDGER
-    found = [(row["id"], row["source"], row["stage"], row["rule"]) for row in table.to_pylist()]
-    assert found == [
-        ("s/b", "s", "filter", "licence.policy"),
-        ("s/b", "s", "filter", "gopher_quality.min_words"),
-        ("s/c", "s", "dedup", "dedup.minhash"),
-    ]
-
-
 def test_story_of_a_kept_document(project: Path) -> None:
     """Every stage is told, and the split it went to; the second part of a dataset is found as well."""
     story = ledger.story(project, "s/d")
@@ -198,4 +186,3 @@ def test_before_anything_ran(tmp_path: Path) -> None:
     write(tmp_path / "data" / "fetch" / "train", [documents(["x"])])
     write(tmp_path / "data" / "fetch" / "evaluation", [documents([])])
     assert ledger.story(tmp_path, "x").fate.startswith("not decided yet")
-    assert list(ledger.rows(tmp_path)) == []

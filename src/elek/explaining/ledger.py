@@ -1,7 +1,6 @@
-"""The ledger: what every stage decided about every document, read from the columns that the stages wrote.
+"""The ledger: what every stage did with one document, read from the columns that the stages wrote.
 
-Nothing is stored for it. `rows` is the view that reports build on, one line per failing rule; `story` is one
-document's way through all stages, which `elek why` tells.
+Nothing is stored for it. `story` is the document's way through all stages, which `elek why` tells.
 """
 
 from __future__ import annotations
@@ -20,19 +19,6 @@ from elek.explaining.finding import Place, find
 from elek.explaining.kin import kin, nearest_kept
 from elek.explaining.standings import Standing, State, stage_rules, standings
 from elek.filtering import FilterParams, columns_for
-
-LEDGER = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("value", pa.float64()),
-        pa.field("threshold", pa.float64()),
-        pa.field("evidence", pa.string()),
-    ]
-)
-"""A document has as many lines as rules that it fails; a kept one has none."""
 
 HELD = "licence.held"
 """The rule that neither keeps nor condemns: a person is to look at what it names."""
@@ -92,28 +78,6 @@ class Story:
         for event, own in zip(events, self.events, strict=True):
             event["rules"] = [standing.plain() for standing in own.rules]
         return {**vars(self), "events": events}
-
-
-def rows(project: Path) -> Iterator[pa.Table]:
-    """The ledger (`LEDGER`) in pieces, a stage after the other, parts in order. Stages not yet run are left out."""
-    for stage, name in DECISIONS.items():
-        folder = project / name
-        if not folder.is_dir():
-            continue
-        decisions, documents = Dataset(folder), Dataset(project / "data" / "clean" / "train")
-        for index in range(len(decisions.parts)):
-            table = decisions.read(index, ["id", "failures"])
-            source = documents.read(index, ["source"])["source"]
-            failures = table["failures"].combine_chunks()
-            parents = pc.list_parent_indices(failures)
-            items = pc.list_flatten(failures)
-            columns = [
-                table["id"].combine_chunks().take(parents),
-                source.combine_chunks().take(parents),
-                pa.array([stage] * len(parents), pa.string()),
-                *(pc.struct_field(items, key) for key in ("rule", "value", "threshold", "evidence")),
-            ]
-            yield pa.Table.from_arrays(columns, schema=LEDGER)
 
 
 def story(project: Path, doc_id: str) -> Story:

@@ -136,12 +136,14 @@ def changed(raw: Mapping[str, Any], settings: Sequence[str], removed: Sequence[s
         _put(result, _path(key, "--set"), _yaml(value, setting))
     for key in removed:
         *path, last = _path(key, "--unset")
-        target = result
+        target: Any = result
         for name in path:
-            target = target.get(name) if isinstance(target, dict) else None  # type: ignore[assignment]
-        if not isinstance(target, dict) or last not in target:
-            fix = did_you_mean(last, target) if isinstance(target, dict) and target else None
-            raise ParamsError(f"`{key}` is not set", where="--unset", fix=fix)
+            target = target.get(name) if isinstance(target, dict) else None
+        target = target if isinstance(target, dict) else {}
+        if last not in target:
+            raise ParamsError(
+                f"`{key}` is not set", where="--unset", fix=did_you_mean(last, target) if target else None
+            )
         del target[last]
     return result
 
@@ -194,10 +196,12 @@ def whatif(project: Path, settings: Sequence[str], removed: Sequence[str] = (), 
     Raises ParamsError for settings that cannot be, DataError where a stage has not run or a side would be empty.
     """
     raw = changed(elek_params.read(project / "params.yaml"), settings, removed)
-    where = "params.yaml with the settings"
-    filters = elek_params.parse("filter", raw["filter"], FilterParams, where)
-    deduped = elek_params.parse("dedup", raw["dedup"], DedupParams, where)
-    split = elek_params.parse("split", raw["split"], SplitParams, where)
+    try:
+        filters = elek_params.parse("filter", raw["filter"], FilterParams)
+        deduped = elek_params.parse("dedup", raw["dedup"], DedupParams)
+        split = elek_params.parse("split", raw["split"], SplitParams)
+    except ParamsError as error:
+        raise ParamsError(error.what, where="params.yaml with the settings", fix=error.fix) from None
     replay = Replay(project / "data")
     before, after = replay.last(), replay.decide(filters, deduped, split)
     signals = replay.annotate.read_all([*GROUPS.values(), "bytes"]).rename_columns([*GROUPS, "bytes"])
