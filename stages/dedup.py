@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -42,15 +43,14 @@ def main() -> None:
             clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
             start += part.rows
         parents = {"clean": clean.digest, "annotate": annotate.digest, "filter": filtered.digest}
-        removes = {"removes": ["boilerplate"]} if outcome.remove is not None else {}
-        extra = {"params": stage.params.model_dump(mode="json"), **removes}
+        extra: dict[str, Any] = {"params": stage.params.model_dump(mode="json")}
+        if outcome.remove is not None:
+            extra["removes"] = ["boilerplate"]
         written = write_manifest(stage.out, parts, parents=parents, extra=extra)
         stage.metrics = {**metrics(counts), "clusters": len(clusters)}
+        if outcome.remove is not None:
+            stage.metrics["removed"] = written.counts
         stage.summary = [*summary(stage.metrics), ("clusters", f"{len(clusters):,}")]
-        if removes:
-            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
-            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
-            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main() -> None:
             counts += tally(decided, signals["source"])
         extra = {"params": stage.params.plain()} | ({"removes": removes} if removes else {})
         written = write_manifest(stage.out, parts, parents={"annotate": annotated.digest}, extra=extra)
-        stage.metrics = metrics(counts)
+        stage.metrics = metrics(counts) | ({"removed": written.counts} if removes else {})
         stage.summary = summary(stage.metrics)
         if waiting:
             stage.metrics["released"] = len(released)
@@ -34,10 +34,6 @@ def main() -> None:
                 stage.summary.append(
                     ("not on hold", f"{', '.join(idle[:5])}{' …' * (len(idle) > 5)}: nothing to release")
                 )
-        if removes:
-            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
-            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
-            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

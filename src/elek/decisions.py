@@ -121,6 +121,9 @@ def _one(counts: Tally, sources: list[str]) -> dict[str, Any]:
 
 
 def summary(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows for people of what `metrics` counted."""
-    reasons = [(rule, f"{number:,} dropped") for rule, number in found["reasons"].items()]
-    return [("documents", f"{found['in']:,} in, {found['kept']:,} kept"), *reasons]
+    """Rows for people of what `metrics` counted, and of `removed`: the documents and bytes that lose text."""
+    rows = [("documents", f"{found['in']:,} in, {found['kept']:,} kept")]
+    rows += [(rule, f"{number:,} dropped") for rule, number in found["reasons"].items()]
+    if "removed" in found:
+        rows.append(("taken out", "{bytes:,} bytes, from {documents:,} documents that stay".format(**found["removed"])))
+    return rows

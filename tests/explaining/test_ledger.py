@@ -136,6 +136,14 @@ def test_story_of_a_duplicate(project: Path) -> None:
     assert "dedup.minhash: 0.91 is above 0.8 (duplicate of s/a)" in story.fate
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.91, "0.91 is above 0.8"), (0.8, "0.8 reaches 0.8"), (0.5, "0.5 is below 0.8")]
+)
+def test_which_side_of_the_threshold(value: float, said: str) -> None:
+    """A near duplicate may lie exactly at the threshold."""
+    assert said in str(ledger.Failure("dedup.minhash", value, 0.8, None))
+
+
 def test_story_of_a_held_out_document(project: Path) -> None:
     """Evaluation documents are never filtered, and their story says so."""
     story = ledger.story(project, "e/held")

@@ -39,9 +39,9 @@ class Failure:
     def __str__(self) -> str:
         numbers = "" if self.value is None else f": {self.value:.6g}"
         if self.value is not None and self.threshold is not None:
-            # Comparisons are strict, so the side on which the value lies says which way the rule looks.
-            side = "below" if self.value < self.threshold else "above"
-            numbers = f": {self.value:.6g} is {side} {self.threshold:.6g}"
+            # The side on which the value lies says which way the rule looks; only near duplicates fail by equality.
+            side = "reaches" if self.value == self.threshold else "is above"
+            numbers += f" {'is below' if self.value < self.threshold else side} {self.threshold:.6g}"
         evidence = f" ({self.evidence})" if self.evidence else ""
         return f"{self.rule}{numbers}{evidence}"
 
