@@ -28,7 +28,8 @@ from datatrove.pipeline.filters import (
 from elek.filtering import WordKind
 from elek.filters.gopher_quality import GopherQualitySettings
 from elek.filters.gopher_repetition import DUPLICATED, TOP
-from elek.kernels.c4 import SENTENCES, measure
+from elek.kernels.c4 import measure
+from elek.kernels.kinds import SENTENCES
 
 RULES = {
     "gopher_quality": {

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.compute as pc
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.decisions import Tally, metrics, tally
+from elek.decisions import Tally, metrics, summary, tally
 from elek.dedup.decisions import decide, deduplicate, shingle_of
 from elek.dedup.known import Memory
 from elek.dedup.params import DedupParams
-from elek.removal import removed_bytes
+from elek.removal import removed_counts
 from stages._shell import Stage
 
 
@@ -38,9 +38,7 @@ def main() -> None:
         for index, part in enumerate(annotate.parts):
             columns = annotate.read(index, ["id", "source"])
             table = outcome.part(columns["id"], start, stage.params)
-            lost = removed_bytes(table["remove"]) if outcome.remove is not None else None
-            removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
-            parts.append(write_part(stage.out, index, table, removed))
+            parts.append(write_part(stage.out, index, table, removed_counts(table)))
             counts += tally(table, columns["source"])
             clusters.update(pc.unique(table["cluster"].drop_null()).to_pylist())
             start += part.rows
@@ -50,15 +48,9 @@ def main() -> None:
             extra["removes"] = ["boilerplate"]
         written = write_manifest(stage.out, parts, parents=parents, extra=extra)
         stage.metrics = {**metrics(counts), "clusters": len(clusters)}
-        stage.summary = [
-            ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
-            *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
-            ("clusters", f"{len(clusters):,}"),
-        ]
         if outcome.remove is not None:
-            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
-            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
-            stage.summary.append(("taken out", taken))
+            stage.metrics["removed"] = written.counts
+        stage.summary = [*summary(stage.metrics), ("clusters", f"{len(clusters):,}")]
 
 
 if __name__ == "__main__":

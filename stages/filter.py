@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.decisions import Tally, metrics, tally
+from elek.decisions import Tally, metrics, summary, tally
 from elek.filtering import FilterParams, columns_for, decide, releases, removing
-from elek.removal import removed_bytes
+from elek.removal import removed_counts
 from stages._shell import Stage
 
 
@@ -19,21 +19,14 @@ def main() -> None:
         for index in range(len(annotated.parts)):
             signals = annotated.read(index, [*columns_for(stage.params), "source"])
             decided = decide(signals, stage.params)
-            lost = removed_bytes(decided["remove"]) if removes else None
             if waiting:
                 released.update(decided.filter(decided["released"].is_valid())["id"].to_pylist())
-            removed = {} if lost is None else {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
-            parts.append(write_part(stage.out, index, decided, removed))
+            parts.append(write_part(stage.out, index, decided, removed_counts(decided)))
             counts += tally(decided, signals["source"])
         extra = {"params": stage.params.plain()} | ({"removes": removes} if removes else {})
         written = write_manifest(stage.out, parts, parents={"annotate": annotated.digest}, extra=extra)
-        stage.metrics = metrics(counts)
-        if removes:
-            stage.metrics["removed"] = {"documents": 0, "bytes": 0} | written.counts
-        stage.summary = [
-            ("documents", f"{stage.metrics['in']:,} in, {stage.metrics['kept']:,} kept"),
-            *((rule, f"{number:,} dropped") for rule, number in stage.metrics["reasons"].items()),
-        ]
+        stage.metrics = metrics(counts) | ({"removed": written.counts} if removes else {})
+        stage.summary = summary(stage.metrics)
         if waiting:
             stage.metrics["released"] = len(released)
             stage.summary.append(("released", f"{len(released):,} documents that were on hold"))
@@ -41,9 +34,6 @@ def main() -> None:
                 stage.summary.append(
                     ("not on hold", f"{', '.join(idle[:5])}{' …' * (len(idle) > 5)}: nothing to release")
                 )
-        if removes:
-            taken = "{bytes:,} bytes, from {documents:,} documents that stay".format(**stage.metrics["removed"])
-            stage.summary.append(("taken out", taken))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,3 +118,12 @@ def _one(counts: Tally, sources: list[str]) -> dict[str, Any]:
     entered = sum(counts[name, "in"] for name in sources)
     kept = sum(counts[name, "kept"] for name in sources)
     return {"in": entered, "kept": kept, "dropped": entered - kept, "reasons": dict(reasons)}
+
+
+def summary(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows for people of what `metrics` counted, and of `removed`: the documents and bytes that lose text."""
+    rows = [("documents", f"{found['in']:,} in, {found['kept']:,} kept")]
+    rows += [(rule, f"{number:,} dropped") for rule, number in found["reasons"].items()]
+    if "removed" in found:
+        rows.append(("taken out", "{bytes:,} bytes, from {documents:,} documents that stay".format(**found["removed"])))
+    return rows

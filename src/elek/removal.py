@@ -89,6 +89,14 @@ def removed_bytes(remove: pa.Array | pa.ChunkedArray) -> I64:
     return result
 
 
+def removed_counts(decisions: pa.Table) -> dict[str, int]:
+    """Documents that lose text and the bytes that they lose; nothing where decisions take no text out."""
+    if REMOVE.name not in decisions.column_names:
+        return {}
+    lost = removed_bytes(decisions[REMOVE.name])
+    return {"documents": int((lost > 0).sum()), "bytes": int(lost.sum())}
+
+
 def cut(text: pa.Array, remove: pa.Array) -> pa.Array:
     """`text` (large_string) without the spans. Raises DataError where they do not fit: they are of another text."""
     if len(text) != len(remove):

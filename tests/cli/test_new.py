@@ -90,6 +90,14 @@ def test_names_that_cannot_be(name: str, hint: str) -> None:
     assert hint in str(caught.value.fix)
 
 
+@pytest.mark.parametrize("name", ["batch", "rule", "filter"])
+def test_a_name_that_filters_import(checkout: Path, name: str) -> None:
+    """The class has another name than what its module imports."""
+    module, _ = write(checkout, name)
+    text = (checkout / module).read_text(encoding="utf-8")
+    assert f"class {name.capitalize()}Filter(Filter):" in text
+
+
 def test_nothing_is_overwritten(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A second time is an error, and so is a project without the source; neither writes anything."""
     write(checkout, NAME)

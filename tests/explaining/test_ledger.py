@@ -111,18 +111,6 @@ def add_column(folder: Path, field: pa.Field, value: Callable[[str], Any]) -> No
     write_manifest(folder, parts)
 
 
-def test_rows_are_the_failures(project: Path) -> None:
-    """One line per failing rule of every stage, with its document's id and source; kept documents have none."""
-    table = pa.concat_tables(ledger.rows(project))
-    assert table.schema == ledger.LEDGER
-    found = [(row["id"], row["source"], row["stage"], row["rule"]) for row in table.to_pylist()]
-    assert found == [
-        ("s/b", "s", "filter", "licence.policy"),
-        ("s/b", "s", "filter", "gopher_quality.min_words"),
-        ("s/c", "s", "dedup", "dedup.minhash"),
-    ]
-
-
 def test_story_of_a_kept_document(project: Path) -> None:
     """Every stage is told, and the split it went to; the second part of a dataset is found as well."""
     story = ledger.story(project, "s/d")
@@ -148,6 +136,14 @@ def test_story_of_a_duplicate(project: Path) -> None:
     assert "dedup.minhash: 0.91 is above 0.8 (duplicate of s/a)" in story.fate
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.91, "0.91 is above 0.8"), (0.8, "0.8 reaches 0.8"), (0.5, "0.5 is below 0.8")]
+)
+def test_which_side_of_the_threshold(value: float, said: str) -> None:
+    """A near duplicate may lie exactly at the threshold."""
+    assert said in str(ledger.Failure("dedup.minhash", value, 0.8, None))
+
+
 def test_story_of_a_held_out_document(project: Path) -> None:
     """Evaluation documents are never filtered, and their story says so."""
     story = ledger.story(project, "e/held")
@@ -162,6 +158,35 @@ def test_a_wrong_id_gets_the_nearest(project: Path) -> None:
     assert "`e/held`" in str(wrong.value.fix)
 
 
+def test_an_id_that_resembles_none(project: Path) -> None:
+    """Where no id is near, the error shows what ids look like."""
+    with pytest.raises(DataError) as wrong:
+        ledger.story(project, "ğ" * 40)
+    assert "`s/a`" in str(wrong.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("stale", "ids"), [("filter", ["s/a", "s/x", "s/c"]), ("filter", ["s/a"]), ("dedup", []), ("clean", ["s/b", "s/a"])]
+)
+def test_no_other_documents_fate_is_told(project: Path, stale: str, ids: list[str]) -> None:
+    """Where a stage has not run since documents were fetched anew, the error says so."""
+    folder = project / "data" / stale / ("train" if stale == "clean" else "")
+    tables = [documents(ids) if stale == "clean" else decisions([(i, True, []) for i in ids])] if ids else []
+    write_manifest(folder, [write_part(folder, index, table) for index, table in enumerate(tables)])
+    with pytest.raises(DataError, match="not of the documents") as wrong:
+        ledger.story(project, "s/b" if ids else "s/a")
+    assert str(folder) in str(wrong.value)
+
+
+def test_tokens_of_an_earlier_run(project: Path) -> None:
+    """Shards that are fewer than the parts of `split` are told as stale."""
+    folder = project / "data" / "tokenize" / "validation"
+    folder.mkdir(parents=True)
+    write_manifest(folder, [])
+    with pytest.raises(DataError, match="not in its shard"):
+        ledger.story(project, "s/d")
+
+
 def test_before_anything_ran(tmp_path: Path) -> None:
     """Without data the error says what to do; with half of the stages run the story says that it is not over."""
     with pytest.raises(DataError, match="no documents have been fetched"):
@@ -169,4 +194,3 @@ def test_before_anything_ran(tmp_path: Path) -> None:
     write(tmp_path / "data" / "fetch" / "train", [documents(["x"])])
     write(tmp_path / "data" / "fetch" / "evaluation", [documents([])])
     assert ledger.story(tmp_path, "x").fate.startswith("not decided yet")
-    assert list(ledger.rows(tmp_path)) == []

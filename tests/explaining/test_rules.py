@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.cli.rules import collect, lines
-from elek.dataset import Dataset, write_manifest, write_part
+from elek.dataset import DECISION, Dataset, write_manifest, write_part
 from elek.decisions import Verdict, decisions
+from elek.dedup.params import DedupParams
 from elek.errors import DataError
-from elek.explaining.rules import Survey, dead, standings, survey
+from elek.explaining.dead import _limits, _stricter, dead
+from elek.explaining.standings import standings
+from elek.explaining.survey import Survey, survey
 from elek.filtering import SHARE, FilterParams, Rule, columns_for, decide, discover
 
 QUALITY = discover()["gopher_quality"]
@@ -185,8 +188,6 @@ def test_a_signal_that_nobody_has(tmp_path: Path) -> None:
 )
 def test_implied_by_a_stricter_rule(first: Any, second: Any, implied: str | None) -> None:
     """Of two rules on one side of one signal the laxer never decides; in every language, or not at all."""
-    from elek.explaining.rules import _limits, _stricter
-
     rules = [Rule(name, "x", "above", None, "a test", SHARE) for name in ("first", "second")]
     limits = {"first": _limits(first, False), "second": _limits(second, False)}
     found = [
@@ -225,6 +226,29 @@ def test_the_screen(tmp_path: Path) -> None:
     assert "gopher_quality.min_words" in text
     assert "dead rules" in text
     assert " en " in text
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_rules_of_later_stages(tmp_path: Path, url: bool) -> None:
+    """Every rule that `dedup` asks is counted, `dedup.url` too; one that is off or that nothing fails is dead."""
+    folder = project(tmp_path, [signals()])
+    copy = {"rule": "dedup.url", "value": None, "threshold": None, "evidence": ""}
+    rows = [
+        {"id": name, "entered": True, "kept": not (url and at), "failures": [copy] * (url and at)}
+        for at, name in enumerate(["s/good", "s/short"])
+    ]
+    (folder / "data" / "dedup").mkdir()
+    part = write_part(folder / "data" / "dedup", 0, pa.Table.from_pylist(rows, schema=DECISION))
+    write_manifest(folder / "data" / "dedup", [part], extra={"params": DedupParams(url=url).model_dump(mode="json")})
+    found = collect(folder, params())
+    fails = {row["rule"]: row["fails"] for row in found["rules"] if row["stage"] == "dedup"}
+    assert (
+        fails == {"dedup.url": 1, "dedup.exact": 0, "dedup.minhash": 0}
+        if url
+        else {"dedup.exact": 0, "dedup.minhash": 0}
+    )
+    dead = {row["rule"]: row["kind"] for row in found["dead"] if row["rule"].startswith("dedup.")}
+    assert dead == {"dedup.exact": "never", "dedup.minhash": "never"} | ({} if url else {"dedup.url": "off"})
 
 
 def test_before_anything_was_measured(tmp_path: Path) -> None:

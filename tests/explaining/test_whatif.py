@@ -288,6 +288,9 @@ def test_bytes_are_those_that_split_writes(project: Path, tmp_path: Path, monkey
         ([f"split.seed={'1' * 5000}"], [], "not valid YAML"),
         (["dedup.source_priority=[bok]"], [], "names `bok`"),
         ([], ["filter.gopher_qualty"], "did you mean `gopher_quality`?"),
+        ([], ["clean.unicode"], "where: --unset"),
+        ([], ["dedup.jaccard.x"], "`dedup.jaccard.x` is not set"),
+        (["filter.licence.polcy=open"], [], "where: params.yaml with the settings"),
     ],
 )
 def test_settings_that_cannot_be(project: Path, settings: list[str], removed: list[str], message: str) -> None:

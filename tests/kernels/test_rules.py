@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from elek.filters.fineweb import FineWeb
 from elek.filters.gopher_quality import GopherQuality
 from elek.filters.gopher_repetition import GopherRepetition
-from elek.kernels.c4 import BYTES
+from elek.kernels.c4 import PHRASES
 from elek.kernels.c4 import measure as c4
 from elek.kernels.fineweb import measure as fineweb
+from elek.kernels.kinds import BYTES, MARKS
 from elek.kernels.quality import BLOCK, WordLists
 from elek.kernels.quality import measure as quality
 from elek.kernels.repetition import measure as repetition
@@ -148,3 +149,13 @@ def test_a_hundred_megabytes_in_one_line() -> None:
     assert found["characters"] == len(text)
     assert found["duplicate_lines"] == 0
     assert found["top_2_gram"] == pytest.approx(9 * 9_000_000 / len(text))
+
+
+@pytest.mark.parametrize(("phrase", "mark"), [(phrase.decode(), mark) for phrase, _, mark in PHRASES])
+def test_phrases_of_c4(phrase: str, mark: int) -> None:
+    """Each is found at either end of a line and within it, in any letters, and not where a letter of it is missing."""
+    there = [phrase, phrase.upper(), phrase.title(), f"q {phrase}", f"{phrase} q", f"ooja{phrase}cyms"]
+    missing = [phrase[1:], phrase[:-1], phrase.replace("o", "0").replace("a", "4"), f"{phrase[:-1]}\n{phrase[-1]}"]
+    measured = c4(large([*there, *missing]))
+    found = np.bitwise_or.reduceat(measured.kinds[:, MARKS], measured.kind_offsets[:-1])
+    assert [bool(marks & mark) for marks in found] == [True] * len(there) + [False] * len(missing)

@@ -154,6 +154,17 @@ def test_a_name_that_nothing_has(project: Path) -> None:
     assert "stories" in str(caught.value.fix)
 
 
+def test_a_document_that_is_not_there(project: Path) -> None:
+    """The nearest may be documents too."""
+    folder = project / "data" / "fetch" / "train"
+    folder.mkdir(parents=True)
+    part = write_part(folder, 0, Dataset(project / "data" / "split" / "train").read(0))
+    write_manifest(folder, [part])
+    with pytest.raises(DataError) as caught:
+        trace(project, "pages/of/stories/1")
+    assert "`stories/1`" in str(caught.value.fix)
+
+
 def test_before_anything_is_registered(tmp_path: Path) -> None:
     """Nothing is created by asking."""
     (tmp_path / "params.yaml").write_text("{}\n", encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.dedup import passages
+from elek.dedup import passages, sorting
 from elek.dedup.passages import SHORTEST, Passages
 from elek.removal import text_parts
 from elek.splitting.decontamination import Findings, find
@@ -169,7 +169,7 @@ def test_ranges_of_hashes_make_no_difference(tmp_path: Path, monkeypatch: pytest
         return passages.find(text_parts(write_documents(folder / "rows", cut)), 13, folder / "scratch", in_process)
 
     whole = found(tmp_path / "whole", len(texts))
-    monkeypatch.setattr(passages, "BATCH", 50)
+    monkeypatch.setattr(sorting, "BATCH", 50)
     small = found(tmp_path / "small", 5)
     assert len(whole.runs) > 20
     for name in ("places", "sizes", "runs", "passage", "row", "at", "owns"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
 from elek.explaining.ledger import Event, Story, story
-from elek.explaining.rules import Standing
+from elek.explaining.standings import Standing
 
 if TYPE_CHECKING:
     from elek.lineage.ancestry import Descent

@@ -4,7 +4,7 @@ Counted over the documents that deduplication keeps, so that a page with many co
 against itself. Text is compared as in deduplication (case, marks, punctuation and digits folded: "Page 3 of 9"), in
 64-bit hashes. All of a source's boilerplate goes, the first occurrence too: who wants one of them keeps the rule off.
 
-Reads the text of every kept document once. In memory are a part and `elek.dedup.passages.BATCH` segments; all
+Reads the text of every kept document once. In memory are a part and a batch of segments; all
 segments of at least `min_words` lie in files, 24 bytes each.
 """
 
@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.dedup.kernels import I64, U64, Bools
+from elek.dedup.mixing import mixed
 from elek.dedup.normalise import utf8_buffers, words
 from elek.dedup.params import BoilerplateParams
-from elek.dedup.passages import batches, mixed, write_sorted
+from elek.dedup.sorting import batches, write_sorted
 from elek.removal import Spans, column
 
 _NEWLINE = 0x0A
@@ -80,9 +81,8 @@ def segments(text: pa.Array, params: BoilerplateParams) -> tuple[U64, Spans]:
     summed = np.append(np.uint64(0), np.cumsum(mixed(hashes + mixed(within.astype(np.uint64))), dtype=np.uint64))
     long = np.diff(counts) >= params.min_words
     first = offsets[row] - base
-    return (summed[counts[1:]] - summed[counts[:-1]])[long], Spans(
-        row[long], (starts - first)[long], (ends - first)[long]
-    )
+    keys = (summed[counts[1:]] - summed[counts[:-1]])[long]
+    return keys, Spans(row[long], (starts - first)[long], (ends - first)[long])
 
 
 def _source_keys(source: pa.ChunkedArray) -> U64:

@@ -36,10 +36,10 @@ from elek.dedup.known import NOTHING, Known
 from elek.dedup.lsh import candidates
 from elek.dedup.normalise import shingle_sets
 from elek.dedup.params import DedupParams, MinHashParams
+from elek.dedup.ranking import Ranked, rank
 from elek.dedup.signatures import from_binary, signatures
-from elek.dedup.urls import normalise_url
 from elek.dedup.verification import similarities
-from elek.errors import DataError, ParamsError, did_you_mean
+from elek.errors import DataError
 from elek.removal import REMOVE
 
 SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("cluster", pa.string()))
@@ -47,24 +47,6 @@ SCHEMA = DECISION.append(pa.field("survivor", pa.string())).append(pa.field("clu
 document that entered. And `REMOVE` at the end, where `boilerplate` is on."""
 
 A = TypeVar("A", I64, F64)
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """The documents that entered, in order of rank, and their distinct texts."""
-
-    rows: I64
-    """[documents] where each stands in the dataset."""
-    ids: pa.Array
-    """[documents]"""
-    text: I64
-    """[documents] the number of its normalised text; texts are numbered in order of rank."""
-    first: I64
-    """[texts] the document that represents it."""
-    hashes: pa.FixedSizeBinaryArray
-    """[texts]"""
-    again: I64
-    """[2, documents of a URL that an earlier one has] where each stands in the dataset, and the first of its URL."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +90,10 @@ class Outcome:
     def part(self, ids: pa.ChunkedArray, start: int, params: DedupParams) -> pa.Table:
         """Decisions (`SCHEMA`) of the rows that begin at `start`; `ids` are theirs."""
         at = slice(start, start + len(ids))
-        verdicts = []
-        nothing = np.full(len(ids), np.nan)
-        if params.url:
-            verdicts.append(Verdict("dedup.url", *self._failed(self.same_url[at], nothing, np.nan)))
-        if params.exact:
-            verdicts.append(Verdict("dedup.exact", *self._failed(self.copy_of[at], nothing, np.nan)))
-        if params.minhash:
-            failed = self._failed(self.near_to[at], self.similarity[at], params.jaccard)
-            verdicts.append(Verdict("dedup.minhash", *failed))
+        verdicts = [
+            Verdict(rule, *self._failed(other[at], value[at], threshold))
+            for rule, other, value, threshold in self._rules(params)
+        ]
         table = decisions(ids, verdicts, self.entered[at])
         survivor = np.where(table["kept"].to_numpy(), -1, self.survivor[at])
         columns = [*table.columns, self._named(survivor), self._named(self.cluster[at])]
@@ -125,11 +102,20 @@ class Outcome:
 
     def kept(self, params: DedupParams) -> Bools:
         """[rows] whether the document stays."""
-        rules = ((params.url, self.same_url), (params.exact, self.copy_of), (params.minhash, self.near_to))
         kept = self.entered.copy()
-        for on, other in rules:
-            kept &= (other < 0) | (not on)
+        for _, other, _, _ in self._rules(params):
+            kept &= other < 0
         return kept
+
+    def _rules(self, params: DedupParams) -> list[tuple[str, I64, F64, float]]:
+        """The rules that are on: by row the document in whose favour another fails, and a value; the threshold."""
+        nothing = np.full(len(self.entered), np.nan)
+        rules = [
+            (params.url, ("dedup.url", self.same_url, nothing, np.nan)),
+            (params.exact, ("dedup.exact", self.copy_of, nothing, np.nan)),
+            (params.minhash, ("dedup.minhash", self.near_to, self.similarity, params.jaccard)),
+        ]
+        return [rule for on, rule in rules if on]
 
     def _failed(self, other: I64, value: F64, threshold: float) -> tuple[Bools, F64, F64, pa.Array]:
         evidence = pc.binary_join_element_wise("duplicate of", self._named(other), " ")
@@ -191,48 +177,6 @@ def warm_up() -> None:
     kernels.components(2, pairs[0], pairs[1])
 
 
-def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
-    """Raises ParamsError for a name in `source_priority` that no document comes from."""
-    table = annotate.read_all(["id", "source", "hash.text"])
-    sources = set(pc.unique(table["source"]).to_pylist())
-    for name in params.source_priority:
-        if name not in sources:
-            raise ParamsError(
-                f"dedup.source_priority names `{name}`, and no document comes from it",
-                where="params.yaml",
-                fix=did_you_mean(name, sources),
-            )
-    rows = np.flatnonzero(entered)
-    table = table.take(pa.array(rows))
-    place = pc.index_in(table["source"], value_set=pa.array(params.source_priority, pa.string()))
-    order = pc.sort_indices(
-        pa.table({"priority": pc.fill_null(place, len(params.source_priority)), "id": table["id"]}),
-        sort_keys=[("priority", "ascending"), ("id", "ascending")],
-    )
-    rows = rows[order.to_numpy()]
-    first_of_url = _first_of_url(clean, rows) if params.url else np.arange(len(rows))
-    goes_on = first_of_url == np.arange(len(rows))
-    number = np.cumsum(goes_on) - 1
-    again = np.stack([rows[~goes_on], number[first_of_url[~goes_on]]])
-    table = table.take(order).filter(pa.array(goes_on))
-    # A dictionary numbers its values in order of appearance, which here is rank.
-    encoded = table["hash.text"].combine_chunks().dictionary_encode()
-    text = encoded.indices.to_numpy().astype(np.int64)
-    first = np.unique(text, return_index=True)[1]
-    return Ranked(rows[goes_on], table["id"].combine_chunks(), text, first, encoded.dictionary, again)
-
-
-def _first_of_url(clean: Dataset, rows: I64) -> I64:
-    """For each of `rows` the first of them that has its URL; itself where it has none."""
-    urls = clean.read_all(["url"])["url"].take(pa.array(rows)).to_pylist()
-    first: dict[str, int] = {}
-    result = np.arange(len(rows))
-    for at, url in enumerate(urls):
-        if (key := normalise_url(url)) is not None:
-            result[at] = first.setdefault(key, at)
-    return result
-
-
 def _signatures(ranked: Ranked, annotate: Dataset) -> tuple[U32, I64]:
     """uint32[signed, permutations], and the texts (ascending) that they belong to."""
     text_at = np.full(len(annotate), -1, dtype=np.int64)
@@ -281,17 +225,9 @@ def _outcome(
     near_to = np.where(has_signature, survivor, -1)
     similarity = np.where(keeper >= 0, similarity, 1.0)
 
-    name = np.empty(len(documents), dtype=np.int64)
-    name[pc.sort_indices(ranked.ids).to_numpy()] = documents  # the place of each id among all, sorted
-    component = kernels.components(texts, pairs.left, pairs.right)[ranked.text]
-    smallest = np.full(texts, len(documents))
-    np.minimum.at(smallest, component, name)
-    of_name = np.empty_like(name)
-    of_name[name] = documents
-    cluster = of_name[smallest[component]]
-
     again, first_of_url = ranked.again
     stays = np.where(survivor >= 0, survivor, documents)
+    cluster = _clusters(ranked, pairs)
 
     def by_row(values: A, missing: float, of_again: A | None = None) -> A:
         result = np.full(len(entered), missing, dtype=values.dtype)
@@ -312,3 +248,16 @@ def _outcome(
         measured=measured,
         texts_read=read,
     )
+
+
+def _clusters(ranked: Ranked, pairs: Pairs) -> I64:
+    """[documents] the document with the smallest id of those that pairs connect."""
+    documents = np.arange(len(ranked.rows))
+    by_id = pc.sort_indices(ranked.ids).to_numpy().astype(np.int64)
+    place = np.empty_like(by_id)
+    place[by_id] = documents
+    component = kernels.components(len(ranked.first), pairs.left, pairs.right)[ranked.text]
+    smallest = np.full(len(ranked.first), len(documents))
+    np.minimum.at(smallest, component, place)
+    cluster: I64 = by_id[smallest[component]]
+    return cluster

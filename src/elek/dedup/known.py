@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from elek.dataset import atomic_folder, read_part, write_part
 from elek.dedup.kernels import F64, I64, U64
+from elek.dedup.sorting import firsts
 
 HASH = pa.binary(16)
 SCHEMA = pa.schema([pa.field("left", HASH), pa.field("right", HASH), pa.field("similarity", pa.float64())])
@@ -33,8 +34,8 @@ class Known:
     @classmethod
     def of(cls, texts: pa.FixedSizeBinaryArray, pairs: I64, similarity: F64) -> Known:
         """From pairs of numbers (int64[2, pairs]) into `texts`, the hashes."""
-        data = np.frombuffer(texts.buffers()[1] or b"", ">u8")[2 * texts.offset :][: 2 * len(texts)].reshape(-1, 2)
-        left, right = (data[ends].astype(np.uint64) for ends in pairs)
+        numbers = _numbers(texts)
+        left, right = (numbers[ends] for ends in pairs)
         swap = (left[:, 0] > right[:, 0]) | ((left[:, 0] == right[:, 0]) & (left[:, 1] > right[:, 1]))
         left[swap], right[swap] = right[swap], left[swap]
         return cls(np.concatenate([left, right], axis=1), similarity).merged()
@@ -45,7 +46,7 @@ class Known:
         similarity = self.similarity if other is None else np.concatenate([self.similarity, other.similarity])
         order = np.lexsort(hashes.T[::-1])
         hashes, similarity = hashes[order], similarity[order]
-        first = np.append(True, (hashes[1:] != hashes[:-1]).any(axis=1))[: len(hashes)]
+        first = firsts(*hashes.T)
         return Known(hashes[first], similarity[first])
 
     def look_up(self, texts: pa.FixedSizeBinaryArray, pairs: I64) -> F64:
@@ -73,9 +74,14 @@ class Known:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Known:
-        columns = [table[name].combine_chunks() for name in ("left", "right")]
-        numbers = [np.frombuffer(c.buffers()[1] or b"", ">u8")[: 2 * len(c)].reshape(-1, 2) for c in columns]
-        return cls(np.concatenate(numbers, axis=1).astype(np.uint64), table["similarity"].to_numpy())
+        sides = [_numbers(table[name].combine_chunks()) for name in ("left", "right")]
+        return cls(np.concatenate(sides, axis=1), table["similarity"].to_numpy())
+
+
+def _numbers(hashes: pa.FixedSizeBinaryArray) -> U64:
+    """uint64[rows, 2]: each hash as two big-endian numbers."""
+    data = np.frombuffer(hashes.buffers()[1] or b"", ">u8")[2 * hashes.offset :][: 2 * len(hashes)]
+    return data.reshape(-1, 2).astype(np.uint64)
 
 
 NOTHING = Known(np.empty((0, 4), np.uint64), np.empty(0))

@@ -13,7 +13,8 @@ from math import sqrt
 import numpy as np
 
 from elek.dedup import kernels
-from elek.dedup.kernels import I64, U32, U64, Bools
+from elek.dedup.kernels import I64, U32, U64
+from elek.dedup.sorting import firsts
 
 RECALL = 0.99
 """The chance that a pair exactly at the threshold meets in a bucket; above the threshold it is higher."""
@@ -74,5 +75,4 @@ def candidates(signatures: U32, thresholds: Collection[float]) -> I64:
 def _distinct(pairs: U64) -> U64:
     # Not np.unique: its hash table is quadratic where many numbers differ in their high bits alone.
     pairs.sort()
-    first: Bools = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
-    return pairs[first]
+    return pairs[firsts(pairs)]

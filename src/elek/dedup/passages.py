@@ -6,13 +6,13 @@ not 500. On 31,000 documents of 82 MB, 12 million runs come to 9,600 passages in
 
 Runs are n-grams in folded case without punctuation, digits kept. A document that is shorter than an n-gram, down to
 `SHORTEST` words, is one run of its own length, and others that contain that run share it; only the short documents
-*own* it. Text is read twice, part by part, the second time for those short runs. In memory at a time are `BATCH`
-runs and the passages found; sorted runs lie in files, 16 bytes a word.
+*own* it. Text is read twice, part by part, the second time for those short runs. In memory at a time are a batch of
+runs and the passages found; sorted runs lie in files (`elek.dedup.sorting`), 16 bytes a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,14 +23,13 @@ import pyarrow as pa
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.dedup.kernels import I64, U64, Bools, kernel
+from elek.dedup.mixing import mixed
 from elek.dedup.normalise import runs, words
+from elek.dedup.sorting import batches, firsts, write_sorted
 from elek.removal import TextPart
 
 SHORTEST = 8
 """Words that a document must have to be looked for in others; shorter ones occur by chance."""
-BATCH = 1 << 20
-"""Runs that are compared at a time."""
-
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 SHARED = pa.schema(
@@ -146,7 +145,7 @@ def write_runs(task: _Task) -> tuple[I64, I64]:
     row = np.repeat(np.arange(task.part.rows), np.diff(ends))
     order = np.argsort(found, kind="stable")  # rows ascend already, and stay so
     found, row = found[order], row[order]
-    first = np.flatnonzero(np.append(True, (found[1:] != found[:-1]) | (row[1:] != row[:-1]))[: len(found)])
+    first = np.flatnonzero(firsts(found, row))
     at = np.diff(np.append(first, len(found)))
     write_sorted(task.folder / f"runs-{task.number}", found[first], row[first] + task.first, at)
 
@@ -176,44 +175,10 @@ def write_short(task: _Task) -> None:
     found, row = np.concatenate(hashes), np.concatenate(rows)
     order = np.lexsort((row, found))
     found, row = found[order], row[order]
-    first = np.append(True, (found[1:] != found[:-1]) | (row[1:] != row[:-1]))[: len(found)]
+    first = firsts(found, row)
     found, row = found[first], row[first]
-    write_sorted(
-        task.folder / f"within-{task.number}", found, row + task.first, (count[row] < task.ngram).astype(np.int64)
-    )
-
-
-def write_sorted(path: Path, found: U64, row: I64, at: I64) -> None:
-    """Write hashes with a row and a number each, sorted by (hash, row), to three files that begin with `path`."""
-    np.save(f"{path}.hash.npy", found)
-    np.save(f"{path}.row.npy", row.astype(np.int32))
-    np.save(f"{path}.at.npy", at.astype(np.int32))
-
-
-def batches(paths: Sequence[Path]) -> Iterator[tuple[U64, I64, I64]]:
-    """The files of `write_sorted` as batches (hash, row, at), each a range of hashes, sorted by (hash, row)."""
-    sizes = [len(_column(path, "hash")) for path in paths]
-    count = sum(sizes) // BATCH + 1
-    edges = np.array([(k << 64) // count for k in range(1, count)], dtype=np.uint64)
-    inner = [np.searchsorted(_column(path, "hash"), edges).tolist() for path in paths]
-    cuts = [[0, *own, size] for own, size in zip(inner, sizes, strict=True)]
-    for k in range(count):
-        # Opened anew each time: there may be more parts than files that a process may hold open.
-        found, row, at = (
-            np.concatenate(
-                [np.empty(0, kind)]
-                + [np.array(_column(path, name)[cut[k] : cut[k + 1]]) for path, cut in zip(paths, cuts, strict=True)]
-            )
-            for name, kind in (("hash", np.uint64), ("row", np.int32), ("at", np.int32))
-        )
-        # Rows ascend from file to file, so that a stable sort leaves them in order.
-        order = np.argsort(found, kind="stable")
-        yield found[order], row[order].astype(np.int64), at[order].astype(np.int64)
-
-
-def _column(path: Path, name: str) -> npt.NDArray[Any]:
-    column: npt.NDArray[Any] = np.load(f"{path}.{name}.npy", mmap_mode="r")
-    return column
+    whole = (count[row] < task.ngram).astype(np.int64)
+    write_sorted(task.folder / f"within-{task.number}", found, row + task.first, whole)
 
 
 class _Classes:
@@ -224,7 +189,7 @@ class _Classes:
 
     def add(self, found: U64, row: I64, at: I64, *, short: bool) -> None:
         """Entries sorted by (hash, row), none of them twice. Short runs tell by `at` whose own they are."""
-        starts = np.flatnonzero(np.append(True, found[1:] != found[:-1])[: len(found)])
+        starts = np.flatnonzero(firsts(found))
         counts = np.diff(np.append(starts, len(found)))
         shared = np.repeat(counts > 1, counts)
         row, at, counts = row[shared], at[shared], counts[counts > 1]
@@ -265,14 +230,6 @@ def _gather(runs: _Gathered) -> _Gathered:
     entries[to] = runs.entries
     entries[:, 1] = np.bincount(to, runs.entries[:, 1], len(entries))
     return _Gathered(keys, np.bincount(group, runs.runs, len(keys)).astype(np.int64), counts, entries)
-
-
-def mixed(values: U64) -> U64:
-    """SplitMix64 of every value: numbers that look drawn."""
-    values = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 @kernel

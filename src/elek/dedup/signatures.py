@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from elek.dedup import kernels
 from elek.dedup.kernels import U32, U64
+from elek.dedup.mixing import drawn
 from elek.dedup.normalise import words
 from elek.dedup.params import MinHashParams
 
@@ -52,13 +53,8 @@ def permutations(count: int, seed: int) -> tuple[U64, U64]:
     A universal family: M. Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair problem"
     (1997), section 2.
     """
-    steps = np.arange(1, 2 * count + 1, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        state = np.uint64(seed) + steps * np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
-    return state[:count] | np.uint64(1), state[count:]
+    numbers = drawn(2 * count, seed)
+    return numbers[:count] | np.uint64(1), numbers[count:]
 
 
 def _exact(normalised: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:

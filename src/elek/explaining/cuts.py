@@ -1,6 +1,6 @@
 """Rules that take text out of documents and drop none: how much each takes, and which take nothing.
 
-From stored signals and the thresholds in params.yaml, as `rules` does; what `dedup` took out as boilerplate is read
+From stored signals and the thresholds in params.yaml, as in `survey`; what `dedup` took out as boilerplate is read
 from its decisions. A rule is counted over all documents that were measured, its bytes over those that the filters keep:
 of the others nothing is cut.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from elek.dataset import Dataset
-from elek.explaining.rules import Dead
+from elek.explaining.dead import Dead
 from elek.filtering import FilterParams, columns_for, removals, removing, verdicts
 from elek.removal import REMOVE, removed_bytes
 

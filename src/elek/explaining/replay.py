@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from elek.dataset import MANIFEST, Dataset, write_manifest, write_part
 from elek.dedup import decisions as dedup
 from elek.dedup import passages
+from elek.dedup.kernels import I64
 from elek.dedup.known import Known
 from elek.dedup.params import DedupParams
 from elek.dedup.passages import Passages
@@ -37,8 +37,6 @@ VERDICT = pa.schema(
 )
 """What becomes of a document: whether it passes all three stages; the rule that drops it; the id of the duplicate
 that stays in its place; its side; bytes that filters take out of it."""
-
-I64 = npt.NDArray[np.int64]
 
 
 class Replay:

@@ -110,16 +110,13 @@ class WhatIf:
             "lost": before & ~after,
         }
         sums = {what: np.bincount(number, values, len(names)).astype(int) for what, values in columns.items()}
-        return {name: {what: int(sums[what][at]) for what in sums} for at, name in sorted(enumerate(names), key=_name)}
+        order = sorted(range(len(names)), key=names.__getitem__)
+        return {names[at]: {what: int(sums[what][at]) for what in sums} for at in order}
 
     def _counts(self, column: str) -> dict[str, dict[str, int]]:
         counts = {"before": _count(self.before[column]), "after": _count(self.after[column])}
         names = sorted(set().union(*counts.values()))
         return {name: {when: count[name] for when, count in counts.items()} for name in names}
-
-
-def _name(item: tuple[int, str]) -> str:
-    return item[1]
 
 
 def _count(column: pa.ChunkedArray) -> Counter[str]:
@@ -136,29 +133,33 @@ def changed(raw: Mapping[str, Any], settings: Sequence[str], removed: Sequence[s
         key, equals, value = setting.partition("=")
         if not equals:
             raise ParamsError(f"`{setting}` sets nothing", where="--set", fix=f"write `--set {setting}=VALUE`")
-        _put(result, _path(key), _yaml(value, setting))
+        _put(result, _path(key, "--set"), _yaml(value, setting))
     for key in removed:
-        *path, last = _path(key)
-        target = result
+        *path, last = _path(key, "--unset")
+        target: Any = result
         for name in path:
-            target = target.get(name) if isinstance(target, dict) else None  # type: ignore[assignment]
-        if not isinstance(target, dict) or last not in target:
-            fix = did_you_mean(last, target) if isinstance(target, dict) and target else None
-            raise ParamsError(f"`{key}` is not set", where="--unset", fix=fix)
+            target = target.get(name) if isinstance(target, dict) else None
+        target = target if isinstance(target, dict) else {}
+        if last not in target:
+            raise ParamsError(
+                f"`{key}` is not set", where="--unset", fix=did_you_mean(last, target) if target else None
+            )
         del target[last]
     return result
 
 
-def _path(key: str) -> list[str]:
+def _path(key: str, option: str) -> list[str]:
     path = key.strip().split(".")
     if path[0] not in ASKED:
         if path[0] in elek_params.SECTIONS:
             what = f"`{key}` belongs to `{path[0]}`, and what that stage makes is not stored for other settings"
             fix = f"change it in params.yaml and run `elek run`; what-if asks about {', '.join(ASKED)}"
-            raise ParamsError(what, where="--set", fix=fix)
-        raise ParamsError(f"unknown section `{path[0]}`", where="--set", fix=did_you_mean(path[0], ASKED))
+            raise ParamsError(what, where=option, fix=fix)
+        raise ParamsError(f"unknown section `{path[0]}`", where=option, fix=did_you_mean(path[0], ASKED))
     if len(path) < 2 or not all(path):
-        raise ParamsError(f"`{key}` names no key", where="--set", fix=f"write `{path[0]}.KEY=VALUE`")
+        raise ParamsError(
+            f"`{key}` names no key", where=option, fix=f"write `{option} {path[0]}.KEY{'=VALUE' * (option == '--set')}`"
+        )
     return path
 
 
@@ -195,10 +196,12 @@ def whatif(project: Path, settings: Sequence[str], removed: Sequence[str] = (), 
     Raises ParamsError for settings that cannot be, DataError where a stage has not run or a side would be empty.
     """
     raw = changed(elek_params.read(project / "params.yaml"), settings, removed)
-    where = "params.yaml with the settings"
-    filters = elek_params.parse("filter", raw["filter"], FilterParams, where)
-    deduped = elek_params.parse("dedup", raw["dedup"], DedupParams, where)
-    split = elek_params.parse("split", raw["split"], SplitParams, where)
+    try:
+        filters = elek_params.parse("filter", raw["filter"], FilterParams)
+        deduped = elek_params.parse("dedup", raw["dedup"], DedupParams)
+        split = elek_params.parse("split", raw["split"], SplitParams)
+    except ParamsError as error:
+        raise ParamsError(error.what, where="params.yaml with the settings", fix=error.fix) from None
     replay = Replay(project / "data")
     before, after = replay.last(), replay.decide(filters, deduped, split)
     signals = replay.annotate.read_all([*GROUPS.values(), "bytes"]).rename_columns([*GROUPS, "bytes"])

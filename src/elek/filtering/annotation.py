@@ -7,7 +7,7 @@ name; then sizes, counts and the hashes that `dedup` works with. Part n has the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +86,14 @@ def _measure(documents: pa.Table, params: AnnotateParams, filters: dict[str, Fil
     from elek.kernels.words import count_words
 
     column = {name: documents[name].combine_chunks() for name in DOCUMENT.names}
-    text, declared = column["text"], column["lang"]
+    text = column["text"]
     order = sorted(filters, key=lambda name: (name != LANGUAGE, name))
-    lang, measured = declared, {}
+    said = {name: column[name] for name in ("id", "text", "license", "source", "meta")}
+    batch, measured = Batch(**said, lang=column["lang"], declared_lang=column["lang"], words=params.words), {}
     for name in order:
-        said = (column["license"], column["source"], params.words, column["meta"])
-        batch = Batch(column["id"], text, lang, declared, *said)
         measured[name] = filters[name].measure(batch)
         if name == LANGUAGE:
-            lang = measured[name]["rules"]
+            batch = replace(batch, lang=measured[name]["rules"])
 
     signals = {name: column[name] for name in ("id", "source", "license", "lang")}
     signals["bytes"] = pc.binary_length(text).cast(pa.int64())

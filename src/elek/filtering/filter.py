@@ -132,6 +132,11 @@ class Filter(ABC):
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
         """One array per name in `signals`, each as long as the batch. Pure: the same batch, the same arrays."""
 
+    def arrays(self, values: npt.NDArray[np.float64]) -> dict[str, pa.Array]:
+        """What `measure` returns, of `float64[signals, documents]`; NaN becomes null."""
+        rows = zip(self.signals.items(), values, strict=True)
+        return {name: pa.array(row, from_pandas=True).cast(kind) for (name, kind), row in rows}
+
     @classmethod
     def params_class(cls) -> type[BaseModel]:
         """The filter's section of params.yaml: by default one threshold per rule, at the rule's default,
@@ -175,11 +180,7 @@ class Filter(ABC):
 
 def to_float(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """Numbers or booleans as float64; null becomes NaN, which no comparison fails."""
-    result: npt.NDArray[np.float64] = np.asarray(
-        column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        if isinstance(column, pa.Array)
-        else column.cast(pa.float64()).to_numpy()
-    ).astype(np.float64)
+    result: npt.NDArray[np.float64] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return result
 
 

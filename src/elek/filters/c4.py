@@ -22,7 +22,6 @@ from datatrove: white space at the ends of lines that stay, stays.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,9 +30,10 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from elek.decisions import Verdict
-from elek.filtering import Batch, Filter, Removal, Rule, Threshold, thresholds
+from elek.filtering import Batch, Filter, Removal, Rule
+from elek.filters._lines import LineParams, Lines
 from elek.params import Section
-from elek.removal import I64, SPAN, edges, lists, removed_bytes
+from elek.removal import SPAN, edges, lists, removed_bytes
 
 SOURCE = "Raffel et al. 2020 (C4), 2.2"
 
@@ -54,32 +54,16 @@ class C4Settings(Section):
     """Look at lines without their citations, and take those out."""
 
 
-class C4LineParams(Section):
-    """What takes a line out; the rules of documents follow."""
-
-    line_max_word_length: Threshold = 1000
-    """Characters of a line's longest word."""
-    line_min_words: Threshold = 3
-    """Words of a line."""
-    line_terminal_punctuation: bool = True
-    """A line ends in `. ? ! " '`, and not in `...`."""
-    line_javascript: bool = True
-    """A line does not say "javascript"."""
-    line_policy: bool = True
-    """A line speaks of no cookies, terms of use or privacy policy."""
-
-
 class C4(Filter):
     """Signals: every line as the number of its kind in the document, the kinds, and every citation as bytes of the
-    text. From the lines that stay follow what the rules
-    compare: lines with "lorem ipsum" and with a curly bracket, and sentences.
-    """
+    text. What the rules compare follows from the lines that stay: sentences, and lines with "lorem ipsum" or with a
+    curly bracket."""
 
     name = "c4"
     rank = 60
     removes = True
     settings_class = C4Settings
-    params_base = C4LineParams
+    params_base = LineParams
     signals: ClassVar = {"lines": pa.list_(pa.uint32()), "kinds": pa.list_(KIND), "citations": pa.list_(SPAN)}
     derived: ClassVar = {"lorem_ipsum": pa.int64(), "curly_brackets": pa.int64(), "sentences": pa.int64()}
     rules = (
@@ -100,7 +84,7 @@ class C4(Filter):
         }
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
-        lines = _Lines(signals, params, lang)
+        lines = _lines(signals, params, lang)
         verdicts = super().decide(pa.table({name: lines.totals(name) for name in self.derived}), params, lang)
         earlier = lines.first("curly_brackets") < lines.first("lorem_ipsum")
         return [replace(item, ahead=earlier) if item.rule == "c4.max_curly_brackets" else item for item in verdicts]
@@ -109,17 +93,17 @@ class C4(Filter):
         """Lines that go, and citations from those that stay."""
         from elek.kernels.spans import of_lines
 
-        lines = _Lines(signals, params, lang)
+        lines = _lines(signals, params, lang)
         citations = edges(signals["citations"])
         goes = ~lines.kept
         return lists(*of_lines(lines.kind, lines.offsets, lines.bytes, goes, lines.kind_offsets, citations))
 
     def removals(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Removal]:
         """By line rule, and the citations of lines that stay."""
-        lines = _Lines(signals, params, lang)
+        lines = _lines(signals, params, lang)
         failing = np.sum(list(lines.fails.values()), axis=0)
         found = []
-        for name in C4LineParams.model_fields:
+        for name in LineParams.model_fields:
             fails = lines.fails.get(name)
             sizes = None if fails is None else (lines.sizes(fails), lines.sizes(fails & (failing == 1)))
             found.append(Removal(f"{self.name}.{name}", *(sizes or (None, None))))
@@ -127,80 +111,12 @@ class C4(Filter):
         return [*found, Removal(f"{self.name}.citations", cited, cited)]
 
 
-class _Lines:
-    """Every line of a batch, and what the line rules make of its kinds, in C4's order."""
-
-    def __init__(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> None:
-        from elek.kernels.c4 import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, TERMINATED
-
-        assert isinstance(params, C4LineParams)  # noqa: S101 - what params_class promised
-        self.offsets, lines = _flat(signals["lines"])
-        self.kind = lines.to_numpy()
-        self.kind_offsets, kinds = _flat(signals["kinds"])
-        self.row = np.repeat(np.arange(len(signals)), np.diff(self.kind_offsets))
-        fields = {name: kinds.field(name).to_numpy() for name in ("bytes", "words", "longest", "marks", "sentences")}
-        self.bytes, marks = fields["bytes"], fields["marks"]
-        fails: dict[str, npt.NDArray[np.bool_]] = {}
-        with np.errstate(invalid="ignore"):  # NaN: a rule that is off for a language
-            if params.line_max_word_length is not None:
-                most = thresholds(params.line_max_word_length, lang)
-                fails["line_max_word_length"] = fields["longest"] > most[self.row]
-            if params.line_min_words is not None:
-                fails["line_min_words"] = fields["words"] < thresholds(params.line_min_words, lang)[self.row]
-        if params.line_terminal_punctuation:
-            fails["line_terminal_punctuation"] = marks & TERMINATED == 0
-        if params.line_javascript:
-            fails["line_javascript"] = marks & JAVASCRIPT != 0
-        if params.line_policy:
-            fails["line_policy"] = marks & POLICY != 0
-        self.fails = fails
-        """By rule, those that are off left out: the kinds of line that it takes out."""
-        early = np.zeros(len(kinds), bool)
-        nothing = np.zeros(len(kinds), bool)
-        for name in ("line_max_word_length", "line_min_words", "line_terminal_punctuation"):
-            early |= fails.get(name, nothing)
-        lorem_ipsum = ~early & (marks & LOREM_IPSUM != 0)
-        curly = ~early & ~fails.get("line_javascript", nothing)
-        self.kept = curly & ~fails.get("line_policy", nothing)
-        self._times = {
-            "lorem_ipsum": lorem_ipsum.astype(np.int64),
-            "curly_brackets": curly & (marks & CURLY_BRACKET != 0),
-            "sentences": np.where(self.kept, fields["sentences"], 0),
-        }
-
-    @cached_property
-    def _occurrences(self) -> I64:
-        """How many lines are of each kind."""
-        from elek.kernels.spans import occurrences
-
-        return occurrences(self.kind, self.offsets, len(self.row), self.kind_offsets)
-
-    def sizes(self, kinds: npt.NDArray[np.bool_]) -> I64:
-        """By document: bytes of its lines of these kinds."""
-        values = self.bytes.astype(np.int64) * self._occurrences * kinds
-        sizes: I64 = np.bincount(self.row, values, len(self.offsets) - 1).astype(np.int64)
-        return sizes
-
-    def totals(self, name: str) -> pa.Array:
-        """By document: lines with lorem ipsum, lines with curly brackets, or sentences."""
-        values = self._times[name] * self._occurrences
-        return pa.array(np.bincount(self.row, values, len(self.offsets) - 1).astype(np.int64))
-
-    def first(self, name: str) -> I64:
-        """By document: the number of its first line with lorem ipsum, or with a curly bracket; beyond all if none."""
-        from elek.kernels.spans import first_of
-
-        return first_of(self.kind, self.offsets, self._times[name] > 0, self.kind_offsets)
+def _lines(signals: pa.Table, params: BaseModel, lang: pa.Array) -> Lines:
+    assert isinstance(params, LineParams)  # noqa: S101 - what params_class promised
+    return Lines(signals, params, lang)
 
 
 def _lists(offsets: npt.NDArray[Any], values: npt.NDArray[Any], kind: pa.ListType) -> pa.Array:
     fields = list(kind.value_type)
     columns = [pa.array(np.ascontiguousarray(values[:, index])).cast(field.type) for index, field in enumerate(fields)]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(columns, fields=fields), type=kind)
-
-
-def _flat(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Where the items of each list begin, and the items of all."""
-    lists = column.combine_chunks()
-    offsets = lists.offsets.to_numpy()
-    return offsets - offsets[:1], lists.flatten()

@@ -54,8 +54,4 @@ class FineWeb(Filter):
         from elek.kernels.fineweb import measure
 
         assert isinstance(self.settings, FineWebSettings)  # noqa: S101  (settings_class)
-        values = measure(batch.text, self.settings.short_line, unicode=batch.words == "unicode")
-        return {
-            name: pa.array(row, from_pandas=True).cast(kind)
-            for (name, kind), row in zip(self.signals.items(), values, strict=True)
-        }
+        return self.arrays(measure(batch.text, self.settings.short_line, unicode=batch.words == "unicode"))

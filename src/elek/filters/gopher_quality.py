@@ -85,8 +85,4 @@ class GopherQuality(Filter):
         languages = [name for name in self.settings.stop_words if name != "default"]
         lists = WordLists([self.settings.stop_words[name] for name in ["default", *languages]])
         list_of_row = pc.index_in(batch.lang, pa.array(languages, pa.string())).fill_null(-1).to_numpy() + 1
-        values = measure(batch.text, lists, list_of_row.astype(np.int64), unicode=batch.words == "unicode")
-        return {
-            name: pa.array(row, from_pandas=True).cast(kind)
-            for (name, kind), row in zip(self.signals.items(), values, strict=True)
-        }
+        return self.arrays(measure(batch.text, lists, list_of_row.astype(np.int64), unicode=batch.words == "unicode"))

@@ -60,8 +60,4 @@ class GopherRepetition(Filter):
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
         from elek.kernels.repetition import measure
 
-        values = measure(batch.text, unicode=batch.words == "unicode")
-        return {
-            name: pa.array(row, from_pandas=True).cast(kind)
-            for (name, kind), row in zip(self.signals.items(), values, strict=True)
-        }
+        return self.arrays(measure(batch.text, unicode=batch.words == "unicode"))

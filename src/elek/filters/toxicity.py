@@ -23,6 +23,9 @@ from elek.toxicity.context import weigh
 from elek.toxicity.lexicon import SEVERITIES
 from elek.toxicity.score import TOXIC, score_texts
 
+SOURCE = "Elek, elek.toxicity.score: matches outweigh the text's length"
+SEVERE = "Elek: off by default; 3 drops whatever holds a severe word"
+
 
 class ToxicityFilter(Filter):
     """Signals: `score` of both passes, `lexicon` of the first, `context`, the second one's probability of an attack,
@@ -39,19 +42,9 @@ class ToxicityFilter(Filter):
         "matches": pa.int32(),
     }
     rules = (
-        Rule(
-            "max_score", "score", "above", TOXIC, "Elek, elek.toxicity.score: matches outweigh the text's length", SHARE
-        ),
-        Rule(
-            "max_severity",
-            "severity",
-            "above",
-            None,
-            "Elek: off by default; 3 drops whatever holds a severe word",
-            (0, 4),
-        ),
+        Rule("max_score", "score", "above", TOXIC, SOURCE, SHARE),
+        Rule("max_severity", "severity", "above", None, SEVERE, (0, 4)),
     )
-
     settings_class = ModelSettings
 
     def measure(self, batch: Batch) -> dict[str, pa.Array]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from elek.kernels import Array, buffers, kernel, part
 from elek.kernels.characters import ALPHABETIC, LEAD, MINOR, OUTSIDE, PADDING, SPACE, TERMINAL, classes, classify
-from elek.kernels.hashing import load64, signed, spread
+from elek.kernels.hashing import load64, signed
+from elek.kernels.kinds import BYTES, LONGEST, MARKS, SENTENCES, WORDS, add, doubled, more_slots
 from elek.kernels.segments import behind_line, trim
 from elek.kernels.words import longest as longest_document
 
@@ -17,40 +18,35 @@ TERMINATED, LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY = 1, 2, 4, 8, 16
 """Marks of a line, its citations aside: it ends a sentence, and four things that it may hold."""
 
 PHRASES = (
-    (b"lorem ipsum", LOREM_IPSUM),
-    (b"javascript", JAVASCRIPT),
-    *((phrase, POLICY) for phrase in (b"terms of use", b"privacy policy", b"cookie policy")),
-    *((phrase, POLICY) for phrase in (b"uses cookies", b"use of cookies", b"use cookies")),
+    (b"lorem ipsum", b"ps", LOREM_IPSUM),
+    (b"javascript", b"ja", JAVASCRIPT),
+    (b"terms of use", b"ms", POLICY),
+    (b"privacy policy", b"cy", POLICY),
+    (b"cookie policy", b"oo", POLICY),
+    (b"uses cookies", b"oo", POLICY),
+    (b"use of cookies", b"oo", POLICY),
+    (b"use cookies", b"oo", POLICY),
 )
-"""In lower case, of eight bytes at least; looked for by a letter that is rare in text and the first eight bytes."""
-RARE = (7, 0, 7, 3, 3, 8, 10, 7)
-"""Where in each phrase that letter stands: p, j, f, v or k."""
+"""In lower case; looked for by two letters that seldom stand beside each other."""
 
 DOT, QUESTION, EXCLAMATION, QUOTE, APOSTROPHE, OPEN, CLOSE, CURLY, PARENTHESIS = b".?!\"'[]{)"
-SPACES = np.uint64(0x2020202020202020)
 ENDS = np.uint64(TERMINAL * 0x0101010101010101)
-FIRST = np.array([np.frombuffer(phrase[:8], np.uint64)[0] | SPACES for phrase, _ in PHRASES], np.uint64)
-PHRASE_MARKS = np.array([mark for _, mark in PHRASES], np.uint8)
-RARE_OFFSETS = np.array(RARE)
-FROM, TO = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
-"""The phrases that a rare letter, small or capital, stands in: those of one letter follow each other."""
-for _number, ((_phrase, _), _at) in reversed(list(enumerate(zip(PHRASES, RARE, strict=True)))):
-    _letters = [_phrase[_at], _phrase[_at] - 32]
-    FROM[_letters], TO[_letters] = _number, np.maximum(TO[_letters], _number + 1)
-LETTERS = np.frombuffer(b"".join(phrase for phrase, _ in PHRASES), np.uint8)
-LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _ in PHRASES)])
+PHRASE_MARKS = np.array([mark for _, _, mark in PHRASES], np.uint8)
+PAIR_AT = np.array([phrase.index(pair) for phrase, pair, _ in PHRASES])
+LETTERS = np.frombuffer(b"".join(phrase for phrase, _, _ in PHRASES), np.uint8)
+LETTER_OFFSETS = np.cumsum([0, *(len(phrase) for phrase, _, _ in PHRASES)])
+PAIRED = np.zeros((2, 256), np.uint8)
+"""The phrases, as bits, that have a letter, small or capital, as the first or as the second of their two."""
+for _number, _phrase in enumerate(PHRASES):
+    for _place, _letter in enumerate(_phrase[1]):
+        PAIRED[_place, [_letter, _letter - 32]] |= 1 << _number
 EDIT, NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
-
-BYTES, WORDS, LONGEST, MARKS, SENTENCES = range(5)
-"""Columns of a kind of line, or of several lines behind each other that have the same words, longest word and marks:
-bytes with line breaks, words of each, characters of the longest word, marks, sentences of all."""
 
 
 class Lines(NamedTuple):
     """Every line of every document, or run of like ones, in order, and every citation.
 
-    A line is the number of its kind among those of its document: a text of tens of millions of lines has few kinds,
-    and would take many times its size if each line said everything of itself.
+    A line is the number of its kind among those of its document (`elek.kernels.kinds`).
     """
 
     lines: Array
@@ -95,6 +91,20 @@ def _is_kelvin(text: Array, at: int, last: int) -> bool:
 
 
 @part
+def _says(text: Array, first: int, last: int, at: int, number: int) -> bool:
+    """Whether phrase `number` stands where its pair of letters is at `at`, small letters or capitals."""
+    begin = LETTER_OFFSETS[number]
+    length, at = LETTER_OFFSETS[number + 1] - begin, at - PAIR_AT[number]
+    same = at >= first and at + length <= last
+    index = 0
+    while same and index < length:
+        byte = text[at + index]
+        same = byte + 32 * (byte >= 65 and byte <= 90) == LETTERS[begin + index]
+        index += 1
+    return same
+
+
+@part
 def _marks(text: Array, first: int, last: int) -> int:
     """Marks of a line, `text[first:last]`."""
     found = 0
@@ -108,20 +118,12 @@ def _marks(text: Array, first: int, last: int) -> int:
     for at in range(first, last):
         curly |= text[at] == CURLY
     found |= CURLY_BRACKET * curly
-    for rare in range(first, last):
-        if not TO[text[rare]]:
-            continue
-        for number in range(FROM[text[rare]], TO[text[rare]]):
-            at = rare - RARE_OFFSETS[number]
-            if at < first or at + 8 > last or load64(text, at) | SPACES != FIRST[number]:  # in lower case, for letters
-                continue
-            begin, same = LETTER_OFFSETS[number], True
-            for index in range(LETTER_OFFSETS[number + 1] - begin):
-                byte = text[at + index] if at + index < last else 0
-                byte += 32 * (byte >= 65 and byte <= 90)
-                same &= byte == LETTERS[begin + index]
-            if same:
-                found |= signed(PHRASE_MARKS[number])
+    for at in range(first, last - 1):
+        phrases = PAIRED[0, text[at]] & PAIRED[1, text[at + 1]]
+        if phrases:
+            for number in range(len(PHRASE_MARKS)):
+                if phrases >> number & 1 and _says(text, first, last, at, number):
+                    found |= signed(PHRASE_MARKS[number])
     return found
 
 
@@ -173,66 +175,45 @@ def _words(flags: Array, first: int, last: int) -> tuple[int, int]:
     return words, longest
 
 
-@kernel
-def _grown(table: Array) -> Array:
-    larger = np.empty((2 * len(table), table.shape[1]), np.uint32)
-    larger[: len(table)] = table
-    return larger
-
-
-@kernel
-def _longer(array: Array) -> Array:
-    larger = np.empty(2 * len(array), np.uint32)
-    larger[: len(array)] = array
-    return larger
+@part
+def _is_plain(text: Array, first: int, last: int) -> bool:
+    """Whether a line has neither a bracket, with which a citation begins, nor the last byte of a Kelvin sign."""
+    odd = 0
+    for at in range(first, last):
+        odd |= (text[at] == OPEN) | (text[at] == 0xAA)
+    return odd == 0
 
 
 @part
-def _slot(kinds: Array, first: int, slots: Array, kind: Array) -> int:
-    """Where a table of the kinds from number `first` on (entries: number + 1) has `kind`, or has room for it."""
-    mask = len(slots) - 1
-    value = np.uint64(0)
-    for column in range(5):
-        value = spread(value ^ np.uint64(kind[column]))
-    slot: int = signed(value) & mask
-    while slots[slot]:
-        same = True
-        for column in range(5):
-            same &= kinds[first + slots[slot] - 1, column] == kind[column]
-        if same:
-            break
-        slot = (slot + 1) & mask
-    return slot
+def _without_citations(
+    text: Array, flags: Array, first: int, last: int, cite: bool, copied: Array, copied_flags: Array,
+    citations: Array, cited: int, opened: int,
+) -> tuple[int, Array, int]:  # fmt: skip
+    """Copy a line without its citations, and with its Kelvin signs in lower case; returns the copy's size.
 
-
-@kernel
-def _larger(kinds: Array, first: int, count: int, slots: Array) -> Array:
-    larger = np.zeros(4 * len(slots), np.uint32)
-    for number in range(count):
-        larger[_slot(kinds, first, larger, kinds[first + number])] = number + 1
-    return larger
-
-
-@part
-def _add(
-    lines: Array, kinds: Array, slots: Array, run: Array, count: int, known: int, first: int
-) -> tuple[Array, Array, Array, int, int]:
-    """Write the entry `run` as line `count`; a new kind becomes number `known`, and `first` is its document's first."""
-    slot = _slot(kinds, first, slots, run)
-    if not slots[slot]:
-        if known == len(kinds):
-            kinds = _grown(kinds)
-        for column in range(5):
-            kinds[known, column] = run[column]
-        known += 1
-        slots[slot] = known - first
-        if 2 * (known - first) > len(slots):
-            slots = _larger(kinds, first, known - first, slots)
-            slot = _slot(kinds, first, slots, run)
-    if count == len(lines):
-        lines = _longer(lines)
-    lines[count] = slots[slot] - np.uint32(1)
-    return lines, kinds, slots, count + 1, known
+    The citations are written down from number `cited` on, those behind each other as one; number `opened` is the
+    document's first. Returns them, in a larger array where there was no room, and how many there are.
+    """
+    size, at = 0, first
+    while at < last:
+        length = _citation(text, flags, at, last) if cite and text[at] == OPEN else 0
+        if length:
+            if cited > opened and citations[cited - 1, 1] == at:
+                cited -= 1
+            else:
+                if cited == len(citations):
+                    citations = doubled(citations)
+                citations[cited, 0] = at
+            citations[cited, 1] = at + length
+            cited += 1
+            at += length
+            continue
+        kelvin = _is_kelvin(text, at, last)
+        copied[size] = 0x6B if kelvin else text[at]
+        copied_flags[size] = flags[at]
+        size += 1
+        at += 3 if kelvin else 1
+    return size, citations, cited
 
 
 @kernel
@@ -250,57 +231,38 @@ def _measure(
     for row in range(rows):
         text = data[offsets[row] : offsets[row + 1]]
         classify(text, table, unicode, flags)
-        slots = np.zeros(64, np.uint32)
+        slots, own = np.zeros(64, np.uint32), known
         begin, was_blank = 0, False
         while begin < len(text):
+            if count + 2 > len(lines):  # the run that is open, and the last one
+                lines = doubled(lines)
+            if known + 2 > len(kinds):
+                kinds = doubled(kinds)
+            if 2 * (known + 2 - own) > len(slots):
+                slots = more_slots(kinds, own, known - own, slots)
             after = behind_line(text, flags, begin)
             first, last = trim(flags, begin, after)
             blank = first == last
             if not (blank and was_blank):  # one entry for all blank ones: line breaks cost no more than other text
                 words, longest = _words(flags, first, last)
-                # A line with a citation is looked at in a copy without it, and with its Kelvin signs in lower case.
-                plain = True
-                for at in range(first, last):
-                    plain &= text[at] != OPEN and text[at] != 0xAA
-                if plain:
-                    marks = _marks(text, first, last)
-                    sentences = _sentences(text, flags, first, last)
+                if _is_plain(text, first, last):
+                    marks, sentences = _marks(text, first, last), _sentences(text, flags, first, last)
                 else:
-                    size, at = 0, first
-                    while at < last:
-                        length = _citation(text, flags, at, last) if cite and text[at] == OPEN else 0
-                        if length:
-                            if cited > citation_offsets[row] and citations[cited - 1, 1] == at:
-                                citations[cited - 1, 1] = at + length
-                            else:
-                                if cited == len(citations):
-                                    citations = _grown(citations)
-                                citations[cited, 0], citations[cited, 1] = at, at + length
-                                cited += 1
-                            at += length
-                            continue
-                        kelvin = _is_kelvin(text, at, last)
-                        copied[size] = 0x6B if kelvin else text[at]
-                        copied_flags[size] = flags[at]
-                        size += 1
-                        at += 3 if kelvin else 1
-                    marks = _marks(copied, 0, size)
-                    sentences = _sentences(copied, copied_flags, 0, size)
+                    size, citations, cited = _without_citations(
+                        text, flags, first, last, cite, copied, copied_flags, citations, cited, citation_offsets[row]
+                    )
+                    marks, sentences = _marks(copied, 0, size), _sentences(copied, copied_flags, 0, size)
                 # One entry for lines behind each other that no rule tells apart; those that are counted as such stay.
                 like = begin > 0 and run[WORDS] == words and run[LONGEST] == longest and run[MARKS] == marks
                 if not like or marks & (LOREM_IPSUM | CURLY_BRACKET):
                     if begin > 0:
-                        lines, kinds, slots, count, known = _add(
-                            lines, kinds, slots, run, count, known, kind_offsets[row]
-                        )
-                    run[BYTES], run[SENTENCES] = 0, 0
-                    run[WORDS], run[LONGEST], run[MARKS] = words, longest, marks
+                        known, count = add(lines, count, kinds, own, known, slots, run), count + 1
+                    run[BYTES], run[WORDS], run[LONGEST], run[MARKS], run[SENTENCES] = 0, words, longest, marks, 0
                 run[SENTENCES] += np.uint32(sentences)
             run[BYTES] += np.uint32(after - begin)
-            was_blank = blank
-            begin = after
+            was_blank, begin = blank, after
         if begin > 0:
-            lines, kinds, slots, count, known = _add(lines, kinds, slots, run, count, known, kind_offsets[row])
+            known, count = add(lines, count, kinds, own, known, slots, run), count + 1
         line_offsets[row + 1], kind_offsets[row + 1], citation_offsets[row + 1] = count, known, cited
     return lines[:count], line_offsets, kinds[:known], kind_offsets, citations[:cited], citation_offsets
 

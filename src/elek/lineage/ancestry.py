@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from elek.errors import DataError, did_you_mean
-from elek.explaining.ledger import has_document
+from elek.explaining.finding import has_document, near
 from elek.lineage import worktree
 from elek.lineage.provenance import DOCUMENTS, NEEDED, SOURCES, documents
 from elek.params import load
@@ -46,8 +46,11 @@ class Learned:
     @property
     def said(self) -> str:
         """In words."""
-        seen = "drawn an unknown number of times" if self.drawn is None else f"{self.drawn:,} drawn in training"
-        seen = "none of them drawn: in the training text, and nothing was learned from it" if self.drawn == 0 else seen
+        seen = f"{self.drawn:,} drawn in training"
+        if self.drawn is None:
+            seen = "drawn an unknown number of times"
+        elif self.drawn == 0:
+            seen = "none of them drawn: in the training text, and nothing was learned from it"
         count = f"{self.documents:,} documents, " if self.sha256 is None else ""
         return f"{count}{self.tokens:,} tokens, {seen}"
 
@@ -137,10 +140,12 @@ def trace(project: Path, name: str) -> Version | Descent:
         known = _known(project, store, entries)
     if found.learned or name in known or has_document(project, name):
         return found
+    names = {*numbers, *known}
     raise DataError(
         f"`{name}` is no version or alias of `{model}`, no source, and no document's id",
         where="lineage",
-        fix=did_you_mean(name, {*numbers, *known}) if numbers or known else "register a model: `elek run`",
+        fix=near(project, name, sorted(names))
+        or (did_you_mean(name, names) if names else "register a model: `elek run`"),
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from elek.dataset import DECISION, Dataset
 from elek.decisions import Verdict, decisions
 from elek.dedup import passages
+from elek.dedup.kernels import Bools
 from elek.dedup.passages import Map, Passages
 from elek.errors import DataError
 from elek.removal import text_parts
@@ -85,7 +86,7 @@ def _contaminated(
     every_id = pa.concat_arrays([*ids.chunks, *evaluation["id"].chunks])
     rows = len(ids)
 
-    def mask(of_rows: npt.NDArray[np.bool_], of_evaluation: bool) -> npt.NDArray[np.bool_]:
+    def mask(of_rows: Bools, of_evaluation: bool) -> Bools:
         return np.append(of_rows, np.full(len(evaluation), of_evaluation))
 
     def name(document: int) -> str:
