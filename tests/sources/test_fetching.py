@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tracemalloc
 from itertools import pairwise
 from pathlib import Path
@@ -125,6 +127,20 @@ def test_a_source_without_a_match_or_a_document_is_an_error(tmp_path: Path) -> N
         SourceError, match=r"`s` gives no document \(1 skipped; the first reason: data/raw/a.txt: not UTF-8"
     ):
         Fetched(tmp_path, {"s": files()})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there, and there are no pipes among files")
+def test_what_is_no_file_is_recorded(tmp_path: Path) -> None:
+    """A link to nowhere or to itself is told, and a pipe is not waited for."""
+    put(tmp_path, "data/raw/a.txt", "one")
+    for name, target in (("b.txt", "nowhere"), ("c.txt", "c.txt")):
+        (tmp_path / "data/raw" / name).symlink_to(target)
+    os.mkfifo(tmp_path / "data/raw/d.txt")
+    fetched = Fetched(tmp_path, {"a": files()})
+    assert fetched.texts == ["one"]
+    assert [row["file"] for row in fetched.skipped] == [f"data/raw/{name}.txt" for name in "bcd"]
+    assert fetched.skipped[0]["reason"] == "cannot be opened: No such file or directory"
+    assert fetched.skipped[2]["reason"] == "no file, but a pipe, a socket or a device"
 
 
 def test_blank_texts_are_recorded(tmp_path: Path) -> None:

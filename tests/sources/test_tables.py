@@ -33,6 +33,8 @@ def test_jsonl_takes_what_is_right_and_records_the_rest(tmp_path: Path) -> None:
         "1" * 5000,
         "[" * 100_000,
         '{"text": "four", "license": "mit", "lang": "tr-TR"}',
+        '{"text": "five", "id": 5, "text": "six"}',
+        '{"text": "seven", "\\ud800": 1, "\\ud800": 2}',
     ]
     path = put(tmp_path, "a.jsonl", "\n".join(lines))
     records, skipped = read(path, id_column="id")
@@ -42,7 +44,7 @@ def test_jsonl_takes_what_is_right_and_records_the_rest(tmp_path: Path) -> None:
     ]
     assert (records[1].license, records[1].lang) == ("MIT", "tr")
     found = {skip.line: skip.reason for skip in skipped}
-    assert list(found) == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert list(found) == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15]
     assert "no JSON: Expecting property name" in found[2]
     assert found[4] == "JSON, but no object"
     assert found[5] == "`text` is a number, not a string"
@@ -50,6 +52,8 @@ def test_jsonl_takes_what_is_right_and_records_the_rest(tmp_path: Path) -> None:
     assert found[8] == "no column `text` here"
     assert "LicenseRef-PublicDomain" in found[9]
     assert "no language code" in found[10]
+    assert found[14] == "no JSON: two values are called `text`"
+    assert found[15] == "no JSON: two values are called `\ufffd`"
 
 
 def test_lone_surrogates_are_replaced_and_told(tmp_path: Path) -> None:

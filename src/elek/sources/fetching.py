@@ -288,5 +288,13 @@ def _digest(files: list[File]) -> str:
     """One SHA-256 over names and contents."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{sha256_file(file.path)}  {file.name}\n".encode())
+        digest.update(f"{_content(file.path)}  {file.name}\n".encode())
     return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """The SHA-256 of a file; "unreadable" of a link to nowhere or a pipe, which its reader tells."""
+    try:
+        return sha256_file(path) if path.is_file() else "unreadable"
+    except OSError:
+        return "unreadable"
