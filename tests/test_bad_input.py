@@ -175,8 +175,9 @@ from elek.filtering import Batch, discover
 from elek.licences.evidence import find_in
 from elek.pii import mask
 from elek.sources.html import html_text
-from elek.text.cleaning import CleanParams, clean_text, clean_unicode, mask_meta
+from elek.text.cleaning import CleanParams, clean_text, mask_meta
 from elek.text.markup import strip_markup
+from elek.text.steps import clean_unicode
 from elek.dedup.params import MinHashParams
 from elek.dedup.signatures import signatures
 
