@@ -137,7 +137,7 @@ def test_csv_delimiters(tmp_path: Path) -> None:
 )
 @settings(deadline=None, max_examples=60)
 def test_tables_give_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, written: list[str]) -> None:
-    """Whatever the text, jsonl, csv and parquet of the same rows give the same records."""
+    """Whatever the text, jsonl, csv and parquet of the same rows give the same records, less what is blank."""
     folder = tmp_path_factory.mktemp("tables")
     # csv's own writer ends lines within a field as they are; the reader's bytes know only LF and CRLF as ends.
     written = [text.replace("\r", " ") for text in written]
@@ -148,4 +148,4 @@ def test_tables_give_back_what_was_written(tmp_path_factory: pytest.TempPathFact
     put(folder, "a.csv", buffer.getvalue())
     pq.write_table(pa.table({"text": pa.array(written, pa.string())}), folder / "a.parquet")
     for name in ("a.jsonl", "a.csv", "a.parquet"):
-        assert texts(folder / name) == written
+        assert [record.text for record in read(folder / name)[0]] == [text for text in written if text.strip()]

@@ -91,21 +91,8 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
     """The rows of a csv file by the names in its header. Raises SourceError where that lacks a column."""
     csv.field_size_limit(min(MAX_TEXT, 2**31 - 1))
     used: set[str] = set()  # encodings of the lines of the record at hand
-
-    def text() -> Iterator[str]:
-        for number, raw in lines(file):
-            if raw is None:
-                raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
-            ending = "\n" if raw.endswith(b"\n") else ""
-            try:
-                line, encoding = decode_line(raw, source.encodings)
-            except Unreadable:
-                line, encoding = raw.rstrip(b"\r\n").decode("utf-8", "replace"), BROKEN
-            used.add(encoding)
-            yield line + ending
-
     delimiter = source.delimiter or _delimiter(file, source)
-    reader = csv.reader(text(), delimiter=delimiter, strict=True)
+    reader = csv.reader(_csv_lines(file, source, used), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     row = 0
     while True:
@@ -138,6 +125,19 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             values = dict(zip(header, cells, strict=True))
             encoding = " ".join(sorted(used - {"utf-8"})) or "utf-8"
             yield Row(row, line, values, encoding)
+
+
+def _csv_lines(file: File, source: FileOptions, used: set[str]) -> Iterator[str]:
+    """Lines for csv's reader. The encoding of each goes into `used`; BROKEN where none of the source's fits."""
+    for number, raw in lines(file):
+        if raw is None:
+            raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
+        try:
+            line, encoding = decode_line(raw, source.encodings)
+        except Unreadable:
+            line, encoding = raw.rstrip(b"\r\n").decode("utf-8", "replace"), BROKEN
+        used.add(encoding)
+        yield line + ("\n" if raw.endswith(b"\n") else "")
 
 
 def _delimiter(file: File, source: FileOptions) -> str:

@@ -40,9 +40,9 @@ _MISREAD = re.compile(
     rf"[{re.escape(LEAD)}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{re.escape(CONTINUATION)}]|(?<=Ã)\ )"
 )
 
-# Of a letter beside a quotation without a space (“Ne sevinç”“Evet”, uç“Şimşek”), ftfy makes a Chinese character: Ş and ş
-# are continuation bytes in Central European code pages, which it tries too. It is shown the two apart, but for the end
-# of an emoji (🔑 is misread as ðŸ”‘).
+# Of a letter beside a quotation without a space (“Ne sevinç”“Evet”, uç“Şimşek”), ftfy makes a Chinese character: Ş and
+# ş are continuation bytes in Central European code pages, which it tries too. It is shown the two apart, but for the
+# end of an emoji (🔑 is misread as ðŸ”‘).
 _QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])|(?<=[‘’“”•–—…])(?=[Şş])")
 
 _FTFY = ftfy.TextFixerConfig(
