@@ -6,14 +6,11 @@ import json
 import os
 import sys
 import tracemalloc
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from elek.dataset import DOCUMENT, Dataset
+from elek.dataset import DOCUMENT
 from elek.errors import SourceError
 from tests.sources.build import Fetched, files, package, put, run, sdist, use_folder_as_index, wheel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.sources.html import html_text
+from elek.sources.html import read_page
 from tests.sources.build import put, read
 
 
@@ -18,7 +18,7 @@ def test_html_becomes_text() -> None:
     text &ccedil;.</p>tail<script>alert(1)</script><ul><li>one<li>two</ul>
     <pre>a
   b</pre><table><tr><td>x</td><td>y</td></tr></table>end<br>line<br><br>new<!-- no --></body></html>"""
-    text, title = html_text(page)
+    text, title, _ = read_page(page)
     assert title == "A page"
     assert text == "Menu\n\nFirst bold text ç.\n\ntail\n\none\ntwo\n\na\n  b\n\nx y\n\nend\nline\n\nnew"
 
@@ -45,13 +45,13 @@ def test_a_licence_in_json_ld_that_is_no_unicode(tmp_path: Path) -> None:
 
 def test_deep_html_is_no_matter() -> None:
     """Thousands of nested elements neither overflow the stack nor take long."""
-    text, _ = html_text("<div>" * 20_000 + "deep" + "</div>" * 20_000)
+    text = read_page("<div>" * 20_000 + "deep" + "</div>" * 20_000).text
     assert text == "deep"
 
 
 def test_a_page_of_spaces_takes_no_longer() -> None:
     """A million spaces in `pre` are read in linear time."""
-    text, _ = html_text(f"<pre>a{' ' * 1_000_000}b</pre>")
+    text = read_page(f"<pre>a{' ' * 1_000_000}b</pre>").text
     assert len(text) == 1_000_002
 
 
@@ -59,5 +59,5 @@ def test_a_page_of_spaces_takes_no_longer() -> None:
 @settings(deadline=None, max_examples=60)
 def test_any_text_is_some_page(page: str) -> None:
     """No input makes the HTML reader fail, and what it gives can be written as UTF-8."""
-    text, _ = html_text(page.encode("utf-8", "replace").decode())
+    text = read_page(page.encode("utf-8", "replace").decode()).text
     text.encode()

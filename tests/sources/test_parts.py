@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.dataset import DOCUMENT, Dataset
-from elek.errors import SourceError
+from elek.dataset import Dataset
 from elek.sources.parts import LEAST, PartWriter
-from tests.sources.build import Fetched, files, package, put, run, sdist, use_folder_as_index, wheel
 
 
 def _add(writer: PartWriter, name: str, size: int, source: str = "s") -> None:

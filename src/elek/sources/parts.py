@@ -11,7 +11,7 @@ import pyarrow as pa
 from elek.dataset import DOCUMENT, Part, write_manifest, write_part
 
 ROW_BYTES = 200
-"""Counted per document beside its text and meta. A part holds at most twice `part_bytes` of all three, so that a part of
+"""Counted per document beside its text and meta. A part holds at most twice `part_bytes` of all three, so that one of
 very short texts stays small in memory too."""
 
 LEAST = 0.25
