@@ -174,9 +174,10 @@ import pyarrow as pa
 from elek.filtering import Batch, discover
 from elek.licences.evidence import find_in
 from elek.pii import mask
-from elek.sources.html import html_text
-from elek.text.cleaning import CleanParams, clean_text, clean_unicode, mask_meta
+from elek.sources.html import read_page
+from elek.text.cleaning import CleanParams, clean_text, mask_meta
 from elek.text.markup import strip_markup
+from elek.text.steps import clean_unicode
 from elek.dedup.params import MinHashParams
 from elek.dedup.signatures import signatures
 
@@ -184,7 +185,7 @@ UNITS = ["a@", "a@a.", "@", "(", "[1", "<", "<a ", "</", "<!--", '<div a="', "&"
          "7(", "4111 ", "TR33", "ab:", "0123456789abcdef", " ", "\\t \\n", "\\u00c3", "\\u200d", "f.", "g\\u00f6tler",
          "creative commons attribution ", "license ", "License: MIT\\n", "\u00a9 ", "a!", "$a!", "s.", "f**",
          "100 000 001 46 ", "<b><p>"]
-LARGE = [clean_unicode, "\\u0323\\u0301"], [html_text, "<div>"], [html_text, "<ul><li>"], [html_text, "<font a=1><p>"]
+LARGE = [clean_unicode, "\\u0323\\u0301"], [read_page, "<div>"], [read_page, "<ul><li>"], [read_page, "<font a=1><p>"]
 
 def one(text):
     array, word = pa.array([text], pa.large_string()), pa.array(["tr"])
@@ -193,7 +194,7 @@ def one(text):
     mask_meta(json.dumps({"a": text}), ("email", "phone"))
     find_in(text)
     strip_markup("<html>" + text)
-    html_text("<html><body>" + text)
+    read_page("<html><body>" + text)
     for found in discover().values():
         found.measure(Batch(word, array, word, word, pa.array(["MIT"]), word))
     signatures(array, MinHashParams())

@@ -126,6 +126,15 @@ def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None
         "90 532 123 45 67",
         "0 850 222 0 333",
         "1 (202) 555-0143",
+        "(+90) 532 123 45 67",
+        "(+1)202-555-0143",
+        "(0 312) 123 45 67",
+        "0532 12 34 567",
+        "0.532.123.45.67",
+        "00 90 532 123 45 67",
+        "0532\u2013123\u201345\u201367",
+        "202\u2012555\u20120143",
+        "+1 202 555 0143, ext. 12",
     ],
 )
 def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
@@ -142,6 +151,18 @@ def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
         ("Bilgi için 444 1 123 numaralı hattı arayınız", "444 1 123"),
         ("02121234567 numarasından ulaşabilirsiniz", "02121234567"),
         ("Fax +1 555 1234", "+1 555 1234"),
+        ("https://wa.me/905321234567?text=merhaba", "905321234567"),
+        ("https://wa.me/+905321234567", "+905321234567"),
+        ("https://api.whatsapp.com/send?phone=905321234567&text", "905321234567"),
+        ("Tel.0312 123 45 67", "0312 123 45 67"),
+        ("Tel.No.3121234567", "3121234567"),
+        ("📞2025550143", "2025550143"),
+        ("Çağrı merkezimiz 4440123", "4440123"),
+        ("my number is 2025550143.", "2025550143"),
+        ("give me a ring: 07700900123", "07700900123"),
+        ("Çağrı merkezi: 444 0 123", "444 0 123"),
+        ("5321234567 no'lu telefondan", "5321234567"),
+        ("Tel: 0 216 4567890 Dahili: 123", "0 216 4567890 Dahili: 123"),
     ],
 )
 def test_plausible_numbers_beside_a_word_of_telephoning_are_found(text: str, number: str) -> None:
@@ -187,6 +208,11 @@ def test_public_addresses_are_found(address: str) -> None:
         "logo@2x.png, @decorator, x @ y, lodash@4.17.21, @user, a@b, foo@localhost, root@",
         "4111111111111112, 1234567890123456, 0000000000000000, GB00ABCD12345678901234, TR12 3456",
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
+        "Order #202-555-0143 shipped, seri no: 532 123 45 67",
+        "Telefon 2011 2012 2013 modelleri, hat 1914\u20131918, RELA 0000 003200 000018 18 AIo",
+        "barkod 4588762637387, serial number: 574842140604, takip numarası 10000000146, IMEI no 570725923574190",
+        "git clone git@github.com:ali/sieve.git ssh://git@example.com/ali/sieve",
+        "12,10000000146 10000000146,5 4111111111111111.png 10000000146.html",
         "Deprem 7,8 büyüklüğünde, 8,6 km derinlikte; saat 12:30:45",
         "[EMAIL] [PHONE] [IBAN] [CARD] [TCKN] [IP]",
         "",
@@ -195,6 +221,26 @@ def test_public_addresses_are_found(address: str) -> None:
 def test_other_numbers_are_left_alone(text: str) -> None:
     """Versions, dates, books, decimals, identifiers, private and documentation addresses are no personal data."""
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "number"),
+    [
+        ("Ayşe,{},İzmir", "tckn", "10000000146"),  # a row of a csv file
+        ("kimlik {}.Ayrıca", "tckn", "10000000146"),  # no space behind the full stop
+        ("T.C.{}", "tckn", "10000000146"),
+        ("TC No.{}", "tckn", "10000000146"),
+        ("TC-{}", "tckn", "10000000146"),
+        ("Kart no:{}.Lütfen", "card", "5555555555554444"),
+        ("Ali,{},Visa", "card", "5555555555554444"),
+        ("kart {}", "card", "5555\u20135555\u20135555\u20134444"),
+        ("IBAN{}", "iban", "TR330006100519786457841326"),
+        ("iban {}", "iban", "TR33\u20130006\u20131005\u20131978\u20136457\u20138413\u201326"),
+    ],
+)
+def test_numbers_without_a_space_are_found(text: str, kind: str, number: str) -> None:
+    """People leave out the space before or behind a number, and type dashes of any width."""
+    assert found(text.format(number)) == [(kind, number)]
 
 
 def test_mask_replaces_and_counts() -> None:
@@ -213,7 +259,7 @@ def test_kinds_can_be_chosen() -> None:
 
 PIECES = """ali@example.com|0532 123 45 67|+90 312 123 4567|2025550143|12345678|4111111111111111|10000000146|x|x12
 194.203.101.143|TR330006100519786457841326|2a02:42fe::4|tel: |call |hesap |office|1|23|4567|[PHONE]|[|]|(|)|+|-|.|,
-/|:|@| |  |numaralı hattı|.com"""
+/|:|@| |  |numaralı hattı|.com|wa.me/|no.|seri no |=|–|TC-|,Ali"""
 pieces = st.sampled_from(["\n", *PIECES.replace("\n", "|").split("|")])
 
 

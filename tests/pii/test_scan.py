@@ -18,7 +18,7 @@ PIECES = st.one_of(
     ),
     st.sampled_from(["10000000146", "4111 1111 1111 1111", "8.8.100.200", "1.1.32.33", "0532 123 45 67", "555-1234"]),
     st.text("0123456789", min_size=1, max_size=8),
-    st.text("aZşğ字🙂\n,", min_size=1, max_size=4),
+    st.text("aZşğ字🙂\n,\u2010\u2013\u2014", min_size=1, max_size=4),
 )
 
 

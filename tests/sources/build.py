@@ -81,6 +81,18 @@ def read(path: Path, **options: Any) -> tuple[list[Record], list[Skip]]:
     return [e for e in events if isinstance(e, Record)], [e for e in events if isinstance(e, Skip)]
 
 
+def texts(path: Path, **options: Any) -> list[str]:
+    """The texts of a file of which nothing is skipped."""
+    records, skipped = read(path, **options)
+    assert skipped == []
+    return [record.text for record in records]
+
+
+def reasons(path: Path, **options: Any) -> list[tuple[int | None, str]]:
+    """Line and reason of everything that is skipped of a file."""
+    return [(skip.line, skip.reason) for skip in read(path, **options)[1]]
+
+
 def run(project: Path, sources: dict[str, Any], **params: Any) -> tuple[Path, dict[str, Any]]:
     """`fetch` into a new folder of `project`: the folder and the metrics."""
     out = project / f"out-{len(list(project.glob('out-*')))}"

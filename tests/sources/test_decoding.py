@@ -66,7 +66,7 @@ def test_a_line_that_is_broken_is_skipped_alone(tmp_path: Path) -> None:
     """In a format of lines one bad byte costs one line, which is recorded with its number."""
     records, skipped = read(put(tmp_path, "a.txt", b"one\ntw\xff\n\nthree"), format="lines")
     assert [(r.text, r.row) for r in records] == [("one", 1), ("three", 4)]
-    assert [(s.line, s.reason.split(":")[0]) for s in skipped] == [(2, "not UTF-8")]
+    assert [(s.line, s.reason.split(" (")[0]) for s in skipped] == [(2, "not UTF-8: byte 0xff at 2")]
 
 
 def test_utf16_lines_are_refused_whole(tmp_path: Path) -> None:

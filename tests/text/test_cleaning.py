@@ -17,16 +17,14 @@ from elek.params import parse
 from elek.pii import PII_TYPES
 from elek.text.cleaning import (
     SCHEMA,
-    STEPS,
     CleanParams,
     CleanTask,
-    clean_characters,
     clean_part,
     clean_table,
     clean_text,
-    clean_whitespace,
     mask_meta,
 )
+from elek.text.steps import STEPS, clean_characters, clean_whitespace
 
 OFF = CleanParams(encoding=False, markup=False, characters=False, unicode=False, whitespace=False, pii=())
 

@@ -9,19 +9,10 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.text.cleaning import (
-    _SUSPECTED,
-    ALL,
-    BROKEN,
-    STEPS,
-    UNICODE,
-    CleanParams,
-    _steps,
-    clean_characters,
-    clean_text,
-)
+from elek.text.cleaning import CleanParams, _steps, clean_text
 from elek.text.encoding import CONTINUATION, DISPLACED, LEAD
 from elek.text.scan import LIMIT, _table, suspicions
+from elek.text.steps import ALL, BROKEN, STEPS, SUSPECTED, UNICODE, clean_characters
 
 PIECES = st.one_of(
     st.sampled_from(
@@ -42,7 +33,7 @@ def test_a_step_that_is_not_suspected_changes_nothing(text: str, lang: str) -> N
     """What is ruled out by the bytes is what the steps themselves leave alone, so that the outcome is the same."""
     (suspected,) = suspicions(pa.array([text], pa.large_string())).tolist()
     for step in STEPS:
-        if not suspected & _SUSPECTED[step]:
+        if not suspected & SUSPECTED[step]:
             assert _steps(lang)[step](text) == text
     assert clean_text(text, CleanParams(), lang, suspected) == clean_text(text, CleanParams(), lang)
 
@@ -75,7 +66,7 @@ def test_every_character_is_looked_at_alone() -> None:
     everything = [chr(code) for code in range(LIMIT)]
     suspected = suspicions(pa.array(everything, pa.large_string()))
     unusual = [clean_characters(f"a{character}a") != f"a{character}a" for character in everything]
-    assert all(suspected[[code for code, found in enumerate(unusual) if found]] & _SUSPECTED["characters"])
+    assert all(suspected[[code for code, found in enumerate(unusual) if found]] & SUSPECTED["characters"])
 
 
 def test_rows_of_a_slice_are_looked_at() -> None:

@@ -28,6 +28,8 @@ def email_at(text: str, at: int) -> tuple[int, int] | None:
     local = _LOCAL.search(text[max(at - 64, 0) : at])
     if not local or local[0].endswith("."):
         return None
+    if local[0] == "git" and text[domain.end() : domain.end() + 1] in (":", "/"):  # where a repository lies
+        return None
     return at - len(local[0]), domain.end()
 
 

@@ -15,18 +15,20 @@ from elek.pii.phones import phone_at
 # and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the
 # same in bytes, less what is too short for anything.
 _RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
-# Nothing that we look for begins with three single digits: tables of small numbers are passed over at once.
-_START = re.compile(r"(?<![\w])[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
+# Nothing that we look for follows a word and its hyphen, or begins with three single digits: identifiers and tables of
+# small numbers are passed over at once.
+_START = re.compile(r"(?<![\w])(?:(?<![\w\]]-)|(?<=\bTC-))[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
 
-# Spaces and a hyphen at which no line breaks, which typesetters put into numbers. One character for one: places stay.
-_UNBROKEN = (("\u00a0", " "), ("\u202f", " "), ("\u2011", "-"))
+# Spaces at which no line breaks and dashes of several widths, which typesetters put into numbers. One character for
+# one, so that places stay.
+_TYPESET = (("\u00a0", " "), ("\u202f", " "), *((dash, "-") for dash in "\u2010\u2011\u2012\u2013"))
 
 _AT = re.compile(r"@(?=[^\W_])")
 
 
 def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) -> list[Span]:
     """See `elek.pii.find`. Linear in the length of the text."""
-    for typeset, typed in _UNBROKEN:
+    for typeset, typed in _TYPESET:
         text = text.replace(typeset, typed)
     traces = traces or Traces(True, ":" in text, None)
     spans = list(_addresses(text, kinds, traces))

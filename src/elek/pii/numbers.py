@@ -9,18 +9,31 @@ from functools import cache
 from stdnum import iban, luhn, numdb
 from stdnum.tr import tckimlik
 
-# A number that goes on, or of which this is the tail, is another number: decimals, versions, UUIDs, paths. `]`
-# and `[` stand for a neighbour that was masked, so that masked text reads as the original did.
-_NOT_BEFORE = r"(?<![\w])(?<![\w\]][.,\-/])"
-_NOT_AFTER = r"(?![\w]|[.,\-/][\w\[])"
+# A number that goes on, or of which this is the tail, is another number: decimals, versions, UUIDs, paths. But people
+# leave out the space behind "No.", a comma, or the end of a sentence. `]` and `[` stand for a neighbour that was
+# masked, so that masked text reads as the original did.
+_NOT_BEFORE = r"(?<![\w])(?<![0-9\]],)(?:(?<![\w\]][.\-/])|(?<=[Nn][Oo]\.)|(?<=T\.C\.)|(?<=\bTC-))"
+_NOT_AFTER = r"(?![\w]|,[0-9\[]|[\-/][\w\[]|\.(?![A-ZÇĞİÖŞÜ][a-zçğıöşü])[\w\[])"
+
+OTHER_NUMBERS = (
+    r"barko[dt]\w*|barcode|ean|isbn|issn|doi|imei|seri|serial|sipari[şs]\w*|orders?|fatura\w*|invoice|takip|tracking|"
+    r"ref|reference|referans\w*|dosya\w*|esas|sürüm\w*|version"
+)
+"""Words that announce a number of no person."""
+NAMED = r"\W{0,3}(?:(?:no|number|numaras[ıi])\b\W{0,3})?\Z"
+"""What may stand between such a word and its number."""
+_OTHER_NUMBER = re.compile(rf"\b(?:{OTHER_NUMBERS})\b{NAMED}", re.IGNORECASE)
+LEAD = 40
+"""Characters before a number in which the word is looked for."""
 
 _CARD = re.compile(
-    _NOT_BEFORE
+    r"(?=[0-9]{4})"  # told sooner than what stands before
+    + _NOT_BEFORE
     + r"(?:[0-9]{12,19}|[0-9]{4}([ .\-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
     + r"|[0-9]{4}([ .\-])[0-9]{6}\2[0-9]{4,5})"
     + _NOT_AFTER
 )
-_TCKN = re.compile(_NOT_BEFORE + "[1-9][0-9]{10}" + _NOT_AFTER)
+_TCKN = re.compile("(?=[1-9][0-9]{10})" + _NOT_BEFORE + "[0-9]{11}" + _NOT_AFTER)
 # Written in groups: as most people do, or in whichever way behind a word that announces it. No other number may stand
 # beside the groups, or every row of a table would hold a few.
 _GROUPED_TCKN = re.compile(
@@ -28,7 +41,9 @@ _GROUPED_TCKN = re.compile(
     r"|(?P<any>[1-9](?:[ .\-]?[0-9]){10}))(?![ .\-]?[0-9])" + _NOT_AFTER
 )
 _TCKN_WORD = re.compile(r"(?:\bkimlik|\btckn|\btc|\bt\.\s?c\.|vatandaşlık)[^0-9]{0,24}\Z", re.IGNORECASE)
-_IBAN = re.compile(r"(?<![\w])(?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ .\-]{0,2}[A-Za-z0-9]){11,30}")
+_IBAN = re.compile(
+    r"(?<![\w])(?:[Ii][Bb][Aa][Nn])?((?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ .\-]{0,2}[A-Za-z0-9]){11,30})"
+)
 _NO_DIGIT = re.compile("[^0-9]")
 
 # Issuer prefixes and lengths as the card schemes publish them (ISO/IEC 7812 allots the prefixes): lowest and
@@ -70,7 +85,9 @@ def card_at(text: str, at: int) -> tuple[int, int] | None:
     if not found:
         return None
     digits = _NO_DIGIT.sub("", found[0])
-    return found.span() if _has_issuer(digits) and luhn.is_valid(digits) else None
+    if not _has_issuer(digits) or not luhn.is_valid(digits) or _OTHER_NUMBER.search(text, max(at - LEAD, 0), at):
+        return None
+    return found.span()
 
 
 def _has_issuer(digits: str) -> bool:
@@ -84,23 +101,26 @@ def tckn_at(text: str, at: int) -> tuple[int, int] | None:
     found = _TCKN.match(text, at) or _GROUPED_TCKN.match(text, at)
     if not found or not tckimlik.is_valid(_NO_DIGIT.sub("", found[0])):
         return None
+    lead = max(at - LEAD, 0)
     odd = found.re is _GROUPED_TCKN and found["any"] is not None
-    return None if odd and not _TCKN_WORD.search(text, max(at - 40, 0), at) else found.span()
+    if (odd and not _TCKN_WORD.search(text, lead, at)) or _OTHER_NUMBER.search(text, lead, at):
+        return None
+    return found.span()
 
 
 def iban_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Account numbers between two places, in groups of four or in one piece, in either case of letters."""
     position = max(start, 0)
     while (found := _IBAN.search(text, position, end)) is not None:
-        position = found.start() + 2  # what looks like one ("no 12 …") may run into one
-        length = _iban_length(found[0][:2].upper())
-        stop = _take(found[0], length)
-        if not stop or (after := text[found.start() + stop : found.start() + stop + 1]).isalnum() or after == "_":
+        number, first = found[1], found.start(1)
+        position = first + 2  # what looks like one ("no 12 …") may run into one
+        last = first + _take(number, _iban_length(number[:2].upper()))
+        if last == first or (after := text[last : last + 1]).isalnum() or after == "_":
             continue
         # Structure and MOD 97-10 only: national check digits inside are optional in the standard.
-        if iban.is_valid(found[0][:stop], check_country=False):
-            position = found.start() + stop
-            yield found.start(), position
+        if iban.is_valid(text[first:last], check_country=False):
+            position = last
+            yield first, last
 
 
 def _take(candidate: str, length: int) -> int:

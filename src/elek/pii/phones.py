@@ -16,15 +16,18 @@ from typing import Any
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata
 
-_EXTENSION = r"(?:[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]?[0-9]{1,6}(?![\w]))?"
+from elek.pii.numbers import NAMED, OTHER_NUMBERS
+
+_EXTENSION = r"(?:,?[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]{0,2}[0-9]{1,6}(?![\w]))?"
 _AFTER = r"(?![\w]|[:%][0-9])"
 _STRONG = re.compile(
     r"(?:"
     r"(?:1[ .\-]?)?\([0-9]{3}\)[ \-]?[0-9]{3}[ .\-][0-9]{4}"  # (711) 378-5025, 1 (711) 378-5025
     r"|(?:1[.\- ])?[2-9][0-9]{2}([.\-])[0-9]{3}\1[0-9]{4}"  # 291-561-4610
     r"|0[ \-]?[2-9][0-9]{2}(?:[ .\-/]|[ ][\-/][ ])[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # 0 537 928 82 09
-    r"|0[ ]?[2-9][0-9]{2}[ ][0-9]{3}[ ][0-9][ ][0-9]{3}"  # 0 850 222 0 333
-    r"|\(0?[2-9][0-9]{2}\)[ ]?[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # (0312) 123 45 67
+    r"|0[ ]?[2-9][0-9]{2}[ ](?:[0-9]{3}[ ][0-9]|[0-9]{2}[ ][0-9]{2})[ ][0-9]{3}"  # 0 850 222 0 333, 0532 12 34 567
+    r"|0\.[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{2}\.[0-9]{2}"
+    r"|\((?:0[ \-]?)?[2-9][0-9]{2}\)[ ]?[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # (0312) 123 45 67
     r"|0[ ]?\([2-9][0-9]{2}\)[ ]?[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"
     r"|05[0-9]{9}"  # 05321234567
     r"|(?:90[ \-])?5[0-9]{2}([ \-])[0-9]{3}\2[0-9]{2}\2[0-9]{2}"  # 532 123 45 67
@@ -38,12 +41,19 @@ FEWEST_DIGITS = 7
 _LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
 _TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
 _GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=_]\Z")
+_ANNOUNCED = re.compile(
+    r"\b(?:(?:wa|t)\.me/|(?:phone|tel|telefon|mobile|gsm|cep)=|(?:tel|no|gsm|cep|fax|faks)\.)\Z", re.IGNORECASE
+)
+"""What a number may follow without a space, though it ends in a sign that most others go on with."""
 _NO_DIGIT, _DIGITS = re.compile("[^0-9]"), re.compile("[0-9]+")
-_PREFIX = re.compile(r"\+[ ]?|00(?=[1-9])")
+_PREFIX = re.compile(
+    r"\(\+[1-9][0-9]{0,2}\)|\+|00(?=[1-9](?P<apart>[0-9]{0,2}(?![0-9]))?)|00[ ](?=[1-9][0-9]{0,2}[ ][0-9]{3})"
+)
+"""What a country's calling code follows, or holds it as in (+90); `apart` where it stands alone behind 00."""
 
 _NO_PHONE = re.compile(
     r"\(*(?:[0-9]{4}([.\-/])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([.\-/])[0-9]{1,2}\2[0-9]{2,4}"  # dates
-    r"|[12][0-9]{3}[ ]?[\-/][ ]?[12][0-9]{3}"  # from one year to another
+    r"|[12][0-9]{3}[ ]?[\-/][ ]?[12][0-9]{3}|(?:19|20)[0-9]{2}[ ](?:19|20)[0-9]{2}"  # years
     r"|[0-9]+\.[0-9]+(?!\.)|[0-9]{1,3}(?:\.[0-9]{3})+)(?![0-9])"  # decimals, thousands
 )
 
@@ -53,20 +63,22 @@ BEFORE, BEHIND = 40, 32
 _WINDOW_START = re.compile(r"[0-9\[\]]")  # looked for from the number towards the left
 _WINDOW_BEHIND = re.compile(r"[^0-9\[\]]*")
 _SENTENCE_END = re.compile(r"[.!?]\s*\n|\n\s*\n")
-_WORD = re.compile(
-    r"(?P<phone>\b(?:tel|telefon\w*|phone|phones|telephone\w*|mobile|mobil|cell|cellular|fax|faks|gsm|cep|call|calling|"
-    r"dial|dialed|dialing|dialling|whatsapp|sms|text (?:me|us)|hotline|voicemail|pager|contact|reach|answering|"
-    r"messages? to|ara|aray[ıi]n\w*|arayabil\w*|ula[şs]\w*|santral\w*|dahili|hatt?[ıi]?\w{0,4})\b"
-    r"|\b(?:home|work|office|desk|ev|ofis|[iİ]ş)\s*:|[iİıI]leti[şs]im)"
-    r"|(?P<other>\b(?:vergi\w*|vkn|tax|iban|hesa[bp]\w*|accounts?|sipari[şs]\w*|orders?|invoice|fatura\w*|isbn|issn|doi|"
-    r"kart\w*|cards?|kimlik\w*|tckn|plaka\w*|takip|tracking|ref|reference|referans\w*|barko[dt]\w*|barcode|serial|seri|"
-    r"sicil\w*|dosya\w*|esas|version|sürüm\w*|date|tarih\w*|zip|posta|ssn|passport|pasaport\w*|licen[cs]e|ehliyet\w*|"
-    r"id|rfc|port|bytes|error)\b|\bt\.\s?c\.)",
-    re.IGNORECASE,
+_PHONE = (
+    r"\b(?:tel|tlf|telefon\w*|phone|phones|telephone\w*|mobile|mobil|cell|cellular|fax|faks|gsm|cep|call|calling|"
+    r"dial|dialed|dialing|dialling|whatsapp|wa\.me|sms|text (?:me|us)|ring (?:me|us)|a ring|my (?:new )?number|hotline|"
+    r"voicemail|pager|contact|reach|answering|messages? to|mesaj at\w*|ara|aray[ıi]n\w*|arayabil\w*|ula[şs]\w*|"
+    r"numaray[ıi] çevir\w*|çağrı merkez\w*|santral\w*|dahili|hat|hatt[ıi]\w{0,4})\b"
+    r"|\b(?:home|work|office|desk|ev|ofis|[iİ]ş)\s*:|[iİıI]leti[şs]im|[☎✆📞📱📲]"
 )
+_OTHER = (
+    rf"\b(?:{OTHER_NUMBERS}|vergi\w*|vkn|tax|iban|hesa[bp]\w*|accounts?|kart\w*|cards?|kimlik\w*|tckn|plaka\w*|sicil\w*|"
+    r"date|tarih\w*|zip|posta|ssn|passport|pasaport\w*|licen[cs]e|ehliyet\w*|id|rfc|port|bytes|error)\b|\bt\.\s?c\."
+)
+_WORD = re.compile(rf"(?P<phone>{_PHONE})|(?P<other>{_OTHER})", re.IGNORECASE)
+_NAMED_OTHERWISE = re.compile(rf"(?:{_OTHER}){NAMED}", re.IGNORECASE)
 _BEHIND = re.compile(
     r"[ \-–(]{0,3}(?:office|fax|faks|mobile|cell|home|work|desk|tel|gsm|ofis|dahili)\b"
-    r"|.{0,6}\bnumaral[ıi]\s+(?:hat|telefon)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
+    r"|.{0,6}\b(?:numaral[ıi]|no['’]?lu)\s+(?:\w+\s+)?(?:hat|telefon|cep|gsm)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
     r"|['’]?(?:[dt][ea]n|y?[ıiuü])\s+(?:ara|ula[şs])",
     re.IGNORECASE,
 )
@@ -74,12 +86,12 @@ _BEHIND = re.compile(
 
 def phone_at(text: str, at: int) -> tuple[int, int] | None:
     """The telephone number that starts at `at` (a digit, a plus sign or a bracket)."""
-    if _GOES_ON.search(text, max(at - 2, 0), at):
+    if _GOES_ON.search(text, max(at - 2, 0), at) and not _ANNOUNCED.search(text, max(at - 10, 0), at):
         return None
     if prefix := _PREFIX.match(text, at):
         return _international(text, at, prefix)
     if strong := _STRONG.match(text, at):
-        return strong.span()
+        return None if _NAMED_OTHERWISE.search(text, max(at - BEFORE, 0), at) else strong.span()
     # Most numbers are of no form at all, which is told sooner than what stands around them.
     found = _contextual(text, at, at)
     return found if found and _in_context(text, at) else None
@@ -89,11 +101,10 @@ def _international(text: str, at: int, prefix: re.Match[str]) -> tuple[int, int]
     """The longest run of groups that is a possible number of its country."""
     context = _in_context(text, at)
     for end in reversed(_group_ends(text, prefix.end())):
-        digits = _NO_DIGIT.sub("", text[prefix.end() : end])
+        digits = _NO_DIGIT.sub("", text[at:end]).removeprefix("00")
         if not 8 <= len(digits) <= MOST_DIGITS or not (tail := _TAIL.match(text, end)):
             continue
-        bare = prefix[0] == "00" and end - prefix.end() == len(digits)
-        if _is_possible(digits, certain=bare and not context):
+        if _is_possible(digits, certain=prefix[0] == "00" and prefix["apart"] is None and not context):
             return at, tail.end()
     return _contextual(text, at, prefix.end()) if context else None
 
@@ -164,11 +175,13 @@ def _contextual(text: str, at: int, digits_at: int) -> tuple[int, int] | None:
     ends = _group_ends(text, digits_at)
     if not ends or ends[-1] - digits_at < FEWEST_DIGITS or _NO_PHONE.match(text, digits_at):
         return None
+    short = text.startswith("444", digits_at)  # Turkish companies' numbers have seven digits
     for end in reversed(ends):
         sizes = [len(group) for group in _DIGITS.findall(text[digits_at:end])]
         if "." in text[digits_at:end] and " " in text[digits_at:end]:  # a table of decimals
             continue
-        enough = 10 <= sizes[0] <= 13 if len(sizes) == 1 else FEWEST_DIGITS <= sum(sizes) <= MOST_DIGITS
+        least, most = (10, 13) if len(sizes) == 1 and not short else (FEWEST_DIGITS, MOST_DIGITS)
+        enough = least <= sum(sizes) <= most
         if enough and sizes.count(1) <= 1 and (tail := _TAIL.match(text, end)):
             return at, tail.end()
     return None
@@ -192,8 +205,8 @@ def _in_context(text: str, at: int) -> bool:
     window = text[max(at - BEFORE, 0) : at]
     if start := _WINDOW_START.search(window[::-1]):
         window = window[len(window) - start.start() :]
-    # The shortest word has two letters: between the numbers of a table there is nothing to look at.
-    if len(window) > 1 and (words := list(_WORD.finditer(_SENTENCE_END.split(window)[-1]))):
+    # Between the numbers of a table there is nothing to look at.
+    if window.strip() and (words := list(_WORD.finditer(_SENTENCE_END.split(window)[-1]))):
         return words[-1].lastgroup == "phone"
     number = _LOOSE.match(text, at)
     behind = _WINDOW_BEHIND.match(text, number.end(), number.end() + BEHIND) if number else None

@@ -75,7 +75,7 @@ def _scan(data, offsets, kinds, marks, counts, runs):
                 place += 1
             elif kind != _CONTINUES:
                 if digits:
-                    if kind == _SEPARATOR or _unbroken(data, at, stop):
+                    if kind == _SEPARATOR or _typeset(data, at, stop):
                         gap += 1
                         dots += data[at] == _DOT
                     else:
@@ -101,12 +101,12 @@ def _scan(data, offsets, kinds, marks, counts, runs):
 
 
 @part
-def _unbroken(data, at, stop):
-    """Bytes of the space or hyphen at `at` at which no line breaks (`elek.pii.detection`); 0 where there is none."""
+def _typeset(data, at, stop):
+    """Bytes of the typographic space or dash at `at` (`elek.pii.detection`); 0 where there is none."""
     if data[at] == 0xC2 and at + 1 < stop and data[at + 1] == 0xA0:  # U+00A0
         return 2
     third = data[at + 2] if data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x80 else 0
-    return 3 if third == 0xAF or third == 0x91 else 0  # U+202F, U+2011
+    return 3 if third == 0xAF or 0x90 <= third <= 0x93 else 0  # U+202F, U+2010 to U+2013
 
 
 @part
@@ -114,7 +114,7 @@ def _near_iban(data, begin, end, start, stop):
     """Whether two letters and the two digits behind them are near enough to a run to make it an account number."""
     for at in range(max(start, begin - _WIDTH * IBAN_BEFORE), min(stop, end + _WIDTH * IBAN_AFTER) - 3):
         if 0x61 <= data[at] | 0x20 <= 0x7A and 0x61 <= data[at + 1] | 0x20 <= 0x7A:
-            digit = at + 2 + (1 if data[at + 2] == 0x20 else _unbroken(data, at + 2, stop))
+            digit = at + 2 + (1 if data[at + 2] == 0x20 else _typeset(data, at + 2, stop))
             if digit + 1 < stop and 0x30 <= data[digit] <= 0x39 and 0x30 <= data[digit + 1] <= 0x39:
                 return True
     return False

@@ -29,14 +29,8 @@ MAX_EXTRACTED = 4 * 2**30
 
 CHUNK = 2**20
 _DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, RuntimeError, ValueError),
 )
 
 
@@ -82,11 +76,9 @@ def extract(
                         target.write(chunk)
                 files.append(File(name, path))
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # EINVAL: a place before the beginning
-            raise  # the disk's, not the archive's
+        # Errors of gzip, bz2 and lzma have no number; EINVAL is a place before the file's beginning.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault, not the archive's
         raise SourceError(
             f"the archive is damaged: {error}", where=archive.name, fix="pin another file of this package"
         ) from None

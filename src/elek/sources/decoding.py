@@ -198,10 +198,10 @@ def _strict(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = f" in line {data.count(10, 0, error.start) + 1}" if b"\n" in data else ""
         raise Unreadable(
-            f"not {encoding.removesuffix('-sig').upper()}: byte 0x{data[error.start]:02x} at {error.start} "
-            f"in line {line} (`encodings`, or `--encoding`, can name another)"
+            f"not {encoding.removesuffix('-sig').upper()}: byte 0x{data[error.start]:02x} at {error.start}{line} "
+            "(`encodings`, or `--encoding`, can name another)"
         ) from None
 
 

@@ -12,9 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from urllib.parse import quote
 
-import pyarrow as pa
-
-from elek.dataset import DOCUMENT, Part, sha256_file, write_json, write_manifest, write_part
+from elek.dataset import sha256_file, write_json
 from elek.errors import SourceError
 from elek.progress import Progress
 from elek.sources.archives import extract
@@ -23,16 +21,10 @@ from elek.sources.files import File, find_files, no_match, wanted
 from elek.sources.formats import read_file
 from elek.sources.huggingface import local_folder, read_huggingface
 from elek.sources.params import FetchParams, FilesSource, HuggingFaceSource, PackageSource, SourceBase
+from elek.sources.parts import PartWriter
 from elek.sources.records import Record, Skip, safe_id
 
 ROLES = ("train", "evaluation")
-ROW_BYTES = 200
-"""Counted per document beside its text and meta: a part holds at most twice `part_megabytes` of all of it, so that
-one of very short texts stays small in memory too."""
-
-
-LEAST = 0.25
-"""Of a part's size, how much a part has at least unless its source or a large document ends it."""
 
 
 @dataclass
@@ -104,7 +96,7 @@ def _read(
     ids = _Ids(name)
     first: Skip | None = None
     for event in opened.events:
-        if isinstance(event, Record) and not event.text.strip():
+        if isinstance(event, Record) and (not event.text or event.text.isspace()):
             event = Skip(event.file, event.row, "the text is empty")
         if isinstance(event, Skip):
             skipped.write(json.dumps({"source": name, **event.row()}, ensure_ascii=False) + "\n")
@@ -171,75 +163,6 @@ class _Ids:
         return True
 
 
-class _Held:
-    """A document in hand, the bytes of its text and of all that it holds, and the hash that may make it a border."""
-
-    __slots__ = ("document", "hash", "held", "text")
-
-    def __init__(self, document: dict[str, str], text: int, held: int) -> None:
-        self.document, self.text, self.held = document, text, held
-        self.hash = hashlib.blake2b(document["id"].encode(), digest_size=8).digest()
-
-
-class PartWriter:
-    """Collect documents and write them in parts that stay the same where the documents around them stay the same.
-
-    A part ends with its source. Within one, of the documents behind which it would hold at least LEAST of
-    `part_bytes` of text and at most all, the one whose id has the smallest hash is its last: a document put in
-    or taken out moves the borders around it, and a few parts further on they are where they were. (Content-defined
-    chunking by local minima: N. Bjørner et al., "Content-dependent chunking for differential compression", 2010.)
-    A larger document is a part of its own.
-    """
-
-    def __init__(self, folder: Path, part_bytes: int, row_bytes: int = ROW_BYTES) -> None:
-        folder.mkdir(parents=True)
-        self.folder, self.part_bytes, self.row_bytes = folder, part_bytes, row_bytes
-        self.parts: list[Part] = []
-        self._documents: list[_Held] = []
-        self._text = self._held = 0
-
-    def add(self, **document: str) -> int:
-        """Take one document and return the bytes of its text."""
-        size = len(document["text"].encode())
-        own = _Held(document, size, size + len(document["meta"]) + self.row_bytes)
-        if self._documents and self._documents[-1].document["source"] != document["source"]:
-            self._write(len(self._documents))
-        while self._documents and self._is_full(self._text + size, self._held + own.held):
-            self._write(self._border())
-        self._documents.append(own)
-        self._text += size
-        self._held += own.held
-        return size
-
-    def _is_full(self, text: int, held: int, share: float = 1.0) -> bool:
-        return text > share * self.part_bytes or held > share * 2 * self.part_bytes
-
-    def _border(self) -> int:
-        """How many of the collected documents are the next part."""
-        text = held = 0
-        best, lowest = len(self._documents), None
-        for number, own in enumerate(self._documents, 1):
-            text, held = text + own.text, held + own.held
-            if self._is_full(text, held, LEAST) and (lowest is None or own.hash < lowest):
-                best, lowest = number, own.hash
-        return best
-
-    def _write(self, count: int) -> None:
-        own, self._documents = self._documents[:count], self._documents[count:]
-        columns = {name: [held.document[name] for held in own] for name in DOCUMENT.names}
-        text = sum(held.text for held in own)
-        table = pa.Table.from_pydict(columns, schema=DOCUMENT)
-        self.parts.append(write_part(self.folder, len(self.parts), table, {"text_bytes": text}))
-        self._text -= text
-        self._held -= sum(held.held for held in own)
-
-    def close(self) -> None:
-        """Write what is left and the manifest; a dataset without documents is one part of no rows."""
-        if self._documents or not self.parts:
-            self._write(len(self._documents))
-        write_manifest(self.folder, self.parts)
-
-
 @contextmanager
 def _open(source: SourceBase, downloaded: Path | None, project: Path) -> Iterator[Opened]:
     if isinstance(source, PackageSource) and downloaded is not None:
@@ -288,5 +211,13 @@ def _digest(files: list[File]) -> str:
     """One SHA-256 over names and contents."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{sha256_file(file.path)}  {file.name}\n".encode())
+        digest.update(f"{_content(file.path)}  {file.name}\n".encode())
     return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """The SHA-256 of a file; "unreadable" of a link to nowhere or a pipe, which its reader tells."""
+    try:
+        return sha256_file(path) if path.is_file() else "unreadable"
+    except OSError:
+        return "unreadable"

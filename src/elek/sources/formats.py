@@ -7,6 +7,7 @@ mending.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
@@ -50,12 +51,7 @@ RANDOM_ACCESS = frozenset({"parquet", "sqlite"})
 def read_file(file: File, source: FileOptions) -> Events:
     """Everything in one file. Raises SourceError or ParamsError; what can be skipped is a Skip among the records."""
     kind = format_of(file, source)
-    try:
-        with file.path.open("rb") as stream:
-            problem = "" if stream.read(1) else "the file is empty"
-    except OSError as error:
-        problem = f"cannot be opened: {error.strerror or type(error).__name__}"
-    if problem:
+    if problem := _problem(file):
         yield Skip(file.name, None, problem)
         return
     try:
@@ -72,6 +68,17 @@ def read_file(file: File, source: FileOptions) -> Events:
     except OSError as error:
         # Records of it may be taken already, and half a file must not pass for a whole one.
         raise SourceError(f"reading broke off: {error.strerror or type(error).__name__}", where=file.name) from None
+
+
+def _problem(file: File) -> str:
+    """Why nothing can be read of a file; empty where something can."""
+    try:
+        if not stat.S_ISREG(file.path.stat().st_mode):  # opening a pipe would wait for its writer
+            return "no file, but a pipe, a socket or a device"
+        with file.path.open("rb") as stream:
+            return "" if stream.read(1) else "the file is empty"
+    except OSError as error:
+        return f"cannot be opened: {error.strerror or type(error).__name__}"
 
 
 def format_of(file: File, source: FileOptions) -> str:

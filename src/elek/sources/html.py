@@ -61,11 +61,6 @@ class Page(NamedTuple):
     """Addresses or names that the page gives as its licence; see `rights.page_licences`."""
 
 
-def html_text(html: str) -> tuple[str, str | None]:
-    """Text and title of a page."""
-    return read_page(html)[:2]
-
-
 def read_page(html: str) -> Page:
     """What a page holds. Block elements end lines, paragraphs leave an empty one; `pre` keeps its own."""
     tree = LexborHTMLParser(_shallow(html))

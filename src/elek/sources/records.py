@@ -116,6 +116,8 @@ def from_columns(
         if source.text_column not in values:
             return Skip(file, line or row, f"no column `{source.text_column}` here")
         return Skip(file, line or row, f"`{source.text_column}` is {_type_name(text)}, not a string")
+    if not text or text.isspace():
+        return Skip(file, line or row, "the text is empty")
     text, replaced = valid_unicode(text)
     record = Record(file, text, row, meta=encoding_meta(encoding))
     if replaced:
@@ -194,7 +196,7 @@ def grouped(events: Iterable[Record | Skip], size: int) -> Iterator[Record | Ski
             pending.clear()
 
     for event in events:
-        if isinstance(event, Skip) or not event.text.strip():
+        if isinstance(event, Skip) or not event.text or event.text.isspace():
             yield event
             continue
         if pending and _kin(event) != _kin(pending[0]):

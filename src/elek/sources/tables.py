@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import PurePosixPath
@@ -17,7 +18,7 @@ from elek.errors import SourceError
 from elek.sources.decoding import MAX_TEXT, Unreadable, decode_line, lines
 from elek.sources.files import File
 from elek.sources.params import FileOptions
-from elek.sources.records import Events, Skip, check_columns, from_columns
+from elek.sources.records import Events, Skip, check_columns, from_columns, valid_unicode
 from elek.sources.texts import decoded_lines
 
 BATCH_ROWS = 256
@@ -46,6 +47,18 @@ def read_jsonl(file: File, source: FileOptions) -> Events:
         yield from_columns(item.values, source, file=file.name, row=item.number, encoding=item.encoding)
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError where a name is there twice, of which Python would keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"two values are called `{valid_unicode(name)[0][:40]}`")
+    return found
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique)
+
+
 def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
     """The objects of a file of JSON lines."""
     for item in decoded_lines(file, source):
@@ -54,7 +67,7 @@ def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             continue
         number, line, encoding = item
         try:
-            values = json.loads(line)
+            values = _JSON.decode(line)
         except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
             reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
             yield Skip(file.name, number, f"no JSON: {reason}")
@@ -78,21 +91,8 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
     """The rows of a csv file by the names in its header. Raises SourceError where that lacks a column."""
     csv.field_size_limit(min(MAX_TEXT, 2**31 - 1))
     used: set[str] = set()  # encodings of the lines of the record at hand
-
-    def text() -> Iterator[str]:
-        for number, raw in lines(file):
-            if raw is None:
-                raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
-            ending = "\n" if raw.endswith(b"\n") else ""
-            try:
-                line, encoding = decode_line(raw, source.encodings)
-            except Unreadable:
-                line, encoding = raw.rstrip(b"\r\n").decode("utf-8", "replace"), BROKEN
-            used.add(encoding)
-            yield line + ending
-
     delimiter = source.delimiter or _delimiter(file, source)
-    reader = csv.reader(text(), delimiter=delimiter, strict=True)
+    reader = csv.reader(_csv_lines(file, source, used), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     row = 0
     while True:
@@ -125,6 +125,19 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             values = dict(zip(header, cells, strict=True))
             encoding = " ".join(sorted(used - {"utf-8"})) or "utf-8"
             yield Row(row, line, values, encoding)
+
+
+def _csv_lines(file: File, source: FileOptions, used: set[str]) -> Iterator[str]:
+    """Lines for csv's reader. The encoding of each goes into `used`; BROKEN where none of the source's fits."""
+    for number, raw in lines(file):
+        if raw is None:
+            raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
+        try:
+            line, encoding = decode_line(raw, source.encodings)
+        except Unreadable:
+            line, encoding = raw.rstrip(b"\r\n").decode("utf-8", "replace"), BROKEN
+        used.add(encoding)
+        yield line + ("\n" if raw.endswith(b"\n") else "")
 
 
 def _delimiter(file: File, source: FileOptions) -> str:

@@ -40,9 +40,10 @@ _MISREAD = re.compile(
     rf"[{re.escape(LEAD)}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{re.escape(CONTINUATION)}]|(?<=Ã)\ )"
 )
 
-# Of a letter at the end of a quotation, where another one follows without a space (“Ne sevinç”“Evet”), ftfy makes a
-# Chinese character. It is shown the two apart, but for the end of an emoji (🔑 is misread as ðŸ”‘).
-_QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])")
+# Of a letter beside a quotation without a space (“Ne sevinç”“Evet”, uç“Şimşek”), ftfy makes a Chinese character: Ş and
+# ş are continuation bytes in Central European code pages, which it tries too. It is shown the two apart, but for the
+# end of an emoji (🔑 is misread as ðŸ”‘).
+_QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])|(?<=[‘’“”•–—…])(?=[Şş])")
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # markup is a step of its own
@@ -91,4 +92,4 @@ def _repair_line(line: str) -> str:
         return line
     pieces = [line[start : start + SEGMENT] for start in range(0, len(line), SEGMENT)]
     quoted = [part for piece in pieces for part in _QUOTED_ON.split(piece)]
-    return "".join([ftfy.fix_text(part, _FTFY) for part in quoted])
+    return "".join([ftfy.fix_text(part, _FTFY) if _MISREAD.search(part) else part for part in quoted])

@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.kernels import buffers, kernel, part
-from elek.text.cleaning import ALL, BROKEN, CHARACTERS, ENCODING, MARKUP, TURKISH, UNICODE, UNUSUAL, WHITESPACE
 from elek.text.encoding import CONTINUATION, DISPLACED, LEAD
 from elek.text.markup import MIN_TAGS
+from elek.text.steps import ALL, BROKEN, CHARACTERS, ENCODING, MARKUP, TURKISH, UNICODE, UNUSUAL, WHITESPACE
 
 LIMIT = 0x3000
 """Code points from here on are unusual to `clean_characters`, and may be for normalisation."""
@@ -31,7 +31,7 @@ _A_TILDE = 0xC3  # the code point that a space may follow in misread UTF-8
 
 
 def suspicions(text: pa.Array) -> npt.NDArray[np.uint8]:
-    """Of each row of a `large_string` the steps that could change it, as the bits of `elek.text.cleaning`.
+    """Of each row of a `large_string` the steps that could change it, as the bits of `elek.text.steps`.
 
     The bytes need not be UTF-8: where they are not, all are suspected, and `BROKEN` is set.
     """
