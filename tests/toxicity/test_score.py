@@ -36,7 +36,8 @@ def test_english_disguises_are_seen_through(text: str) -> None:
     "text",
     ["a m k", "a m k ya", "g ö t", "si.ktir", "sik-tir git", "s.iktir", "o_rospu", "ѕiktir", "оrospu", "s#ktir",
      "salağın teki", "dangalağa", "pezevengin", "götlük", "götümü ye", "amcuk", "yarramı ye", "sikeyim", "sikiyorlar",
-     "siklemedi", "sıçıyor", "daşşağını", "şırfıntı", "siktir", "hassiktir", "SİKTİR", "SIKTIR", "siktirgit", "s.i.k.t.i.r", "orospular", "OROSPU ÇOCUĞU",
+     "siklemedi", "sıçıyor", "daşşağını", "şırfıntı",
+     "siktir", "hassiktir", "SİKTİR", "SIKTIR", "siktirgit", "s.i.k.t.i.r", "orospular", "OROSPU ÇOCUĞU",
      "orospu cocugu", "şerefsizler", "serefsizlik", "göt", "6öt", "pu$t", "puştlar", "amına koyayım", "aminakoyayim",
      "piç kurusu", "yavşaklık", "gerizekalısın", "aptallar", "salaksın", "kaltağın", "ibneler"],
 )  # fmt: skip

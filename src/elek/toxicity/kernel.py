@@ -4,8 +4,9 @@
 
 What is seen through, within reason: capitals (Turkish ones too), letters without their marks, accents, letters drawn
 out ("shiiit"), digits and signs for letters ("sh1t", "$hit", "s!ktir", "6öt"), stars ("f**k", "f#ck"), letters set
-apart ("f u c k", "a.m.k"), words cut in two ("si.ktir"), Cyrillic and Greek look-alikes, zero-width characters. Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice,
-and stars walk the trie at most once; what follows a cut is read again, up to MAX_WORD symbols of it.
+apart ("f u c k", "a.m.k"), words cut in two ("si.ktir"), Cyrillic and Greek look-alikes, zero-width characters.
+Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice, stars walk the trie at most once, and what
+follows a cut is read again, up to MAX_WORD symbols of it.
 """
 
 from __future__ import annotations
@@ -135,9 +136,9 @@ def _across_cuts(data, at, end, size, lex, word, word_spell, stack):
     total, last, behind = glue(data, at, end, size, lex.symbols, lex.spelled, lex.child, word, word_spell)
     if total > size:
         found, _ = _best(word, word_spell, total, True, lex, stack)
-        if found >= 0 and lex.severity[found] >= _STRONG and lex.length[found] >= max(_CUT, last + 1):
-            if _is_ending(word, lex.length[found], total, lex.flags[found], lex):
-                return total, behind
+        stem = lex.length[found] if found >= 0 else 0
+        if stem >= max(_CUT, last + 1) and lex.severity[found] >= _STRONG:
+            return (total, behind) if _is_ending(word, stem, total, lex.flags[found], lex) else (size, at)
     return size, at
 
 

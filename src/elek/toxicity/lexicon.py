@@ -43,7 +43,7 @@ _TURKISH_ENDINGS = (
 
 # Cyrillic and Greek letters that look like Latin ones, and which; they count beside a Latin letter alone.
 _LOOK_ALIKES = (
-    "аеорсухіјѕкмтАВЕКМНОРСТУХІЈЅ" + "οανκιρτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",  # noqa: RUF001
+    "аеорсухіјѕкмтАВЕКМНОРСТУХІЈЅ" + "οανκιρτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxijskmtabekmhopctyxijs" + "oavkiptuabezhikmnoptyx",
 )
 
