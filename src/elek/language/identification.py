@@ -37,12 +37,11 @@ _SMALL_RELATIVES = frozenset({"crh", "gag"})
 _LETTER = re.compile(r"[^\W\d_]")
 _NOT_TURKISH = re.compile(
     r"[ñəäňýžêÑƏÄŇÝŽÊʻ]"
-    r"|\b(?=\w*[qwxQWX])\w*[ıİğĞşŞçÇöÖüÜ]"  # qullanılaraq, arşiwlary
+    r"|\b(?=\w*(?:[qwxQWX]|[bcçdfghjklmnprsştvz]y\b))\w*[ıİğĞşŞçÇöÖüÜ]"  # qullanılaraq, arşiwlary, çykdy
     r"|(?:\b|[bcçdfghjklmnpqrsştvwxyz])ğ"  # yazılğan: Turkish has ğ behind vowels alone
-    r"|\b(?=\w*[ğışçöü])\w*[bcçdfghjklmnprsştvz]y\b"  # çykdy
     r"|[uo][b-df-hj-np-tv-zğş]{1,2}ı(?:n|nı|na|nda|ndan|sı|sını|m|mız)?\b"  # durumı
     r"|\b(?:içün|kibi|yaki|eken|edi|ediler|köster\w*|kel(?:di|gen|ip)\w*|ber(?:di|gen|ip|mek)\w*"
-    r"|üçün|kömek|[Ff]ayl\w*|[Yy]addaş\w*|[Tt][ao][bp]ıl(?:madı|dı)|[Ss]aife\w*|[Hh]amısı\w*)\b"
+    r"|üçün|kömek|[Ff]ayl(?!a)\w*|[Yy]addaş\w*|[Tt][ao][bp]ıl(?:madı|dı)|[Ss]aife\w*|[Hh]amısı\w*)\b"
 )
 # Words that Turkish has in this form and none of its relatives (crh içün, kibi, qadar, çoq, degil; az üçün, kimi), and
 # endings that follow one another as in no other language. Also as they are typed without Turkish letters.
