@@ -108,7 +108,7 @@ def test_initials_formulas_and_variables_are_innocent(lang: str, text: str) -> N
     assert score([text], lang).matches[0] == 0
 
 
-@pytest.mark.parametrize("unit", ["a!", "$a!", "s.", "f**", "a$"])
+@pytest.mark.parametrize("unit", ["a!", "$a!", "s.", "f**", "a$", "si.", "moth-"])
 def test_signs_without_end_are_read_twice_at_most(unit: str) -> None:
     """Each may be a letter of what follows: looked at anew from every sign, a megabyte would take an hour."""
     assert score([unit * 500_000]).matches[0] == 0
