@@ -66,7 +66,7 @@ def words_of(lang: str) -> list[str]:
     """The bare words of our own list: what anybody has who only has the list."""
     text = resources.files("elek.toxicity").joinpath(f"{lang}.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
-    return [row[0].strip("!+*") for row in rows if row[1] not in ("innocent", "ambiguous")]
+    return [row[0].strip("!.+*") for row in rows if row[1] not in ("innocent", "ambiguous")]
 
 
 def plain_words(texts: Sequence[str], lang: str) -> list[bool]:
@@ -165,13 +165,14 @@ def licences(path: Path) -> None:
 def marks() -> None:
     """SPDX tags and Creative Commons links, planted in prose among near misses that must not count."""
     identifiers = ["MIT", "GPL-2.0+", "GPL-3.0-only", "Apache-2.0 OR MIT", "CC-BY-4.0", "LGPL-2.1-or-later", "0BSD"]
+    identifiers += ["(MIT OR Apache-2.0)", "GPL-2.0 WITH Linux-syscall-note", "Apache-2.0 WITH LLVM-exception"]
     kinds = ["by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
     planted: list[tuple[str, str]] = []
-    for wrap in ("# {}\n", "/* {} */\n", "<!-- {} -->\n", ".. {}\n", "{}\n"):
+    for wrap in ("# {}\n", "/* {} */\n", "<!-- {} -->\n", ".. {}\n", "{}\n", "<!--{}-->\n", "// {}\r\n"):
         planted += [(wrap.format(f"SPDX-License-Identifier: {name}"), normalise(name)) for name in identifiers]
     for kind in kinds:
         for version in ("2.0", "3.0", "4.0"):
-            for tail in ("", "/", "/deed.tr", "/legalcode"):
+            for tail in ("", "/", "/deed.tr", "/legalcode", "/tr/", "/88x31.png"):
                 link = f"see http://creativecommons.org/licenses/{kind}/{version}{tail} there"
                 planted.append((link, f"CC-{kind.upper()}-{version}"))
     misses = [

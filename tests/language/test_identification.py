@@ -50,6 +50,21 @@ def test_a_sentence_is_identified(lang: str, text: str) -> None:
     assert scores.to_pylist()[0] > 0.5
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Faylı saxla", "Yaddaş doludur", "Printer tapılmadı", "Hamısını seç", "Fayl tabılmadı", "Baş saife", "Gün çykdy"],
+)
+def test_a_short_line_of_a_relative_is_not_turkish(text: str) -> None:
+    """Two words may be enough: one that Turkish has not, or is not spelled so in Turkish."""
+    assert identify([text])[0].to_pylist() != ["tr"]
+
+
+@pytest.mark.parametrize("text", ["Kosarak eve dondu", "Agaci keserek"])
+def test_turkish_endings_are_known_without_turkish_letters(text: str) -> None:
+    """As people type it on a keyboard that has none."""
+    assert identify([text])[0].to_pylist() == ["tr"]
+
+
 def test_capitals_are_read_as_small_letters() -> None:
     """A headline is in the language of its words."""
     labels, _ = identify(["THE OLD TEACHER WALKED SLOWLY ALONG THE RIVER", "YAŞLI ÖĞRETMEN IRMAK BOYUNCA YÜRÜDÜ"])

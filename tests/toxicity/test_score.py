@@ -21,10 +21,12 @@ def score(texts: list[str], lang: str = "en") -> Scores:
 @pytest.mark.parametrize(
     "text",
     ["fuck", "FUCKING", "shiiiiit", "sh1t", "$hit shit", "f**k", "f***", "fuuuck", "f.u.c.k", "f u c k you",
-     "fúck", "mother-fucker", "motherfucker's", "bull\u200bshit", "a$$hole", "son of a bitch", "piece of shit"],
+     "fúck", "mother-fucker", "motherfucker's", "bull\u200bshit", "a$$hole", "son of a bitch", "piece of shit",
+     "ass.hole", "mother_fucker", "f#ck", "fuсk", "shіt", "аsshole", "роrn"],
 )  # fmt: skip
 def test_english_disguises_are_seen_through(text: str) -> None:
-    """Capitals, drawn-out letters, digits, signs, stars, spacing, accents and zero-width characters hide nothing."""
+    """Capitals, drawn-out letters, digits, signs, stars, spacing, accents, zero-width characters, a cut
+    in two and Cyrillic letters hide nothing."""
     found = score([text])
     assert found.severity[0] >= 3
     assert found.score[0] > 0.5
@@ -32,7 +34,10 @@ def test_english_disguises_are_seen_through(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["siktir", "hassiktir", "SİKTİR", "SIKTIR", "siktirgit", "s.i.k.t.i.r", "orospular", "OROSPU ÇOCUĞU",
+    ["a m k", "a m k ya", "g ö t", "si.ktir", "sik-tir git", "s.iktir", "o_rospu", "ѕiktir", "оrospu", "s#ktir",
+     "salağın teki", "dangalağa", "pezevengin", "götlük", "götümü ye", "amcuk", "yarramı ye", "sikeyim", "sikiyorlar",
+     "siklemedi", "sıçıyor", "daşşağını", "şırfıntı",
+     "siktir", "hassiktir", "SİKTİR", "SIKTIR", "siktirgit", "s.i.k.t.i.r", "orospular", "OROSPU ÇOCUĞU",
      "orospu cocugu", "şerefsizler", "serefsizlik", "göt", "6öt", "pu$t", "puştlar", "amına koyayım", "aminakoyayim",
      "piç kurusu", "yavşaklık", "gerizekalısın", "aptallar", "salaksın", "kaltağın", "ibneler"],
 )  # fmt: skip
@@ -47,7 +52,9 @@ def test_turkish_stems_with_suffixes_and_without_marks(text: str) -> None:
      "memeli hayvanlar", "amcam", "amca", "ama", "aman", "ameliyat", "amerika", "malzeme", "maliye bakanı",
      "malik", "boksör", "dolu bir gün", "namus", "ahlak dersi", "şık bir elbise", "çok mal ve hizmet üretildi",
      "sikke", "siklon", "pikachu", "bisiklet", "klasik", "müzik", "tasarım", "kitap adı", "domalan mantarı",
-     "geminin kıç tarafı"],
+     "geminin kıç tarafı", "Saksonya", "gırtlağını temizledi", "ağzını yüzünü yıkadı", "cinayet", "işkence yasağı",
+     "döl yatağı", "mal müdürü", "canimi sikiyor", "meme ucu", "skim milk", "kahpe felek", "kodumun çıktısı",
+     "Мал", "оса", "а м к", "си.ктир"],
 )  # fmt: skip
 def test_turkish_look_alikes_are_innocent(text: str) -> None:
     """Words that merely hold the letters of an oath say nothing; `ı` is not `i`, and `ş` is not `s`."""
@@ -59,7 +66,8 @@ def test_turkish_look_alikes_are_innocent(text: str) -> None:
     ["Scunthorpe", "class assignment", "a cocktail in Essex", "the cockpit", "Dickens", "assess the bass",
      "spicy spices", "**bold** and *emphasis*", "if (a * b ** c)", "analysis", "therapist", "titanic",
      "a5b3 0xA55 h3e8", "$cash", "user@example.org", "the shiites", "fire retardant", "chink in the armor",
-     "A. S. S. Byatt", "pass", "goto", "Hello"],
+     "A. S. S. Byatt", "pass", "goto", "Hello", "a bulletin", "bulleted list", "niggardly", "he pricked his ears",
+     "bit.chunks", "x.hit and s.hits", "self.as_set", "a b c", "page#section", "C# and F#"],
 )  # fmt: skip
 def test_english_look_alikes_are_innocent(text: str) -> None:
     """Whole words only, and what has an innocent reading is excused."""
@@ -100,7 +108,7 @@ def test_initials_formulas_and_variables_are_innocent(lang: str, text: str) -> N
     assert score([text], lang).matches[0] == 0
 
 
-@pytest.mark.parametrize("unit", ["a!", "$a!", "s.", "f**", "a$"])
+@pytest.mark.parametrize("unit", ["a!", "$a!", "s.", "f**", "a$", "si.", "moth-"])
 def test_signs_without_end_are_read_twice_at_most(unit: str) -> None:
     """Each may be a letter of what follows: looked at anew from every sign, a megabyte would take an hour."""
     assert score([unit * 500_000]).matches[0] == 0

@@ -36,18 +36,19 @@ WORD, WORDS = 1.7, 3
 _SMALL_RELATIVES = frozenset({"crh", "gag"})
 _LETTER = re.compile(r"[^\W\d_]")
 _NOT_TURKISH = re.compile(
-    r"[ñəäňýžÑƏÄŇÝŽʻ]"
-    r"|\b(?=\w*[qwxQWX])\w*[ıİğĞşŞçÇöÖüÜ]"  # qullanılaraq, arşiwlary
+    r"[ñəäňýžêÑƏÄŇÝŽÊʻ]"
+    r"|\b(?=\w*(?:[qwxQWX]|[bcçdfghjklmnprsştvz]y\b))\w*[ıİğĞşŞçÇöÖüÜ]"  # qullanılaraq, arşiwlary, çykdy
     r"|(?:\b|[bcçdfghjklmnpqrsştvwxyz])ğ"  # yazılğan: Turkish has ğ behind vowels alone
     r"|[uo][b-df-hj-np-tv-zğş]{1,2}ı(?:n|nı|na|nda|ndan|sı|sını|m|mız)?\b"  # durumı
-    r"|\b(?:içün|kibi|yaki|eken|edi|ediler|köster\w*|kel(?:di|gen|ip)\w*|ber(?:di|gen|ip|mek)\w*)\b"
+    r"|\b(?:içün|kibi|yaki|eken|edi|ediler|köster\w*|kel(?:di|gen|ip)\w*|ber(?:di|gen|ip|mek)\w*"
+    r"|üçün|kömek|[Ff]ayl(?!a)\w*|[Yy]addaş\w*|[Tt][ao][bp]ıl(?:madı|dı)|[Ss]aife\w*|[Hh]amısı\w*)\b"
 )
 # Words that Turkish has in this form and none of its relatives (crh içün, kibi, qadar, çoq, degil; az üçün, kimi), and
 # endings that follow one another as in no other language. Also as they are typed without Turkish letters.
 _TURKISH = re.compile(
     r"\b(?:ve|i[çc]in|gibi|kadar|[çc]ok|olarak|olan|de[ğg]il|ya da|zaman|yani|[şs]ey|[çc][üu]nk[üu]|b[üu]y[üu]k"
     r"|\w{2,}(?:l(?:eri|arı)n?(?:[dt][ae]n?)?|[ıiuü]n[dt][ae]n?|[ıi]yor\w*|m[ae]kt[ae]\w*|(?:d[ıiuü]r|c[ae]k)(?:l[ae]r)?"
-    r"|[lrnm]den|[ıi]l[ıi][kğg][ıi]?|s[ıi]n[ıi]|m[ae]l[ae]r[ıi]?|[dt][ıiuü]rm[ae]\w*))\b"
+    r"|m[ae]k|[ae]r[ae]k|[lrnm]den|[ıi]l[ıi][kğg][ıi]?|s[ıi]n[ıi]|m[ae]l[ae]r[ıi]?|[dt][ıiuü]rm[ae]\w*))\b"
 )  # read in lower case: IGNORECASE would take ı for i
 
 

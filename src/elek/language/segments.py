@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from elek.filtering import UNDETERMINED
-from elek.kernels import buffers
+from elek.kernels import buffers, kernel, part
 from elek.language.identification import identify
 
 BLOCK = 400
@@ -46,6 +45,7 @@ _EN = "the of and to in is that it for with as was be by are this have not from 
 _TR = "ve bir bu da de için icin ile olarak çok cok daha ne gibi kadar olan var yok en her o ki"
 _NONE, _ENGLISH, _TURKISH, _LATIN, _CYRILLIC, _ARABIC, _GREEK, _OTHER = range(8)
 _FEW = -1
+_SEED = np.int64(1469598103)
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,20 @@ def _words() -> npt.NDArray[np.int64]:
     return np.array(sorted(marked), np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hash(word):
-    value = np.int64(1469598103)
+    value = _SEED
     for byte in word:
-        value = ((value ^ byte) * np.int64(16777619)) & np.int64(0xFFFFFFFFFFFF)
+        value = _hashed(value, byte)
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@part
+def _hashed(value, byte):
+    return ((value ^ byte) * np.int64(16777619)) & np.int64(0xFFFFFFFFFFFF)
+
+
+@kernel
 def _blocks(data, offsets, known, starts, ends, letters, sorts):
     """Blocks of every row, their letters and sorts; see the module's text. Linear in the bytes that are looked at."""
     counts = np.zeros(8, np.int64)  # letters by sort; of Latin ones, Turkish letters stand under _TURKISH
@@ -145,84 +150,109 @@ def _blocks(data, offsets, known, starts, ends, letters, sorts):
             if at >= end:
                 break
             wanted = begin + step * block
-            if wanted > at:  # a long text: on to the next line that begins behind here, if one is near
-                stop = min(wanted + BLOCK, end)
-                probe = wanted
-                while probe < stop and data[probe] != 10:
-                    probe += 1
-                at = probe + 1 if probe < stop else wanted
-                while at < end and (data[at] & 0xC0) == 0x80:
-                    at += 1
+            if wanted > at:  # a long text
+                at = _line_behind(data, wanted, end)
             starts[row, block] = at
             counts[:] = 0
-            words = english = turkish = 0
-            value, size = np.int64(1469598103), 0
-            hard = at + 2 * BLOCK
-            while at < end:
-                byte = data[at]
-                lower = byte + 32 if 65 <= byte <= 90 else byte
-                if 97 <= lower <= 122 or byte >= 0x80:
-                    value = ((value ^ lower) * np.int64(16777619)) & np.int64(0xFFFFFFFFFFFF)
-                    size += 1
-                elif size:
-                    words += 1
-                    if size <= 8:
-                        place = np.searchsorted(known, value << 1)
-                        if place < len(known) and known[place] >> 1 == value:
-                            if known[place] & 1:
-                                turkish += 1
-                            else:
-                                english += 1
-                    value, size = np.int64(1469598103), 0
-                if byte < 0x80:
-                    if 97 <= lower <= 122:
-                        counts[_LATIN] += 1
-                    at += 1
-                    if byte == 10 and at - starts[row, block] >= BLOCK:
-                        break
-                    if at >= hard and (lower <= 32 or at >= hard + BLOCK):
-                        break
-                    continue
-                if byte < 0xD0:
-                    following = data[at + 1] if at + 1 < end else 0
-                    if byte == 0xCE or byte == 0xCF:
-                        counts[_GREEK] += 1
-                    elif byte >= 0xC3 and byte <= 0xC9:
-                        counts[_LATIN] += 1
-                        if (byte == 0xC4 and (following in (0x9E, 0x9F, 0xB0, 0xB1))) or (
-                            byte == 0xC5 and (following == 0x9E or following == 0x9F)
-                        ):
-                            counts[_TURKISH] += 1
-                    at += 2
-                elif byte < 0xD4:
-                    counts[_CYRILLIC] += 1
-                    at += 2
-                elif byte < 0xE0:
-                    counts[_ARABIC] += 1  # and Hebrew, Armenian: not Latin is what matters
-                    at += 2
-                elif byte < 0xF0:
-                    if byte != 0xE2 and byte != 0xEF:  # punctuation and signs
-                        counts[_OTHER] += 1
-                    at += 3
-                else:
-                    at += 4  # emoji mostly
-                if at >= hard:  # a text without spaces
-                    break
-            at = min(at, end)
+            at, words, english, turkish = _read(data, at, end, known, counts)
             ends[row, block] = at
-            most = _LATIN
-            total = 0
-            for sort in range(_LATIN, 8):
-                total += counts[sort]
-                if counts[sort] > counts[most]:
-                    most = sort
-            # One sign of a syllabic script says as much as two letters and more.
-            letters[row, block] = total + (counts[_OTHER] if most == _OTHER else 0)
-            if letters[row, block] < LETTERS:
-                continue
-            if most == _LATIN:
-                if english > _MIXED * words and english >= 2 * turkish and counts[_TURKISH] * 100 < total:
-                    most = _ENGLISH
-                elif counts[_TURKISH] * 40 > total or (turkish > _MIXED * words and turkish > 2 * english):
-                    most = _TURKISH
-            sorts[row, block] = most
+            letters[row, block], sorts[row, block] = _sort(counts, words, english, turkish)
+
+
+@part
+def _line_behind(data, wanted, end):
+    """Where the next line begins, if that is near, else the next character."""
+    stop = min(wanted + BLOCK, end)
+    at = wanted
+    while at < stop and data[at] != 10:
+        at += 1
+    at = at + 1 if at < stop else wanted
+    while at < end and (data[at] & 0xC0) == 0x80:
+        at += 1
+    return at
+
+
+@part
+def _read(data, at, end, known, counts):
+    """Add the letters of the block that begins at `at` to `counts`.
+
+    Returns where it ends, and how many words it has, of these how many function words of English and of Turkish.
+    """
+    start, hard = at, at + 2 * BLOCK
+    words = english = turkish = 0
+    value, size = _SEED, 0
+    while at < end:
+        byte = data[at]
+        lower = byte + 32 if 65 <= byte <= 90 else byte
+        if 97 <= lower <= 122 or byte >= 0x80:
+            value = _hashed(value, lower)
+            size += 1
+        elif size:
+            words += 1
+            if size <= 8:
+                place = np.searchsorted(known, value << 1)
+                if place < len(known) and known[place] >> 1 == value:
+                    turkish += known[place] & 1
+                    english += 1 - (known[place] & 1)
+            value, size = _SEED, 0
+        if byte >= 0x80:
+            at += _count(data, at, end, counts)
+            if at >= hard:  # a text without spaces
+                break
+            continue
+        if 97 <= lower <= 122:
+            counts[_LATIN] += 1
+        at += 1
+        if byte == 10 and at - start >= BLOCK:
+            break
+        if at >= hard and (lower <= 32 or at >= hard + BLOCK):
+            break
+    return min(at, end), words, english, turkish
+
+
+@part
+def _count(data, at, end, counts):
+    """Count a character of several bytes by the sort of its script, and return its bytes."""
+    byte = data[at]
+    if byte < 0xD0:
+        following = data[at + 1] if at + 1 < end else 0
+        if byte == 0xCE or byte == 0xCF:
+            counts[_GREEK] += 1
+        elif byte >= 0xC3 and byte <= 0xC9:
+            counts[_LATIN] += 1
+            if (byte == 0xC4 and (following in (0x9E, 0x9F, 0xB0, 0xB1))) or (
+                byte == 0xC5 and (following == 0x9E or following == 0x9F)
+            ):
+                counts[_TURKISH] += 1
+        return 2
+    if byte < 0xD4:
+        counts[_CYRILLIC] += 1
+        return 2
+    if byte < 0xE0:
+        counts[_ARABIC] += 1  # and Hebrew, Armenian: not Latin is what matters
+        return 2
+    if byte < 0xF0:
+        if byte != 0xE2 and byte != 0xEF:  # punctuation and signs
+            counts[_OTHER] += 1
+        return 3
+    return 4  # emoji mostly
+
+
+@part
+def _sort(counts, words, english, turkish):
+    """Letters of a block and its sort, _FEW where they are too few for one."""
+    most, total = _LATIN, 0
+    for sort in range(_LATIN, 8):
+        total += counts[sort]
+        if counts[sort] > counts[most]:
+            most = sort
+    # One sign of a syllabic script says as much as two letters and more.
+    heard = total + (counts[_OTHER] if most == _OTHER else 0)
+    if heard < LETTERS:
+        return heard, _FEW
+    if most == _LATIN:
+        if english > _MIXED * words and english >= 2 * turkish and counts[_TURKISH] * 100 < total:
+            most = _ENGLISH
+        elif counts[_TURKISH] * 40 > total or (turkish > _MIXED * words and turkish > 2 * english):
+            most = _TURKISH
+    return heard, most

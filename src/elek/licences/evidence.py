@@ -32,11 +32,13 @@ _TRIGGER = (
     r"|free software|permission|spdx|cc0|cc[ -]by|common-licenses|\bl?gpl|same terms as"
     r"|tdm-reservation|noai\b|noimageai|user-agent:|data mining|ai training|veri madencili|yapay zek"
     r"|may (?:not )?be (?:reproduced|copied|used|stored|republished)"
-    r"|hakları saklı|hakkı saklı|izinsiz|rechte vorbehalten|droits réservés|derechos reservados|prohibited"
-    r"|origin of this|source and binary|affirmer|independent jpeg"
+    r"|hak(?:lar|k)[ıi] (?:sakl|mahfuz)|[iİ]z[iİ]ns[iİ]z|izni olmadan"
+    r"|attribution.{0,3}(?:share|non|no )|content-signal|rechte vorbehalten|droits réservés|derechos reservados"
+    r"|prohibited|origin of this|source and binary|affirmer|independent jpeg"
 )
-# Capital letters of our languages outside ASCII, where lower-casing keeps the number of bytes.
-_CAPITALS = [(upper.encode(), upper.lower().encode()) for upper in "ÜÖÇŞĞÉ"]
+# Capital letters of our languages outside ASCII, and small ones of as many bytes. Lower-casing bytes makes I an i, and
+# so İ becomes ı: the expressions take either for either.
+_CAPITALS = [(upper.encode(), lower.encode()) for upper, lower in zip("ÜÖÇŞĞÉİ", "üöçşğéı", strict=True)]
 
 
 CONVINCING = 0.8
@@ -71,10 +73,11 @@ def beside(meta: pa.Array) -> dict[int, list[Finding]]:
 
 def find_in(text: str) -> list[Finding]:
     """Evidence in one text, whatever its trigger words."""
-    raw = text.encode("utf-8", "replace").lower()
+    whole = text.encode("utf-8", "replace")
+    raw = whole.lower()
     for upper, lower in _CAPITALS:
         raw = raw.replace(upper, lower)
-    found = [*tags(raw), *creative_commons(raw), *notices(raw)]
+    found = [*(tags(whole) if b"spdx-licen" in raw else ()), *creative_commons(raw), *notices(raw)]
     told = {(item.licence, item.own) for item in found}
     found += [item for item in statements(raw) if not told & {(item.licence, item.own), (item.licence, True)}]
     granted = any(item.licence != ALL_RIGHTS_RESERVED for item in found)

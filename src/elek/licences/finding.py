@@ -10,6 +10,15 @@ EDGE = 1200
 
 ALL_RIGHTS_RESERVED = "LicenseRef-AllRightsReserved"
 
+
+def either(expression: str) -> bytes:
+    """A regular expression in which [ı], [ş] and [ü] are these letters of two bytes, or the plain ones."""
+    letters = (("[ı]", "(?:ı|i)"), ("[ş]", "(?:ş|s)"), ("[ü]", "(?:ü|u)"))
+    for letter, choice in letters:
+        expression = expression.replace(letter, choice)
+    return expression.encode()
+
+
 _TEXTS = (
     "documents? documentation manual page pages webpage file files text work works book article site website"
     r" content contents translation guide tutorial data dataset corpus publication paper dictionary"
@@ -24,7 +33,9 @@ _DOCUMENT = re.compile(
 _PROGRAM = re.compile(rb"\bthis (?:program|package|library|software|module|code|source)\b|permission is hereby")
 _COMMENT = re.compile(rb"[ \t]*(?:#|\*|//|/\*|;|--|%|dnl|<!--|\.\\\")")
 _OWN_RIGHTS = re.compile(
-    rb"no part of this|may not be|prohibited|izinsiz|^[^a-z]{0,12}(?:copyright|\xc2\xa9|\(c\)|telif)"
+    rb"no part of this|may not be|prohibited|"
+    + either("z[ı]ns[ı]z|izni olmadan")
+    + rb"|^[^a-z]{0,12}(?:copyright|\xc2\xa9|\(c\)|telif)"
 )
 
 

@@ -41,10 +41,10 @@ def _phrases() -> list[_Phrase]:
             source = "".join(part if part.startswith("[") else part.replace(" ", _GAP) for part in outside)
             # Words outside every group and class: they stand in each match.
             bare = _outside_groups(phrase)
-            words = re.findall(r"(?<![\w\\?*|])[^\W\d_]{2,}(?![\w?*|{])", bare)
+            words = re.findall(r"(?<![\w\\?*|])[^\W\d_]{2,}(?![\w?*|{])", bare.replace("ı", " "))
             needle = max(words, key=len, default="")
             # `\\w` holds the underscore and so do gaps: bounded and kept apart, or the search would go wild.
-            source = source.replace(r"\w+", "[a-z0-9']{1,20}")
+            source = source.replace(r"\w+", "[a-z0-9']{1,20}").replace("ı", "(?:ı|i)")
             phrases.append(_Phrase(name, scope, float(weight), needle.encode(), re.compile(source.encode())))
     return phrases
 
@@ -62,7 +62,8 @@ _NEAR = tuple(
     word.encode()
     for word in (
         *("licen", "copyright", "©", "domain", "reserved", "permi", "redistribut", "gpl", "cc0", "creative", "warrant"),
-        *("same terms", "reproduc", "prohibited", "sakl", "izinsiz", "misrepresented", "unlimited", "jpeg", "evil"),
+        *("same terms", "reproduc", "prohibited", "misrepresented", "unlimited", "jpeg", "evil"),
+        *("lisans", "sakl", "mahfuz", "zinsiz", "zınsız", "izni"),
         *("unicode", "vera", "vorbehalten", "réservés", "reservados", "exclusive"),
     )
 )

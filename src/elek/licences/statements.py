@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from elek.licences.finding import EDGE, Finding, at_edge, says_of_itself
+from elek.licences.finding import EDGE, Finding, at_edge, either, says_of_itself
 from elek.licences.links import creative_commons
 from elek.licences.spdx import NOASSERTION, PUBLIC_DOMAIN, check, normalise
 from elek.licences.versions import resolve
@@ -20,13 +20,14 @@ REACH = 48
 
 _WORDS = (b"licen", b"lisans", b"\xc2\xa9")
 _MARKS = rb"[ \t]{0,3}(?:[#*/;%>.!|-]{1,4}[ \t]{0,4})?"  # perhaps within a comment, never deeper indented
-_NAME = rb"(?:licen[cs]e|lisans(?:\xc4\xb1|i)?)"
+_NAME = either("(?:licen[cs]e|lisans[ı]?)")
 _VALUE = rb"[ \t]{0,4}[\"'`(]{0,2}([^\n\"'`<>{}\[\]|]{2,100})"
 _LINES = (
     (0.9, re.compile(
         _MARKS + rb"[\"'*_]{0,2}" + _NAME + rb"(?:[ _-](?:expression|id|type))?"
-        rb"[\"'*_]{0,2}[ \t]{0,4}(?:::?|=)[*_]{0,2}" + _VALUE
+        rb"[\"'*_]{0,2}[ \t]{0,4}(?:::?|=)[*_]{0,2}(?:[ \t]*\{[ \t]*text[ \t]*=|[ \t]*\r?\n[ \t]*-)?" + _VALUE
     )),
+    (0.9, re.compile(rb"[ \t]*<licen[cs]e>\s{0,20}(?:<name>)?" + _VALUE)),
     (0.85, re.compile(rb"#{1,6}[ \t]{1,4}" + _NAME + rb"[ \t]*\n\s{0,4}" + _VALUE)),
     (0.85, re.compile(_NAME + rb"[ \t]*\n[=~^*-]{3,40}[ \t]*\n\s{0,4}" + _VALUE)),
     (0.85, re.compile(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from elek.licences.finding import either
 from elek.licences.spdx import check, normalise
 
 _VERSION = re.compile(
-    rb"(?:version|v\.?|gpl|gfdl|mpl|apache|licen[cs]e|licen[cs]es/\w+)[^a-z0-9]{0,8}v?(\d(?:\.\d)?)\b"
+    rb"(?:version|"
+    + either("s[ü]r[ü]m")
+    + rb"|v\.?|gpl|gfdl|mpl|apache|licen[cs]e|licen[cs]es/\w+)[^a-z0-9]{0,8}v?(\d(?:\.\d)?)\b"
 )
 _LATER = re.compile(
-    rb"later[^a-z]{1,4}version|or[^a-z]{1,4}(?:\(?at your option\)?[^a-z]{1,4})?(?:any[^a-z]{1,4})?(?:later|newer)|\d\+"
+    rb"later[^a-z]{1,4}version|daha sonraki|\d\+"
+    rb"|or[^a-z]{1,4}(?:\(?at your option\)?[^a-z]{1,4})?(?:any[^a-z]{1,4})?(?:later|newer)"
 )
 
 # Families whose identifier carries a version: the versions there are, and what an unnamed one means. SPDX on the

@@ -3,9 +3,10 @@
 """The first pass over UTF-8 buffers: words folded on the fly, walked down a trie, weighed. numba, no Python object.
 
 What is seen through, within reason: capitals (Turkish ones too), letters without their marks, accents, letters drawn
-out ("shiiit"), digits and signs for letters ("sh1t", "$hit", "s!ktir", "6öt"), stars ("f**k"), letters set apart
-("f u c k", "a.m.k"), zero-width characters. Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice,
-and stars walk the trie at most once.
+out ("shiiit"), digits and signs for letters ("sh1t", "$hit", "s!ktir", "6öt"), stars ("f**k", "f#ck"), letters set
+apart ("f u c k", "a.m.k"), words cut in two ("si.ktir"), Cyrillic and Greek look-alikes, zero-width characters.
+Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice, stars walk the trie at most once, and what
+follows a cut is read again, up to MAX_WORD symbols of it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from elek.toxicity.lexicon import (
     MAX_WORD,
     OTHER,
     PLAIN,
+    SEVERITIES,
     SPACE,
     STAR,
     STRICT,
     SYMBOLS,
     TURKISH,
 )
-from elek.toxicity.reading import is_prose, join, read, skip
+from elek.toxicity.reading import glue, is_joint, is_prose, join, read, skip
 
+_STRONG = SEVERITIES.index("strong")
+_CUT = 6  # letters of a pattern that is found in a word cut in two; shorter ones come about by chance
 _WEIGHT, _AMBIGUOUS, _MATCHES, _WORST, _SUMS = 0, 1, 2, 3, 4  # places in the totals of a row; sums by category last
 
 # Letters that digits and signs stand for, by symbol.
@@ -101,22 +105,41 @@ def _fits(pattern, stem, fold_, spell, size, apart, lex):
         if lex.ending[pattern] == EXACT:
             return -1
         if lex.ending[pattern] == INFLECTED:
-            which = 1 if flag & TURKISH else 0
-            state = 1
-            for position in range(stem, size):
-                symbol = fold_[position]
-                if symbol >= 26:
-                    return -1
-                state = lex.suffixes[which, state, symbol]
-                if state == 0:
-                    return -1
-            if not lex.accepting[which, state]:
+            if not _is_ending(fold_, stem, size, flag, lex):
                 return -1
         else:
             for position in range(stem, size):
                 if fold_[position] == SPACE or fold_[position] == OTHER:
                     return -1
     return stem * 4 + exactly * 2 + (1 if flag & INNOCENT else 0)
+
+
+@part
+def _is_ending(fold_, begin, end, flag, lex):
+    """Whether fold_[begin:end] is empty, or what may follow an inflected stem in the language of a pattern."""
+    which = 1 if flag & TURKISH else 0
+    state = 1
+    for position in range(begin, end):
+        symbol = fold_[position]
+        if symbol >= 26:
+            return False
+        state = lex.suffixes[which, state, symbol]
+        if state == 0:
+            return False
+    return lex.accepting[which, state]
+
+
+@kernel
+def _across_cuts(data, at, end, size, lex, word, word_spell, stack):
+    """Letters of a word that goes on behind a joint, and the byte behind it, where it is a strong one as a whole; else
+    `size` and `at`. The cut lies within its stem, and no more than an ending follows: "bit.chunks" is none."""
+    total, last, behind = glue(data, at, end, size, lex.symbols, lex.spelled, lex.child, word, word_spell)
+    if total > size:
+        found, _ = _best(word, word_spell, total, True, lex, stack)
+        stem = lex.length[found] if found >= 0 else 0
+        if stem >= max(_CUT, last + 1) and lex.severity[found] >= _STRONG:
+            return (total, behind) if _is_ending(word, stem, total, lex.flags[found], lex) else (size, at)
+    return size, at
 
 
 @kernel
@@ -154,6 +177,10 @@ def scan(
                 joined, behind, least = join(data, start, at, end, symbols, spelled, word, word_spell)
                 if joined > 1:
                     size, at, apart, drawn = joined, behind, True, False
+            if is_joint(data, at, end) and not apart and size < MAX_WORD:
+                glued, behind = _across_cuts(data, at, end, size, lex, word, word_spell, stack)
+                if glued > size:
+                    size, at, apart, drawn, phrase = glued, behind, True, False, 0
             found, alive, whole = -1, False, False
             if size <= MAX_WORD and (phrase > 0 or drawn or not plain or _may_match(word, size, child, first)):
                 found, alive, whole, size = _look_up(

@@ -25,7 +25,7 @@ SPACE, DIGIT, STAR, OTHER, SYMBOLS = 26, 27, 37, 38, 37  # STAR and OTHER occur 
 SPECIAL = "çğıöşü"  # letters of Turkish with a plain look-alike, which is what they fold to
 MAX_WORD = 40  # symbols of a word or phrase; nothing longer is in the lists
 EXACT, INFLECTED, PREFIX = 0, 1, 2
-PLAIN, MARKED, CAPITAL_I = 0, 1, 2  # how a letter was spelled; a capital I may be ı or i
+PLAIN, MARKED, CAPITAL_I, FOREIGN = 0, 1, 2, 3  # how a letter was spelled; a capital I may be ı or i
 SKIP, BREAK = 254, 255  # characters that a word ignores, or ends at
 
 INNOCENT, STRICT, FUZZY, TURKISH, APART = 1, 2, 4, 8, 16  # flags of a pattern
@@ -39,6 +39,12 @@ _TURKISH_ENDINGS = (
     "lar ler im um in un i u si su imiz umuz iniz unuz yi yu a e ya ye na ne da de ta te nda nde dan den tan ten ndan"
     " nden nin nun la le yla yle sin sun siniz sunuz iz uz yim yum yiz yuz dir dur tir tur di du ti tu ydi ydu mis mus"
     " ymis ymus sa se ysa yse lik luk lig lug ca ce siz suz li lu ci cu ki m n las les lasmis lesmis lastir lestir"
+)
+
+# Cyrillic and Greek letters that look like Latin ones, and which; they count beside a Latin letter alone.
+_LOOK_ALIKES = (
+    "аеорсухіјѕкмтАВЕКМНОРСТУХІЈЅ" + "οανκιρτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijskmtabekmhopctyxijs" + "oavkiptuabezhikmnoptyx",
 )
 
 Language = Literal["en", "tr", "und"]
@@ -59,7 +65,7 @@ class Lexicon(NamedTuple):
     suffixes: npt.NDArray[np.int32]  # (2, S, 26): automata of English and Turkish endings; state 0 is dead
     accepting: npt.NDArray[np.bool_]  # (2, S)
     symbols: npt.NDArray[np.uint8]  # (0x800,): folded symbol of a code point, or SKIP, or BREAK
-    spelled: npt.NDArray[np.uint8]  # (0x800,): PLAIN, MARKED, CAPITAL_I
+    spelled: npt.NDArray[np.uint8]  # (0x800,): PLAIN, MARKED, CAPITAL_I, FOREIGN
 
 
 def fold(letter: str) -> tuple[int, bool]:
@@ -90,8 +96,16 @@ def load(language: Language) -> Lexicon:
                 pattern, severity, category = (line + "\t").split("\t")[:3]
                 travels = severity in ("strong", "severe") and len(_stem(pattern)) >= 5
                 if language in (name, "und") or travels:
-                    rows.append((name, pattern, severity, category))
+                    rows += [(name, form, severity, category) for form in _forms(name, pattern)]
     return _compile(rows)
+
+
+def _forms(name: str, pattern: str) -> list[str]:
+    """A pattern and, of an inflected Turkish stem in -k, what it becomes before a vowel: `salağ+`, `pezeveng+`."""
+    stem = _stem(pattern)
+    if name == "tr" and pattern.endswith("k+") and sum(letter in "aeıioöuü" for letter in stem) > 1:
+        return [pattern, f"{pattern[:-2]}{'g' if stem[-2] == 'n' else 'ğ'}+"]
+    return [pattern]
 
 
 def _stem(pattern: str) -> str:
@@ -172,7 +186,7 @@ def _determinise(endings: list[str], *, chain: bool) -> tuple[list[list[int]], l
 
 
 def _tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Symbol and spelling of every code point below 0x800; letters of other scripts are OTHER."""
+    """Symbol and spelling of every code point below 0x800; other letters of other scripts are OTHER."""
     symbol = np.full(0x800, BREAK, np.uint8)
     spelled = np.zeros(0x800, np.uint8)
     for point in range(0x800):
@@ -184,7 +198,9 @@ def _tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
             symbol[point], special = fold(lower) if len(lower) == 1 else (OTHER, False)
             spelled[point] = MARKED if special else PLAIN
     spelled[ord("I")] = CAPITAL_I
+    for foreign, letter in zip(*_LOOK_ALIKES, strict=True):
+        symbol[ord(foreign)], spelled[ord(foreign)] = ord(letter) - ord("a"), FOREIGN
     for sign, letter in ("$s", "@a", "!i"):
         symbol[ord(sign)] = ord(letter) - ord("a")
-    symbol[ord("*")] = STAR
+    symbol[ord("*")] = symbol[ord("#")] = STAR
     return symbol, spelled

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from elek.kernels import kernel, part
-from elek.toxicity.lexicon import BREAK, DIGIT, MAX_WORD, PLAIN, SEVERITIES, SKIP, SPACE, STAR
+from elek.toxicity.lexicon import BREAK, DIGIT, FOREIGN, MAX_WORD, PLAIN, SEVERITIES, SKIP, SPACE, STAR
 
 _STRONG = SEVERITIES.index("strong")
 _NO_SIGN, _SIGN, _DOUBTFUL_SIGN = 0, 1, 2  # what `$`, `@` and `!` are
@@ -16,6 +16,12 @@ _NO_SIGN, _SIGN, _DOUBTFUL_SIGN = 0, 1, 2  # what `$`, `@` and `!` are
 @part
 def _is_letter(byte):
     return (65 <= byte <= 90) or (97 <= byte <= 122) or byte >= 0xC3 or (48 <= byte <= 57)
+
+
+@part
+def is_joint(data, at, end):
+    """Whether a single dot, hyphen or underscore at `at` is all that parts a word from what follows."""
+    return at + 1 < end and (data[at] == 46 or data[at] == 45 or data[at] == 95) and _is_letter(data[at + 1])
 
 
 @kernel
@@ -65,7 +71,7 @@ def skip(data, at, end, symbols, child, first):
             return start, words
         if at == start:
             at += 1
-        elif at == start + 1 or (node > 0 and child[node, SPACE] > 0):
+        elif at == start + 1 or (node > 0 and (child[node, SPACE] > 0 or is_joint(data, at, end))):
             return start, words
         else:
             words += 1
@@ -80,7 +86,7 @@ def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
     worth a look); whether it is all letters; whether one is drawn out; whether a sign in it may be no letter; and
     whether nothing but a separator parts it from the word before. `signs`: take such signs for letters.
     """
-    start, size, letters, digits, stars, run, last = at, 0, 0, 0, 0, 0, -1
+    start, size, letters, foreign, digits, stars, run, last = at, 0, 0, 0, 0, 0, 0, -1
     plain, drawn, doubtful, adjoins = True, False, False, True
     while at < end:
         byte = data[at]
@@ -135,11 +141,12 @@ def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
             word_spell[size] = PLAIN if point >= 0x800 or sign else spelled[point]
         size += 1
         letters += symbol < 26 and not sign
+        foreign += point < 0x800 and spelled[point] == FOREIGN
         digits += DIGIT <= symbol < STAR
         stars += symbol == STAR
         plain = plain and symbol < 26 and not sign
         at += step
-    if digits >= letters or stars > 3:
+    if digits >= letters or foreign == letters or stars > 3:
         size = MAX_WORD + 1 if size else 0
     return start, at, size, plain, drawn, doubtful, adjoins
 
@@ -166,8 +173,8 @@ def is_prose(data, begin, start, at, end):
 def join(data, start, at, end, symbols, spelled, word, word_spell):
     """Letters that follow one by one, each behind the same separator; the first is data[start:at] and word[0].
 
-    Returns how many, the byte behind them, and the least severity that counts; 1 letter where they are no word: of
-    three neither "U.S.A." is one nor "a b c", and placeholders ("x.x.x") are none of any length.
+    Returns how many, the byte behind them, and the least severity that counts; 1 letter where they are no word:
+    initials ("U.S.A.") are none, nor placeholders ("x.x.x") of any length.
     """
     separator, first = data[at], at
     count, capital, same = 1, 65 <= data[start] <= 90, True
@@ -182,7 +189,7 @@ def join(data, start, at, end, symbols, spelled, word, word_spell):
         else:
             break
         follows = at + 1 + step
-        if symbols[point] >= 26:
+        if symbols[point] >= 26 or spelled[point] == FOREIGN:
             break
         if follows < end and (_is_letter(data[follows])):
             break  # a longer word: not a single letter
@@ -192,6 +199,40 @@ def join(data, start, at, end, symbols, spelled, word, word_spell):
         same = same and word[count] == word[0]
         count += 1
         at = follows
-    if same or count < 3 or (count == 3 and (capital or separator == 32)):
+    if same or count < 3 or (count == 3 and capital):
         return 1, first, 1
     return count, at, _STRONG if count == 3 else 1
+
+
+@kernel
+def glue(data, at, end, size, symbols, spelled, child, word, word_spell):
+    """Append to a word of `size` letters what follows it behind a joint, and so on: "si.ktir", "or-os-pu".
+
+    Returns how many letters there are then, where the last part begins, and the byte behind it; `size` where no
+    pattern begins like that. Each letter is a step down the trie, so that little is read in vain.
+    """
+    node, last, total = 0, 0, size
+    for position in range(size):
+        node = child[node, word[position]] if word[position] < 26 else 0
+        if node == 0:
+            return size, last, at
+    while node > 0 and is_joint(data, at, end):
+        at += 1
+        last = total
+        while at < end and total < MAX_WORD:
+            byte = data[at]
+            point, step = np.int64(byte), 1
+            if 0xC2 <= byte < 0xE0 and at + 1 < end:
+                point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
+            elif byte >= 0x80:
+                return size, last, at
+            symbol = np.int64(symbols[point])
+            if symbol >= 26 or byte == 33 or byte == 36 or byte == 64:
+                break
+            node = child[node, symbol] if node > 0 else 0
+            word[total], word_spell[total] = symbol, spelled[point]
+            total += 1
+            at += step
+        if total == MAX_WORD:
+            return size, last, at
+    return total, last, at
