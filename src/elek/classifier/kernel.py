@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 import unicodedata
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from elek.kernels import kernel, part
 
 MAX_WORD = 40
 """Letters of a word that are read; what follows belongs to no word."""
@@ -40,14 +41,14 @@ def _lower_table() -> npt.NDArray[np.int64]:
 LOWER = _lower_table()
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@part
 def _code(value, mask):
     value = (value ^ (value >> np.uint64(29))) * _MIX
     value ^= value >> np.uint64(32)
     return np.int64(((value & np.uint64(mask)) << np.uint64(1)) | (value >> np.uint64(63)))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def extract(data, begin, end, dotless, lower, shape, word, out):
     """Features of data[begin:end] into `out`, and how many. `shape`: bits, least and most letters, most words.
 
@@ -119,12 +120,12 @@ def extract(data, begin, end, dotless, lower, shape, word, out):
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _room(size, shape):
     return (size + 3) * 2 * (shape[2] - shape[1] + 1 + shape[3]) + 64
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def score(data, offsets, rows, dotless, lower, shape, limit, weights, bias, out):
     """out[row] = bias + sum of weights of the row's features / sqrt(how many), for `rows` of the column."""
     word = np.empty(MAX_WORD + 2, np.int64)
@@ -143,7 +144,7 @@ def score(data, offsets, rows, dotless, lower, shape, limit, weights, bias, out)
         out[row] = bias + (total / math.sqrt(count) if count > 0 else 0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def epoch(data, offsets, order, labels, dotless, lower, shape, limit, rates, z, n, own):
     """One pass of FTRL-Proximal over the rows in `order`; `z` and `n` are its two sums per weight, `own` the bias's.
 
@@ -185,7 +186,7 @@ def epoch(data, offsets, order, labels, dotless, lower, shape, limit, rates, z, 
     return loss / max(len(order), 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def weight_of(z, n, alpha, beta, l1, l2):
     """The weight that FTRL's sums stand for: 0 where they stay within `l1`."""
     if abs(z) <= l1:
@@ -193,7 +194,7 @@ def weight_of(z, n, alpha, beta, l1, l2):
     return -(z - (l1 if z > 0 else -l1)) / ((beta + math.sqrt(n)) / alpha + l2)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def weights_of(z, n, rates, out):
     for place in range(len(z)):
         out[place] = weight_of(z[place], n[place], rates[0], rates[1], rates[2], rates[3])

@@ -14,19 +14,13 @@ Shapes: N new tokens, C width, H query heads, K key/value heads, D head size, F 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-
-# Sums may be reordered, which lets them be vectors; NaN and infinity keep their meaning.
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+from elek.kernels import Array, float_kernel
 
 
-@_jit
+@float_kernel
 def _linear(weight: Array, x: Array, out: Array) -> None:
     """out [N, I] = x [N, J] · weightᵀ [J, I]; a row of `weight` is read once for all of x."""
     for i in range(weight.shape[0]):
@@ -37,7 +31,7 @@ def _linear(weight: Array, x: Array, out: Array) -> None:
             out[n, i] = total
 
 
-@_jit
+@float_kernel
 def _rms_norm(x: Array, weight: Array, eps: float, out: Array) -> None:
     for n in range(x.shape[0]):
         total = np.float32(0)
@@ -48,7 +42,7 @@ def _rms_norm(x: Array, weight: Array, eps: float, out: Array) -> None:
             out[n, j] = x[n, j] * scale * weight[j]
 
 
-@_jit
+@float_kernel
 def _rotate(x: Array, cos: Array, sin: Array) -> None:
     """Turn the pairs (i, i + D/2) of one head [D] in place."""
     half = x.shape[0] // 2
@@ -58,7 +52,7 @@ def _rotate(x: Array, cos: Array, sin: Array) -> None:
         x[i + half] = second * cos[i] + first * sin[i]
 
 
-@_jit
+@float_kernel
 def _attend(query: Array, keys: Array, values: Array, where: Array, head: int, length: int, out: Array) -> None:
     """One head's query [D] over `length` tokens; token t lies in row `where[t]` of the cache."""
     size = query.shape[0]
@@ -84,7 +78,7 @@ def _attend(query: Array, keys: Array, values: Array, where: Array, head: int, l
         out[d] /= total
 
 
-@_jit
+@float_kernel
 def block(
     x: Array,
     rows: Array,
@@ -149,7 +143,7 @@ def block(
     x += normed
 
 
-@_jit
+@float_kernel
 def logits(x: Array, norm: Array, eps: float, head: Array) -> Array:
     """[N, V] of final states x [N, C]."""
     normed = np.empty_like(x)

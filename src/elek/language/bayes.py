@@ -17,9 +17,10 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from elek.kernels import kernel
 
 
 class Model(NamedTuple):
@@ -77,7 +78,7 @@ def rank(text: str, most: int) -> dict[str, float]:
     return {model.classes[at]: float(scores[at]) for at in best if scores[at] >= 0}
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _walk(moves, row, feature, data, place):
     """Features that occur, in the order in which they first do, and how often each (float32)."""
     found = np.empty(len(data), np.int32)

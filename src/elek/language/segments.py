@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from elek.filtering import UNDETERMINED
-from elek.kernels import buffers
+from elek.kernels import buffers, kernel
 from elek.language.identification import identify
 
 BLOCK = 400
@@ -125,7 +124,7 @@ def _words() -> npt.NDArray[np.int64]:
     return np.array(sorted(marked), np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hash(word):
     value = np.int64(1469598103)
     for byte in word:
@@ -133,7 +132,7 @@ def _hash(word):
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _blocks(data, offsets, known, starts, ends, letters, sorts):
     """Blocks of every row, their letters and sorts; see the module's text. Linear in the bytes that are looked at."""
     counts = np.zeros(8, np.int64)  # letters by sort; of Latin ones, Turkish letters stand under _TURKISH
