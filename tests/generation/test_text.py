@@ -89,6 +89,12 @@ def test_streams_and_batches_are_the_texts() -> None:
     assert alone.text == whole[4].text
 
 
+def test_a_search_for_short_texts_finds_as_many_as_asked_for() -> None:
+    """However strongly length is punished, which makes scores very low."""
+    found = text_model().complete(["The farmer"], replace(GREEDY, max_new_tokens=60, beams=Beams(3, -5.0), samples=3))
+    assert len({completion.text for completion in found}) == 3
+
+
 def test_the_end_of_a_text_is_told_from_the_limit() -> None:
     """`stop` where the model ended its text, `length` where it was cut; never more tokens than asked for."""
     completions = text_model().complete(["The farmer"], replace(DRAWN, samples=12, max_new_tokens=12))
@@ -147,6 +153,7 @@ def test_of_a_long_prompt_the_end_is_read_and_the_rest_counted() -> None:
         (lambda: Settings(beams=Beams(2), top=1), "no candidates per token"),
         (lambda: Beams(0), "beams is 0"),
         (lambda: Beams(2, float("nan")), "length_penalty is nan"),
+        (lambda: Beams(2, 1000.0), "length_penalty is 1000.0"),
         (lambda: Beams(2, early_stopping="soon"), "early_stopping is 'soon'"),  # type: ignore[arg-type]
         (lambda: text_model().complete(["a"], Settings(max_new_tokens=CONTEXT + 1, beams=Beams(2))), "beam search for"),
         (lambda: TextModel(random_model(), tokenizer()), "the model knows 97 tokens"),

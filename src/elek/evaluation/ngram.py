@@ -214,14 +214,8 @@ def _discounted(order: Order) -> npt.NDArray[np.float64]:
 @kernel
 def _find(keys: Array, low: int, high: int, key: int) -> int:
     """Where `key` stands in the sorted `keys[low:high]`, or -1."""
-    end = high
-    while low < high:
-        middle = (low + high) // 2
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < end and keys[low] == key else -1
+    at = low + np.searchsorted(keys[low:high], key)
+    return at if at < high and keys[at] == key else -1
 
 
 @kernel

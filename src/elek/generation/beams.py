@@ -19,8 +19,8 @@ from elek.generation.decoding import check_length, check_prompt
 from elek.generation.sampling import penalise_repetition
 from elek.model.transformer import Transformer
 
-_NEVER = -1.0e9
-"""The score of what must not be taken. Finite: scores are added to it, as transformers does."""
+_NEVER = -math.inf
+"""The score of what must not be taken."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Beams:
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ParamsError(f"beams is {self.width}", where="generation", fix="give at least 1")
-        if not math.isfinite(self.length_penalty):
-            raise ParamsError(f"length_penalty is {self.length_penalty}", where="generation", fix="give a number")
+        if not -5 <= self.length_penalty <= 5:  # beyond that a score may be no float32
+            said = f"length_penalty is {self.length_penalty}"
+            raise ParamsError(said, where="generation", fix="give -5 to 5, usually 0 to 2")
         if self.early_stopping not in (True, False, "never"):
             raise ParamsError(
                 f"early_stopping is {self.early_stopping!r}", where="generation", fix='give True, False or "never"'
@@ -89,14 +90,7 @@ def beam_search(
     finished = torch.zeros(width, dtype=torch.bool)
     for length in range(1, max_new_tokens + 1):
         check()
-        logprobs = logits.log_softmax(-1)
-        if repetition_penalty != 1:
-            logprobs = torch.stack(
-                [
-                    penalise_repetition(row, torch.tensor([*prompt, *text]), repetition_penalty)
-                    for row, text in zip(logprobs, running, strict=True)
-                ]
-            )
+        logprobs = _logprobs(logits, [[*prompt, *text] for text in running], repetition_penalty)
         top, index = _propose(logprobs + scores[:, None], len(stop_ids))
         parents = (index // logits.shape[1]).tolist()
         tokens = (index % logits.shape[1]).tolist()
@@ -105,14 +99,13 @@ def beam_search(
         ends = stopped if length < max_new_tokens else torch.ones_like(stopped)
 
         # Only a text among the first `width` may finish; the rest is there to go on where those finished.
-        counts = ends & (torch.arange(len(tokens)) < width)
+        counts = ends & (torch.arange(len(tokens)) < width) & top.isfinite()
         final = top / length**beams.length_penalty + torch.where(counts, 0.0, _NEVER)
-        merged = torch.cat((torch.tensor([text.score for text in best]), final))
-        order = merged.topk(width).indices
         made = [
             Hypothesis(text[:-1] if stop else text, score, bool(stop))
             for text, stop, score in zip(texts, stopped, final.tolist(), strict=True)
         ]
+        order = torch.cat((torch.tensor([text.score for text in best]), final)).topk(width).indices
         best = [[*best, *made][place] for place in order.tolist()]
         finished = torch.cat((finished, counts))[order]
 
@@ -136,6 +129,15 @@ def room(context: int, max_new_tokens: int) -> int:
             fix=f"ask for at most {context} tokens",
         )
     return context - max(0, max_new_tokens - 1)
+
+
+def _logprobs(logits: Tensor, texts: list[list[int]], penalty: float) -> Tensor:
+    """Of the token after each text, [beams, V]. Unlike in sampling, the penalty comes after the softmax."""
+    logprobs = logits.log_softmax(-1)
+    if penalty == 1:
+        return logprobs
+    rows = zip(logprobs, texts, strict=True)
+    return torch.stack([penalise_repetition(row, torch.tensor(text), penalty) for row, text in rows])
 
 
 def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,11 +218,9 @@ class StopStrings:
         if not self._stops:
             return text, False
         pending = self.rest + text
-        found = [match for stop in self._stops if (match := re.search(re.escape(stop), pending))]
-        if found:
-            # The one that is complete first, of those the longest.
-            first = min(found, key=lambda match: (match.end(), match.start()))
-            return pending[: first.start()], True
+        found = [(at + len(stop), at) for stop in self._stops if (at := pending.find(stop)) >= 0]
+        if found:  # the one that is complete first, of those the longest
+            return pending[: min(found)[1]], True
         longest = min(max(map(len, self._stops)) - 1, len(pending))
         held = next((n for n in range(longest, 0, -1) if self._begins(pending[-n:])), 0)
         self.rest = pending[len(pending) - held :]
