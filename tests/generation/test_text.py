@@ -89,12 +89,6 @@ def test_streams_and_batches_are_the_texts() -> None:
     assert alone.text == whole[4].text
 
 
-def test_a_search_for_short_texts_finds_as_many_as_asked_for() -> None:
-    """However strongly length is punished, which makes scores very low."""
-    found = text_model().complete(["The farmer"], replace(GREEDY, max_new_tokens=60, beams=Beams(3, -5.0), samples=3))
-    assert len({completion.text for completion in found}) == 3
-
-
 def test_the_end_of_a_text_is_told_from_the_limit() -> None:
     """`stop` where the model ended its text, `length` where it was cut; never more tokens than asked for."""
     completions = text_model().complete(["The farmer"], replace(DRAWN, samples=12, max_new_tokens=12))

@@ -196,7 +196,7 @@ class _Writer:
 
     def __init__(self, pieces: Sequence[bytes], stop: Sequence[str]) -> None:
         self._pieces, self._stops = pieces, StopStrings(stop)
-        self._decoder = codecs.getincrementaldecoder("utf-8")("elek-replace-each")
+        self._decoder = characters()
 
     def write(self, token: int) -> tuple[str, bool]:
         return self._stops.push(self._decoder.decode(self._pieces[token]))
@@ -246,3 +246,8 @@ def _replace_each(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("elek-replace-each", _replace_each)
+
+
+def characters() -> codecs.IncrementalDecoder:
+    """Bytes that come in pieces → characters, as `Tokenizer.decode` reads them."""
+    return codecs.getincrementaldecoder("utf-8")("elek-replace-each")

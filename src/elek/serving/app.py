@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,7 +46,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers({"host": HOSTS[0]})
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()
         if host not in HOSTS and host.rpartition(":")[0] not in HOSTS:
             refusal = JSONResponse(error("this server answers to 127.0.0.1 and localhost only"), 403)
             await refusal(scope, receive, send)
@@ -71,6 +72,13 @@ def build(service: Service) -> FastAPI:
     @app.exception_handler(RefusalError)
     async def refused(_: Request, refusal: RefusalError) -> Response:
         return refusal.response
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, problem: HTTPException) -> Response:
+        said = (
+            f"no {request.method} {request.url.path} here; there are POST /v1/completions, GET /v1/models and /health"
+        )
+        return JSONResponse(error(said), problem.status_code, headers=problem.headers)
 
     @app.get("/")
     async def page() -> Response:
@@ -123,20 +131,27 @@ async def _body(request: Request, limits: Limits) -> bytes:
 
 def _parse(body: bytes) -> CompletionRequest:
     try:
-        return CompletionRequest.model_validate(json.loads(body))
-    except ValidationError as errors:
-        first = errors.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else None
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = f"unknown field; {did_you_mean(str(name), CompletionRequest.model_fields)}"
-        raise RefusalError(400, f"`{_printable(name or 'body')}`: {said}", param=_printable(name)) from None
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         raise RefusalError(400, "the body is no JSON") from None
+    if not isinstance(fields, dict):
+        raise RefusalError(400, "the body is no JSON object")
+    try:
+        return CompletionRequest.model_validate(fields)
+    except ValidationError as errors:
+        first = errors.errors(include_url=False, include_input=False, include_context=False)[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several fields together
+            raise RefusalError(400, said) from None
+        name = _printable(str(first["loc"][0]))
+        if first["type"] == "extra_forbidden":
+            said = f"unknown field; {did_you_mean(name, CompletionRequest.model_fields)}"
+        raise RefusalError(400, f"`{name}`: {said}", param=name) from None
 
 
-def _printable(text: str | None) -> str | None:
-    return None if text is None else text.encode(errors="replace").decode()
+def _printable(text: str) -> str:
+    """The text with a `?` for each lone surrogate, which no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
@@ -155,7 +170,7 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
         sizes = [len(service.model.encode(prompt)) for prompt in asked.prompts]
         unseen = [size for size in sizes if service.model.unseen(size, settings)]
     except ElekError as wrong:
-        raise RefusalError(400, _printable(str(wrong)) or "") from None
+        raise RefusalError(400, _printable(str(wrong))) from None
     if unseen:
         said = f"a prompt has {max(unseen)} tokens, and the model sees {service.model.model.config.context}"
         raise RefusalError(

@@ -77,11 +77,17 @@ class Service:
 
     @property
     def waiting(self) -> int:
-        return max(0, len(self._jobs) - 1)
+        """Requests behind the one at work."""
+        return max(0, self._present - 1)
+
+    @property
+    def _present(self) -> int:
+        """Requests whose answer somebody waits for: who left holds no place until the turn comes."""
+        return sum(not job.cancelled.is_set() for job in self._jobs)
 
     def submit(self, prompts: Sequence[str], settings: Settings) -> Job:
         """Begin, or wait for a turn. Raises BusyError where as many wait as may."""
-        if len(self._jobs) > self.limits.queue:
+        if self._present > self.limits.queue:
             raise BusyError
         job = Job(time.monotonic() + self.limits.seconds)
         # A task of its own: the turn ends whatever becomes of the connection.
