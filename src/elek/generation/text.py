@@ -66,8 +66,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Completion:
-    """A continuation: its text, its tokens, why it ended, and its prompt's size."""
+    """A continuation: its text, its tokens, why it ended, and its prompt."""
 
+    prompt: str
     text: str
     tokens: tuple[Token, ...]
     finish: str
@@ -106,19 +107,18 @@ class TextModel:
 
     def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
         """`settings.samples` continuations of each prompt, in order."""
-        texts: dict[int, list[str]] = {}
-        tokens: dict[int, list[Token]] = {}
-        finish: dict[int, str] = {}
+        chunks: dict[int, list[Chunk]] = {}
         for chunk in self.stream(prompts, settings):
-            texts.setdefault(chunk.index, []).append(chunk.text)
-            tokens.setdefault(chunk.index, []).extend(chunk.tokens)
-            finish[chunk.index] = chunk.finish or "length"
-        sizes = [len(self.encode(prompt)) for prompt in prompts for _ in range(settings.samples)]
-        return [
-            Completion("".join(texts[index]), tuple(tokens[index]), finish[index], size, self.unseen(size, settings))
-            for index, size in enumerate(sizes)
-            if index in texts
-        ]
+            chunks.setdefault(chunk.index, []).append(chunk)
+        found = []
+        for index, parts in sorted(chunks.items()):
+            prompt = prompts[index // settings.samples]
+            text = "".join(chunk.text for chunk in parts)
+            tokens = tuple(token for chunk in parts for token in chunk.tokens)
+            size = len(self.encode(prompt))
+            unseen = self.unseen(size, settings)
+            found.append(Completion(prompt, text, tokens, parts[-1].finish or "length", size, unseen))
+        return found
 
     def unseen(self, prompt_tokens: int, settings: Settings) -> int:
         """Tokens at the beginning of a prompt of that size that are not read.
