@@ -86,8 +86,7 @@ def beam_search(
     running: list[tuple[int, ...]] = [()] * width
     scores = torch.full((width,), _NEVER)
     scores[0] = 0  # all beams are equal as yet: only one may propose
-    best = [Hypothesis((), _NEVER, False)] * width
-    finished = torch.zeros(width, dtype=torch.bool)
+    best: list[Hypothesis] = []
     for length in range(1, max_new_tokens + 1):
         check()
         logprobs = _logprobs(logits, [[*prompt, *text] for text in running], repetition_penalty)
@@ -95,29 +94,27 @@ def beam_search(
         parents = (index // logits.shape[1]).tolist()
         tokens = (index % logits.shape[1]).tolist()
         texts = [(*running[parent], token) for parent, token in zip(parents, tokens, strict=True)]
-        stopped = torch.tensor([token in stop_ids for token in tokens])
-        ends = stopped if length < max_new_tokens else torch.ones_like(stopped)
+        stopped = [token in stop_ids for token in tokens]
+        ends = [stop or length == max_new_tokens for stop in stopped]
 
         # Only a text among the first `width` may finish; the rest is there to go on where those finished.
-        counts = ends & (torch.arange(len(tokens)) < width) & top.isfinite()
-        final = top / length**beams.length_penalty + torch.where(counts, 0.0, _NEVER)
+        final = (top / length**beams.length_penalty).tolist()[:width]
         made = [
-            Hypothesis(text[:-1] if stop else text, score, bool(stop))
-            for text, stop, score in zip(texts, stopped, final.tolist(), strict=True)
+            Hypothesis(text[:-1] if stop else text, score, stop)
+            for text, stop, end, score in zip(texts, stopped, ends, final, strict=False)
+            if end and score > _NEVER
         ]
-        order = torch.cat((torch.tensor([text.score for text in best]), final)).topk(width).indices
-        best = [[*best, *made][place] for place in order.tolist()]
-        finished = torch.cat((finished, counts))[order]
+        best = sorted([*best, *made], key=lambda text: text.score, reverse=True)[:width]
 
-        alive = top + torch.where(ends, _NEVER, 0.0)
+        alive = top.masked_fill(torch.tensor(ends), _NEVER)
         chosen = alive.topk(width).indices
         running, scores = [texts[place] for place in chosen.tolist()], alive[chosen]
-        hopeless = not _can_improve(beams, scores[0], best, finished, length, max_new_tokens)
-        if hopeless or bool(ends.all()) or (beams.early_stopping is True and bool(finished.all())):
+        hopeless = not _can_improve(beams, scores[0], best, length, max_new_tokens)
+        if hopeless or all(ends) or (beams.early_stopping is True and len(best) == width):
             break
         decoder.fork([parents[place] for place in chosen.tolist()])
         logits = decoder.step(range(width), [tokens[place] for place in chosen.tolist()])
-    return [text for text, whole in zip(best, finished.tolist(), strict=True) if whole]
+    return best
 
 
 def room(context: int, max_new_tokens: int) -> int:
@@ -146,10 +143,8 @@ def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:
     return values, index
 
 
-def _can_improve(
-    beams: Beams, leader: Tensor, best: list[Hypothesis], finished: Tensor, length: int, max_new_tokens: int
-) -> bool:
+def _can_improve(beams: Beams, leader: Tensor, best: list[Hypothesis], length: int, max_new_tokens: int) -> bool:
+    """Whether the best unfinished text may still take a place among the finished ones."""
     hopeful = max_new_tokens if beams.early_stopping == "never" and beams.length_penalty > 0 else length
     possible = float(leader / hopeful**beams.length_penalty)
-    worst = min(text.score for text in best)
-    return any(possible > (worst if whole else _NEVER) for whole in finished.tolist())
+    return possible > (best[-1].score if len(best) == beams.width else _NEVER)

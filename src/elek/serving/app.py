@@ -97,19 +97,23 @@ def build(service: Service) -> FastAPI:
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
-        asked = _parse(await _body(request, service.limits))
-        settings, prompt_tokens = _check(service, asked)
-        try:
-            job = service.submit(asked.prompts, settings)
-        except BusyError:
-            answer = error("other requests are waiting already", "server_error", code="busy")
-            return JSONResponse(answer, 429, headers={"Retry-After": "1"})
-        answer_of = Answer(service.model, service.name)
-        if asked.stream:
-            return StreamingResponse(_events(job, answer_of), media_type="text/event-stream")
-        return JSONResponse(answer_of.whole(await _all(request, job), prompt_tokens))
+        return await _complete(service, request)
 
     return app
+
+
+async def _complete(service: Service, request: Request) -> Response:
+    asked = _parse(await _body(request, service.limits))
+    settings, prompt_tokens = _check(service, asked)
+    try:
+        job = service.submit(asked.prompts, settings)
+    except BusyError:
+        answer = error("other requests are waiting already", "server_error", code="busy")
+        return JSONResponse(answer, 429, headers={"Retry-After": "1"})
+    answer_of = Answer(service.model, service.name)
+    if asked.stream:
+        return StreamingResponse(_events(job, answer_of), media_type="text/event-stream")
+    return JSONResponse(answer_of.whole(await _all(request, job), prompt_tokens))
 
 
 async def _body(request: Request, limits: Limits) -> bytes:
