@@ -204,6 +204,15 @@ def test_an_address_that_is_none_is_told(client: TestClient) -> None:
         assert "POST /v1/completions" in answer.json()["error"]["message"]
 
 
+def test_a_long_prompt_is_cut_where_that_is_asked_for(client: TestClient) -> None:
+    """The end is read, as the page needs it, where a text grows; otherwise it is refused."""
+    asked = {"prompt": "word " * 100}
+    assert post(client, **asked).status_code == 400
+    expected = text_model().complete([asked["prompt"]], Settings(12, Sampling(temperature=0)))[0]
+    assert post(client, **asked, truncate_prompt=True).json()["choices"][0]["text"] == expected.text
+    assert "truncate_prompt: true" in client.get("/").text
+
+
 def test_null_is_the_default(client: TestClient) -> None:
     """As OpenAI's own clients send what was not asked for."""
     nothing = {"max_tokens": None, "stop": None, "n": None, "stream": None, "suffix": None}

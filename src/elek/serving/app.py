@@ -175,7 +175,7 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
         unseen = [size for size in sizes if service.model.unseen(size, settings)]
     except ElekError as wrong:
         raise RefusalError(400, _printable(str(wrong))) from None
-    if unseen:
+    if unseen and not asked.truncate_prompt:
         said = f"a prompt has {max(unseen)} tokens, and the model sees {service.model.model.config.context}"
         raise RefusalError(
             400,

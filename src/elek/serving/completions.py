@@ -21,13 +21,15 @@ class CompletionRequest(BaseModel):
     """The body of a request.
 
     Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`, and `beams` with `length_penalty`, which
-    search the likeliest whole text and draw nothing.
+    search the likeliest whole text and draw nothing; and `truncate_prompt`, which has the end of a prompt read that is
+    longer than the context, and would be refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     model: str | None = None
     prompt: str | list[str] = ""
+    truncate_prompt: bool = False
     max_tokens: int = Field(default=64, ge=0)
     temperature: float = Field(default=1.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
