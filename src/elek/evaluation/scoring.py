@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.errors import DataError
 from elek.evaluation.params import EvaluateParams
-from elek.evaluation.predictions import Predictions
+from elek.evaluation.predictions import Predictions, collect
 from elek.model.transformer import Transformer
 from elek.shards import TokenShards
 
@@ -90,18 +89,19 @@ def score(
     slower neighbour within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
     size.
     """
+    require_vocabulary(model, shards)
+    with one_core_each():
+        return collect(partial(_score_batch, model, shards), _batches(plan, batch_tokens), workers, advance)
+
+
+def require_vocabulary(model: Transformer, shards: TokenShards) -> None:
+    """Raises DataError where the shards' vocabulary is not of the model's size."""
     if shards.vocab_size != model.config.vocab_size:
         raise DataError(
             f"the model knows {model.config.vocab_size} tokens, the shards {shards.vocab_size}",
             where=str(shards.folder),
             fix="run `dvc repro`",
         )
-    pieces = []
-    with one_core_each(), ThreadPoolExecutor(workers) as pool:
-        for piece in pool.map(partial(_score_batch, model, shards), _batches(plan, batch_tokens)):
-            pieces.append(piece)
-            advance(len(piece))
-    return Predictions.gather(pieces)
 
 
 @contextmanager
