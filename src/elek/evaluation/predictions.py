@@ -1,7 +1,7 @@
 """Predictions and what follows from them: loss, perplexity, bits per byte, accuracy, calibration, n-gram errors.
 
-Whoever predicts, the network or the n-gram model that stands beside it, hands in one row per predicted token, so
-that both are measured by the same code on the same tokens.
+The network and the n-gram model beside it both give one row per predicted token, so that the same code measures them
+on the same tokens.
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ def score(
     """The model's predictions of what `plan` scores.
 
     `advance` is called with the number of tokens that were scored since the last call. Batches go through the
-    model in `workers` threads, each on one core: the numbers do not depend on how many, and nobody waits for a
-    slower neighbour within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
+    model in `workers` threads, each on one core: the numbers do not depend on how many, and no thread waits for a
+    slower one within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
     size.
     """
     require_vocabulary(model, shards)
@@ -120,7 +120,7 @@ def _score_batch(model: Transformer, shards: TokenShards, batch: Sequence[Window
     inputs, targets, rows, positions = _assemble(shards, batch)
     scored = targets >= 0
     right, chosen = targets[scored], scored.numpy()
-    # The head is the dear part: only for what is scored.
+    # The output layer costs most: it is computed for scored tokens only.
     logits = F.linear(model.states(inputs)[scored], model.head_weight).float()
     return Predictions.of_logits(logits, right, rows[chosen], positions[chosen])
 

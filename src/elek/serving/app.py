@@ -129,7 +129,7 @@ async def _body(request: Request, limits: Limits) -> bytes:
     except TimeoutError:
         raise RefusalError(408, f"the request did not arrive within {limits.seconds:g} s") from None
     except ClientDisconnect:
-        raise RefusalError(400, "the request was not sent to its end") from None  # and nobody reads this
+        raise RefusalError(400, "the request was not sent to its end") from None  # the client is gone
     return body
 
 

@@ -14,7 +14,7 @@ from elek.generation.text import Chunk, characters
 
 Json = dict[str, Any]
 _DRAWING = ("temperature", "top_p", "top_k", "min_p", "logprobs")
-"""Fields that a search has no use for."""
+"""Fields that mean nothing for a beam search."""
 
 
 class CompletionRequest(BaseModel):

@@ -1,4 +1,4 @@
-"""One generation at a time, a bounded queue before it, and a thread of its own, so that the server stays awake."""
+"""One generation at a time, in a thread of its own so that the server keeps answering, behind a bounded queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LateError(Exception):
 
 
 class _LeftError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has left."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(eq=False)
 class Job:
-    """A request at work. Whoever loses interest sets `cancelled`."""
+    """A request that waits or is at work. Setting `cancelled` ends it."""
 
     deadline: float
     chunks: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
@@ -82,7 +82,7 @@ class Service:
 
     @property
     def _present(self) -> int:
-        """Requests whose answer somebody waits for: who left holds no place until the turn comes."""
+        """Requests whose client is still there: one that has left takes up no place in the queue."""
         return sum(not job.cancelled.is_set() for job in self._jobs)
 
     def submit(self, prompts: Sequence[str], settings: Settings) -> Job:
@@ -115,7 +115,7 @@ class Service:
         try:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._generate, loop, job, prompts, settings)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it, and raises it there
+        except Exception as error:  # noqa: BLE001 - raised again where the chunks are read
             job.chunks.put_nowait(error)
         finally:
             self._turn.release()

@@ -7,8 +7,8 @@ are the ids of its chunks, end to end. So a table from chunks to ids gives exact
 Unigram vocabulary this does not hold, for it weighs the text as a whole.
 
 Cost: one pass over the bytes, and for what is new its merges (`elek.vocab.merges`), or SentencePiece where a chunk is
-long or the vocabulary of another kind. Memory: the table, which is emptied when it has
-grown past a bound, and one block of the text's chunks at a time.
+long or the vocabulary of another kind. Memory: the table, which is emptied when it has grown past a bound, and one
+block of the text's chunks at a time.
 """
 
 from __future__ import annotations
