@@ -209,9 +209,10 @@ def test_the_page_stands_alone(project: Path) -> None:
 
 
 def test_a_page_of_what_cannot_be_read_is_refused(project: Path) -> None:
-    """A text longer than the context, and a folder that is not there."""
+    """A text longer than the context, and a folder instead of a file; before anything is written."""
     with pytest.raises(ElekError, match=f"the model sees {CONTEXT}"):
         elek("attention", "The farmer " * CONTEXT)
-    with pytest.raises(ElekError, match="no such folder"):
-        elek("attention", "x", "--out", "none/page.html")
+    for command in (["attention", "x"], ["vocab", "compare"]):
+        with pytest.raises(ElekError, match="this is a folder"):
+            elek(*command, "--out", "data")
     assert not list(project.glob("*.html"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elek.errors import DataError, ParamsError
-from elek.generation import Sampling, decode, generate, generate_batch
+from elek.generation import Beams, Sampling, beam_search, decode, generate, generate_batch
 from elek.generation.decoder import CompiledDecoder, ModelDecoder, decoder_for, is_llama
 from tests.generation.models import CONTEXT, MODELS, prompts, random_model, trained_model
 
@@ -133,3 +133,8 @@ def test_what_cannot_be_is_refused() -> None:
     assert generate_batch(random_model(), [[5], [6]], 0, Sampling(), seeds=[0, 0]) == [[], []]
     with pytest.raises(DataError, match="empty"):
         generate_batch(random_model(), [[5], []], 5, Sampling(), seeds=[0, 0])
+
+
+def test_a_search_finds_as_many_texts_as_asked_for() -> None:
+    """Also where length is punished so strongly that scores are very low."""
+    assert len(beam_search(random_model(), [5], 50, Beams(3, -5.0))) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,11 +13,14 @@ from elek.generation import generate
 from elek.generation.filling import fill
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer, initialise
-from tests.vocabulary import tokenizer
+from elek.vocab.params import VocabParams
+from elek.vocab.tokenizer import Tokenizer
+from elek.vocab.training import train_vocabulary
+from tests.vocabulary import prose, tokenizer, write_dataset
 
 
-def model(objective: str = "masked") -> Transformer:
-    config = {"vocab_size": 700, "context": 40, "layers": 1, "width": 32, "heads": 2, "objective": objective}
+def model(objective: str = "masked", size: int = 700) -> Transformer:
+    config = {"vocab_size": size, "context": 40, "layers": 1, "width": 32, "heads": 2, "objective": objective}
     made = initialise(Transformer(ModelConfig.model_validate(config)), seed=3).eval()
     with torch.no_grad():
         for parameter in made.parameters():
@@ -90,6 +94,16 @@ def test_a_mask_may_be_a_word_of_several_pieces() -> None:
         fill(network, pieces, "The [MASK]", order="joint", max_pieces=2)
     with pytest.raises(ParamsError, match="max_pieces is 0"):
         fill(network, pieces, "The [MASK]", max_pieces=0)
+
+
+def test_a_control_piece_fills_no_mask(tmp_path: Path) -> None:
+    """Nor do those that params add: they stand for no text, even where their names are words."""
+    dataset = write_dataset(tmp_path / "split", [prose("en", 10)])
+    pieces = Tokenizer(train_vocabulary(dataset, VocabParams(size=400, control=["USER"]))[0])
+    network = model(size=400)
+    for max_pieces in (1, 2):
+        (mask,) = fill(network, pieces, "The[MASK]", top_k=400, max_pieces=max_pieces).masks
+        assert all(candidate.piece for candidate in mask)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ def test_of_a_long_prompt_the_end_is_read_and_the_rest_counted() -> None:
         (lambda: Settings(beams=Beams(2), top=1), "no candidates per token"),
         (lambda: Beams(0), "beams is 0"),
         (lambda: Beams(2, float("nan")), "length_penalty is nan"),
+        (lambda: Beams(2, 1000.0), "length_penalty is 1000.0"),
         (lambda: Beams(2, early_stopping="soon"), "early_stopping is 'soon'"),  # type: ignore[arg-type]
         (lambda: text_model().complete(["a"], Settings(max_new_tokens=CONTEXT + 1, beams=Beams(2))), "beam search for"),
         (lambda: TextModel(random_model(), tokenizer()), "the model knows 97 tokens"),

@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 from elek.errors import ParamsError
 from elek.generation import Beams, Sampling, Settings
 from elek.serving.app import build
+from elek.serving.completions import _Offsets
 from elek.serving.service import BusyError, LateError, Limits, Service
 from tests.generation.models import CONTEXT, text_model
 from tests.project import environment
@@ -102,6 +103,14 @@ def test_seeds_stops_and_probabilities(client: TestClient) -> None:
     assert [offset for part in streamed if part for offset in part["text_offset"]] == told["text_offset"]
 
 
+def test_offsets_count_characters_as_the_text_has_them() -> None:
+    """Also behind bytes that form no character, each of which the text shows as one U+FFFD."""
+    bytes_of = text_model().tokenizer.byte_ids
+    offsets = _Offsets(text_model())
+    ids = [bytes_of[0xE2], bytes_of[0x82], bytes_of[ord("a")], bytes_of[ord("b")]]
+    assert [offsets.after(token) for token in ids][-1] == len(text_model().tokenizer.decode(ids[:-1])) == 3
+
+
 def test_a_search_gives_the_best_texts(client: TestClient) -> None:
     """`beams` and `length_penalty` as the library has them, the best first."""
     asked = {"prompt": "The farmer", "max_tokens": 12, "beams": 3, "length_penalty": 0.5, "n": 2}
@@ -118,7 +127,7 @@ def test_a_search_gives_the_best_texts(client: TestClient) -> None:
         ({"beams": 2, "temperature": 0}, "`temperature` means nothing beside it"),
         ({"beams": 2, "stream": True}, "known only at its end"),
         ({"beams": 2, "n": 3}, "3 texts of a search with 2 beams"),
-        ({"beams": 2, "length_penalty": float("nan")}, "finite"),
+        ({"beams": 2, "length_penalty": float("nan")}, "length_penalty"),
         ({"beams": 2, "max_tokens": CONTEXT + 1}, f"beam search for {CONTEXT + 1} new tokens"),
         ({"beams": 2, "max_tokens": CONTEXT}, f"the model sees {CONTEXT}, the {CONTEXT} of `max_tokens` among"),
         ({"length_penalty": 2}, "means nothing without `beams`"),
@@ -138,6 +147,8 @@ def test_a_search_that_cannot_be_is_refused(client: TestClient, changes: dict[st
         ({"temprature": 1}, 400, "did you mean `temperature`"),
         ({"prompt": [1, 2]}, 400, "prompt"),
         ({"prompt": []}, 400, "1 to 64"),
+        ({"stop": ["a"] * 65}, 400, "0 to 64"),
+        ({"n": True}, 400, "`n`"),
         ({"prompt": "word " * 200}, 400, f"the model sees {CONTEXT}"),
         ({"prompt": "a\ud800"}, 400, "lone surrogate"),
         ({"temperature": -1}, 400, "temperature"),
@@ -166,6 +177,7 @@ def test_what_cannot_be_answered_is_refused(
         ("{", "application/json", 400),
         ("[" * 9999, "application/json", 413),
         ("[" * 3000, "application/json", 400),
+        ("[1]", "application/json", 400),
         ("{}", "text/plain", 415),
     ],
 )
@@ -181,8 +193,31 @@ def test_other_sites_are_refused(client: TestClient) -> None:
             assert client.get(path, headers={"Host": host}).status_code == 403
         assert client.get(path, headers={"Origin": "http://evil.example"}).status_code == 403
         answer = client.get(path, headers={"Host": "localhost:8000", "Origin": "http://localhost:8000"})
-        assert answer.status_code == 200
+        assert answer.status_code == client.get(path, headers={"Host": "LOCALHOST"}).status_code == 200
         assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_an_address_that_is_none_is_told(client: TestClient) -> None:
+    """In OpenAI's shape, with what there is: a chat program sees why it gets no answer."""
+    for answer, status in ((client.post("/v1/chat/completions", json={}), 404), (client.get("/v1/completions"), 405)):
+        assert answer.status_code == status
+        assert "POST /v1/completions" in answer.json()["error"]["message"]
+
+
+def test_a_long_prompt_is_cut_where_that_is_asked_for(client: TestClient) -> None:
+    """The end is read, as the page needs it, where a text grows; otherwise it is refused."""
+    asked = {"prompt": "word " * 100}
+    assert post(client, **asked).status_code == 400
+    expected = text_model().complete([asked["prompt"]], Settings(12, Sampling(temperature=0)))[0]
+    assert post(client, **asked, truncate_prompt=True).json()["choices"][0]["text"] == expected.text
+    assert "truncate_prompt: true" in client.get("/").text
+
+
+def test_null_is_the_default(client: TestClient) -> None:
+    """As OpenAI's own clients send what was not asked for."""
+    nothing = {"max_tokens": None, "stop": None, "n": None, "stream": None, "suffix": None}
+    assert post(client, max_tokens=64).json()["choices"] == post(client, **nothing, logprobs=None).json()["choices"]
+    assert post(client, stop=[]).json()["choices"] == post(client).json()["choices"]
 
 
 def test_no_tokens_and_no_prompt(client: TestClient) -> None:
@@ -241,9 +276,9 @@ def test_the_queue_is_bounded_and_nobody_leaks_a_turn() -> None:
             service.submit(["c"], LONG)
         assert service.waiting == 1
         second.cancelled.set()
+        third = service.submit(["c"], replace(LONG, max_new_tokens=2))
         first.cancelled.set()
         assert [chunk async for chunk in second] == []
-        third = service.submit(["c"], replace(LONG, max_new_tokens=2))
         assert len([chunk async for chunk in third]) >= 1
         await service.close()
 

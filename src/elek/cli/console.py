@@ -36,6 +36,12 @@ def say(text: str = "") -> None:
     sys.stdout.flush()
 
 
+def check_page(out: Path) -> None:
+    """Before the work for a page begins: raises ParamsError where it cannot be written as `out`."""
+    if out.is_dir():
+        raise ParamsError("this is a folder, and a page is a file", where=str(out), fix=f"--out {out / 'page.html'}")
+
+
 def project() -> Path:
     """The project in the current folder. Raises ParamsError outside of one, naming the nearest one above."""
     here = Path.cwd()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from elek.cli import console
 from elek.cli.loading import load_text_model
 from elek.errors import DataError, ParamsError, SourceError
+from elek.progress import Progress
 
 if TYPE_CHECKING:
     from elek.generation import Completion, Settings, TextModel
@@ -40,14 +41,7 @@ def generate(
     console.project()
     if prompt is not None and file is not None:
         raise ParamsError("a prompt and a file of prompts", where="elek generate", fix="give one of them")
-    if beams is not None and drawing:
-        raise ParamsError(
-            f"--beams draws no tokens, so --{next(iter(drawing)).replace('_', '-')} means nothing beside it",
-            where="elek generate",
-            fix="leave one of them out",
-        )
-    if beams is None and length_penalty is not None:
-        raise ParamsError("--length-penalty means nothing without --beams", where="elek generate", fix="add --beams 4")
+    _check_search(beams, length_penalty, drawing)
     from elek.generation import Beams, Sampling, Settings
 
     settings = Settings(
@@ -58,26 +52,45 @@ def generate(
     )
     prompts = _from_file(file) if file else [_one(prompt)]
     model, name = load_text_model(version)
-    for number, text in enumerate(prompts):
-        _warn(model, text, settings, f"prompt {number + 1}" if file else "the prompt")
+    for number, text in enumerate(prompts, 1):
+        _warn(model, text, settings, f"prompt {number}" if file else "the prompt")
     if stream and not (as_json or file or explain or settings.samples > 1):
         _stream(model, prompts[0], settings)
         return
-    completions: list[Completion] = []
-    for start in range(0, len(prompts), per := max(1, TOGETHER // settings.samples)):
-        completions += model.complete(prompts[start : start + per], settings)
-    begun = [text for text in prompts for _ in range(len(completions) // len(prompts))]
+    completions = _complete(model, prompts, settings)
     if as_json:
-        rows = [_row(model, *pair) for pair in zip(begun, completions, strict=True)]
+        rows = [_row(model, completion) for completion in completions]
         console.print_json({"model": name, "settings": _plain(settings), "completions": rows})
-    else:
-        shown = [
-            _explained(model, *pair) if explain else "".join((pair[0], pair[1].text))
-            for pair in zip(begun, completions, strict=True)
-        ]
-        several = len(shown) > 1  # texts hold blank lines themselves
-        heads = [f"--- {number} of {len(shown)} ---\n" if several else "" for number in range(1, len(shown) + 1)]
-        console.say("\n\n".join(map("".join, zip(heads, shown, strict=True))))
+        return
+    texts = [_explained(model, one) if explain else one.prompt + one.text for one in completions]
+    if len(texts) > 1:  # texts hold blank lines themselves, so that each is told apart by a head
+        texts = [f"--- {number} of {len(texts)} ---\n{text}" for number, text in enumerate(texts, 1)]
+    console.say("\n\n".join(texts))
+
+
+def _check_search(beams: int | None, length_penalty: float | None, drawing: dict[str, Any]) -> None:
+    if beams is not None and drawing:
+        raise ParamsError(
+            f"--beams draws no tokens, so --{next(iter(drawing)).replace('_', '-')} means nothing beside it",
+            where="elek generate",
+            fix="leave one of them out",
+        )
+    if beams is None and length_penalty is not None:
+        raise ParamsError("--length-penalty means nothing without --beams", where="elek generate", fix="add --beams 4")
+
+
+def _complete(model: TextModel, prompts: list[str], settings: Settings) -> list[Completion]:
+    """The texts of all prompts, as many at a time as there is room for; a file of many tells how far it is."""
+    per = max(1, TOGETHER // settings.samples)
+    if len(prompts) <= per:
+        return model.complete(prompts, settings)
+    found: list[Completion] = []
+    with Progress("generate", len(prompts), "prompts") as progress:
+        for start in range(0, len(prompts), per):
+            some = prompts[start : start + per]
+            found += model.complete(some, settings)
+            progress.advance(len(some))
+    return found
 
 
 def _one(prompt: str | None) -> str:
@@ -136,11 +149,11 @@ def _stream(model: TextModel, prompt: str, settings: Settings) -> None:
     console.say()
 
 
-def _row(model: TextModel, prompt: str, completion: Completion) -> dict[str, Any]:
+def _row(model: TextModel, completion: Completion) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "prompt": prompt,
+        "prompt": completion.prompt,
         "completion": completion.text,
-        "text": prompt + completion.text,
+        "text": completion.prompt + completion.text,
         "finish": completion.finish,
         "ids": [token.id for token in completion.tokens],
         "prompt_tokens": completion.prompt_tokens,
@@ -165,9 +178,9 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return {**plain.pop("sampling"), **plain}
 
 
-def _explained(model: TextModel, prompt: str, completion: Completion) -> str:
+def _explained(model: TextModel, completion: Completion) -> str:
     """The text, then a line per token: its probability as a bar, and the candidates beside it."""
-    lines = [prompt + completion.text, ""]
+    lines = [completion.prompt + completion.text, ""]
     for token in completion.tokens:
         share = math.exp(token.logprob or 0.0)
         bar = "█" * round(share * BAR)

@@ -44,6 +44,8 @@ def lr(*, low: float, high: float, steps: int, out: Path | None, as_json: bool) 
     if not low < high:
         raise ParamsError(f"--low {low:g} is not below --high {high:g}", where="elek lr", fix="--low 0.01 --high 100")
     params = load(project / "params.yaml", "train", TrainParams)
+    path = out or project / ".cache" / "lr.html"
+    console.check_page(path)
     trainer = open_trainer(project / "data" / "tokenize", project / "data" / "vocab", params)
     with Progress("lr", steps, "steps") as progress:
 
@@ -52,7 +54,6 @@ def lr(*, low: float, high: float, steps: int, out: Path | None, as_json: bool) 
 
         found = sweep(trainer, low, high, steps, seen)
     rates = suggestion(params, found)
-    path = out or project / ".cache" / "lr.html"
     write_text(path, page(found, rates))
     if as_json:
         points = [asdict(point) for point in found.points]

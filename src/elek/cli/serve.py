@@ -47,7 +47,9 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ElekError(
-            f"port {port} is taken: {error.strerror}", where=HOSTS[0], fix="end what uses it, or give another --port"
+            f"port {port} cannot be used: {error.strerror}",
+            where=HOSTS[0],
+            fix="end what uses it, or give another --port; --port 0 takes a free one",
         ) from None
     return listening
 

@@ -19,6 +19,8 @@ def compare(size: int | None, megabytes: float, out: Path | None, *, as_json: bo
     from elek.vocab.comparison_page import page
 
     project = console.project()
+    if out is not None:
+        console.check_page(out)
     params = load(project / "params.yaml", "vocab", VocabParams)
     params = params.model_copy(update={"size": size or params.size, "max_megabytes": megabytes})
     split = project / "data" / "split"

@@ -1,17 +1,17 @@
 """The compiled half of deduplication and decontamination: integers over Arrow buffers, no object for a word.
 
-One file on purpose: numba's cache on disk notices a change of the file that a kernel stands in, and of no other
-that the kernel calls into. Every kernel releases the GIL, allocates next to nothing, is linear in its input
-(`sort_unique` sorts), and gives the same integers on every machine.
+Every kernel releases the GIL, allocates next to nothing, is linear in its input (`sort_unique` sorts), and gives
+the same integers on every machine.
 
 A *run* is a sequence of words: a shingle in MinHash, an n-gram in decontamination.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from elek.kernels import kernel, part
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -34,9 +34,6 @@ _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio
 _29, _32, _33 = np.uint64(29), np.uint64(32), np.uint64(33)
 _EXPANDS_MASK = np.uint32(EXPANDS - 1)
-
-kernel = numba.njit(cache=True, nogil=True)
-inlined = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @kernel
@@ -112,7 +109,7 @@ def normalise(offsets: I64, data: U8, one: U32, more: U32, out: U8, ends: I64, w
         word_ends[row + 1] = count
 
 
-@inlined
+@part
 def _put(out: U8, at: int, code: int) -> int:
     """Write a code point as UTF-8 and return the position behind it."""
     if code < 0x80:
@@ -134,7 +131,7 @@ def _put(out: U8, at: int, code: int) -> int:
     return at + 4
 
 
-@inlined
+@part
 def mix(value: np.uint64) -> np.uint64:
     """MurmurHash3's 64-bit finaliser, a permutation: every bit of the result depends on every bit of `value`."""
     value ^= value >> _33
@@ -144,7 +141,7 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> _33)
 
 
-@inlined
+@part
 def extend(run: np.uint64, word: np.uint64) -> np.uint64:
     """The state of a run of words, lengthened by one word. Starts from 0; its `mix` is the run's hash."""
     run = (run ^ word) * _GOLDEN

@@ -22,10 +22,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.dataset import Dataset, write_manifest, write_part
-from elek.dedup.kernels import I64, U64, Bools, kernel
+from elek.dedup.kernels import I64, U64, Bools
 from elek.dedup.mixing import mixed
 from elek.dedup.normalise import runs, words
 from elek.dedup.sorting import batches, firsts, write_sorted
+from elek.kernels import kernel
 from elek.removal import TextPart
 
 SHORTEST = 8

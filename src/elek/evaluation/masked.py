@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.dataset import write_json
-from elek.errors import DataError
 from elek.evaluation.names import as_pseudo
 from elek.evaluation.params import EvaluateParams
-from elek.evaluation.predictions import Predictions, by_document, calibration, summarise
-from elek.evaluation.scoring import one_core_each
+from elek.evaluation.predictions import Predictions, by_document, calibration, collect, summarise
+from elek.evaluation.scoring import one_core_each, require_vocabulary
 from elek.generation.filling import fill
 from elek.model.transformer import Transformer
 from elek.progress import Progress
@@ -112,16 +110,10 @@ def score_masked(
 
     Raises DataError where the shards' vocabulary is not of the model's size.
     """
-    if shards.vocab_size != model.config.vocab_size:
-        what = f"the model knows {model.config.vocab_size} tokens, the shards {shards.vocab_size}"
-        raise DataError(what, where=str(shards.folder), fix="run `dvc repro`")
-    pieces = []
-    batches = list(_batches(shards, plan, model.config.context, batch_tokens))
-    with one_core_each(), ThreadPoolExecutor(workers) as pool:
-        for piece in pool.map(partial(_score_batch, model, shards), batches):
-            pieces.append(piece)
-            advance(len(piece))
-    return Predictions.gather(pieces)
+    require_vocabulary(model, shards)
+    batches = _batches(shards, plan, model.config.context, batch_tokens)
+    with one_core_each():
+        return collect(partial(_score_batch, model, shards), batches, workers, advance)
 
 
 def _batches(shards: TokenShards, plan: Plan, context: int, batch_tokens: int) -> Iterator[npt.NDArray[np.int64]]:

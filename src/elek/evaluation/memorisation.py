@@ -40,9 +40,8 @@ def longest_overlaps(generations: Sequence[Sequence[int]], train: TokenShards) -
     """The longest overlap of each generation, the first place of equally long ones."""
     ids = np.concatenate([np.asarray(one, np.int64) for one in generations] or [np.empty(0, np.int64)])
     borders = np.cumsum([0, *map(len, generations)])
-    starts = [
-        np.arange(begin, end - SHORTEST + 1) for begin, end in pairwise(borders.tolist())
-    ]  # a run lies within one generation
+    # A run lies within one generation.
+    starts = [np.arange(begin, end - SHORTEST + 1) for begin, end in pairwise(borders.tolist())]
     runs = np.concatenate(starts or [np.empty(0, np.int64)]).astype(np.int64)
     hashes = _hashes(ids, runs)
     order = np.lexsort((runs, hashes))
@@ -99,16 +98,10 @@ def _search(
         value = value * base + np.uint64(stream[at + SHORTEST - 1]) + np.uint64(1)
         key = value * base
         if sieve[np.int64(key >> np.uint64(64 - FILTER_BITS))]:
-            low, high = 0, len(hashes)
-            while low < high:
-                middle = (low + high) // 2
-                if hashes[middle] < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            while low < len(hashes) and hashes[low] == key:
-                begin = runs[low]
-                low += 1
+            found = np.searchsorted(hashes, key)
+            while found < len(hashes) and hashes[found] == key:
+                begin = runs[found]
+                found += 1
                 one = owner[begin]
                 # Where the tokens before agree as well, the run was found one token earlier.
                 if at > 0 and begin > borders[one] and stream[at - 1] == ids[begin - 1]:

@@ -1,4 +1,4 @@
-"""What a model's measures are called, so that nobody puts those of a causal and of a masked model side by side.
+"""Names of a model's measures: those of a masked model differ, because its figures do not compare with a causal one's.
 
 A masked model has no probability of a text: its figures come from the pseudo-log-likelihood (Salazar et al. 2020, see
 `elek.evaluation.masked`) and are lower, since each token is told by both sides. They bear other names everywhere: in
@@ -43,7 +43,7 @@ def as_pseudo(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse of `as_pseudo`, for who shows figures and says himself whose they are."""
+    """The reverse of `as_pseudo`, for tables that say elsewhere which kind of model they show."""
     return {
         name.removeprefix(PSEUDO): plain(value) if isinstance(value, Mapping) else value
         for name, value in figures.items()

@@ -14,14 +14,14 @@ size, plus its last token. So no hash can collide, and the n-grams of one contex
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elek.errors import DataError
-from elek.evaluation.predictions import Predictions
+from elek.evaluation.predictions import Predictions, collect
 from elek.evaluation.scoring import Window
 from elek.kernels import Array, kernel
 from elek.shards import TokenShards
@@ -126,12 +126,7 @@ class KneserNey:
             positions = np.arange(first, last)
             return Predictions(np.full(len(nats), window.row), positions, document[first:last], nats, rank, confidence)
 
-        pieces = []
-        with ThreadPoolExecutor(workers) as pool:
-            for piece in pool.map(one, plan):
-                pieces.append(piece)
-                advance(len(piece))
-        return Predictions.gather(pieces)
+        return collect(one, plan, workers, advance)
 
 
 def _predictable(tokenizer: Tokenizer) -> tuple[int, int]:
@@ -212,16 +207,10 @@ def _discounted(order: Order) -> npt.NDArray[np.float64]:
 
 
 @kernel
-def _find(keys: Array, low: int, high: int, key: int) -> int:
+def _find(keys: Array, low: int, high: int, key: int) -> Any:
     """Where `key` stands in the sorted `keys[low:high]`, or -1."""
-    end = high
-    while low < high:
-        middle = (low + high) // 2
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < end and keys[low] == key else -1
+    at = low + np.searchsorted(keys[low:high], key)
+    return at if at < high and keys[at] == key else -1
 
 
 @kernel

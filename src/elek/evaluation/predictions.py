@@ -1,14 +1,16 @@
 """Predictions and what follows from them: loss, perplexity, bits per byte, accuracy, calibration, n-gram errors.
 
-Whoever predicts, the network or the n-gram model that stands beside it, hands in one row per predicted token, so
-that both are measured by the same code on the same tokens.
+The network and the n-gram model beside it both give one row per predicted token, so that the same code measures them
+on the same tokens.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +47,8 @@ BINS = 15
 """Of equal width, for calibration (Guo et al. 2017, §2)."""
 
 NGRAMS = (1, 2, 3, 4)
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,18 @@ class Predictions:
         order = np.lexsort((columns["position"], columns["row"]))
         types = {"row": np.int64, "position": np.int64, "token": np.int64, "rank": np.int8, "confidence": np.float32}
         return cls(**{name: column[order].astype(types.get(name, np.float64)) for name, column in columns.items()})
+
+
+def collect(
+    predict: Callable[[Work], Predictions], work: Iterable[Work], workers: int, advance: Callable[[int], None]
+) -> Predictions:
+    """The predictions of all pieces of work, made in `workers` threads; `advance` is told how many each piece gave."""
+    pieces = []
+    with ThreadPoolExecutor(workers) as pool:
+        for piece in pool.map(predict, work):
+            pieces.append(piece)
+            advance(len(piece))
+    return Predictions.gather(pieces)
 
 
 def piece_characters(tokenizer: Tokenizer) -> npt.NDArray[np.int64]:

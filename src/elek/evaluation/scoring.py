@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from elek.errors import DataError
 from elek.evaluation.params import EvaluateParams
-from elek.evaluation.predictions import Predictions
+from elek.evaluation.predictions import Predictions, collect
 from elek.model.transformer import Transformer
 from elek.shards import TokenShards
 
@@ -86,22 +85,23 @@ def score(
     """The model's predictions of what `plan` scores.
 
     `advance` is called with the number of tokens that were scored since the last call. Batches go through the
-    model in `workers` threads, each on one core: the numbers do not depend on how many, and nobody waits for a
-    slower neighbour within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
+    model in `workers` threads, each on one core: the numbers do not depend on how many, and no thread waits for a
+    slower one within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
     size.
     """
+    require_vocabulary(model, shards)
+    with one_core_each():
+        return collect(partial(_score_batch, model, shards), _batches(plan, batch_tokens), workers, advance)
+
+
+def require_vocabulary(model: Transformer, shards: TokenShards) -> None:
+    """Raises DataError where the shards' vocabulary is not of the model's size."""
     if shards.vocab_size != model.config.vocab_size:
         raise DataError(
             f"the model knows {model.config.vocab_size} tokens, the shards {shards.vocab_size}",
             where=str(shards.folder),
             fix="run `dvc repro`",
         )
-    pieces = []
-    with one_core_each(), ThreadPoolExecutor(workers) as pool:
-        for piece in pool.map(partial(_score_batch, model, shards), _batches(plan, batch_tokens)):
-            pieces.append(piece)
-            advance(len(piece))
-    return Predictions.gather(pieces)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _score_batch(model: Transformer, shards: TokenShards, batch: Sequence[Window
     inputs, targets, rows, positions = _assemble(shards, batch)
     scored = targets >= 0
     right, chosen = targets[scored], scored.numpy()
-    # The head is the dear part: only for what is scored.
+    # The output layer costs most: it is computed for scored tokens only.
     logits = F.linear(model.states(inputs)[scored], model.head_weight).float()
     return Predictions.of_logits(logits, right, rows[chosen], positions[chosen])
 

@@ -19,8 +19,8 @@ from elek.generation.decoding import check_length, check_prompt
 from elek.generation.sampling import penalise_repetition
 from elek.model.transformer import Transformer
 
-_NEVER = -1.0e9
-"""The score of what must not be taken. Finite: scores are added to it, as transformers does."""
+_NEVER = -math.inf
+"""The score of what must not be taken."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Beams:
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ParamsError(f"beams is {self.width}", where="generation", fix="give at least 1")
-        if not math.isfinite(self.length_penalty):
-            raise ParamsError(f"length_penalty is {self.length_penalty}", where="generation", fix="give a number")
+        if not -5 <= self.length_penalty <= 5:  # beyond that a score may be no float32
+            said = f"length_penalty is {self.length_penalty}"
+            raise ParamsError(said, where="generation", fix="give -5 to 5, usually 0 to 2")
         if self.early_stopping not in (True, False, "never"):
             raise ParamsError(
                 f"early_stopping is {self.early_stopping!r}", where="generation", fix='give True, False or "never"'
@@ -85,46 +86,35 @@ def beam_search(
     running: list[tuple[int, ...]] = [()] * width
     scores = torch.full((width,), _NEVER)
     scores[0] = 0  # all beams are equal as yet: only one may propose
-    best = [Hypothesis((), _NEVER, False)] * width
-    finished = torch.zeros(width, dtype=torch.bool)
+    best: list[Hypothesis] = []
     for length in range(1, max_new_tokens + 1):
         check()
-        logprobs = logits.log_softmax(-1)
-        if repetition_penalty != 1:
-            logprobs = torch.stack(
-                [
-                    penalise_repetition(row, torch.tensor([*prompt, *text]), repetition_penalty)
-                    for row, text in zip(logprobs, running, strict=True)
-                ]
-            )
+        logprobs = _logprobs(logits, [[*prompt, *text] for text in running], repetition_penalty)
         top, index = _propose(logprobs + scores[:, None], len(stop_ids))
         parents = (index // logits.shape[1]).tolist()
         tokens = (index % logits.shape[1]).tolist()
         texts = [(*running[parent], token) for parent, token in zip(parents, tokens, strict=True)]
-        stopped = torch.tensor([token in stop_ids for token in tokens])
-        ends = stopped if length < max_new_tokens else torch.ones_like(stopped)
+        stopped = [token in stop_ids for token in tokens]
+        ends = [stop or length == max_new_tokens for stop in stopped]
 
         # Only a text among the first `width` may finish; the rest is there to go on where those finished.
-        counts = ends & (torch.arange(len(tokens)) < width)
-        final = top / length**beams.length_penalty + torch.where(counts, 0.0, _NEVER)
-        merged = torch.cat((torch.tensor([text.score for text in best]), final))
-        order = merged.topk(width).indices
+        final = (top / length**beams.length_penalty).tolist()[:width]
         made = [
-            Hypothesis(text[:-1] if stop else text, score, bool(stop))
-            for text, stop, score in zip(texts, stopped, final.tolist(), strict=True)
+            Hypothesis(text[:-1] if stop else text, score, stop)
+            for text, stop, end, score in zip(texts, stopped, ends, final, strict=False)
+            if end and score > _NEVER
         ]
-        best = [[*best, *made][place] for place in order.tolist()]
-        finished = torch.cat((finished, counts))[order]
+        best = sorted([*best, *made], key=lambda text: text.score, reverse=True)[:width]
 
-        alive = top + torch.where(ends, _NEVER, 0.0)
+        alive = top.masked_fill(torch.tensor(ends), _NEVER)
         chosen = alive.topk(width).indices
         running, scores = [texts[place] for place in chosen.tolist()], alive[chosen]
-        hopeless = not _can_improve(beams, scores[0], best, finished, length, max_new_tokens)
-        if hopeless or bool(ends.all()) or (beams.early_stopping is True and bool(finished.all())):
+        hopeless = not _can_improve(beams, scores[0], best, length, max_new_tokens)
+        if hopeless or all(ends) or (beams.early_stopping is True and len(best) == width):
             break
         decoder.fork([parents[place] for place in chosen.tolist()])
         logits = decoder.step(range(width), [tokens[place] for place in chosen.tolist()])
-    return [text for text, whole in zip(best, finished.tolist(), strict=True) if whole]
+    return best
 
 
 def room(context: int, max_new_tokens: int) -> int:
@@ -138,16 +128,23 @@ def room(context: int, max_new_tokens: int) -> int:
     return context - max(0, max_new_tokens - 1)
 
 
+def _logprobs(logits: Tensor, texts: list[list[int]], penalty: float) -> Tensor:
+    """Of the token after each text, [beams, V]. Unlike in sampling, the penalty comes after the softmax."""
+    logprobs = logits.log_softmax(-1)
+    if penalty == 1:
+        return logprobs
+    rows = zip(logprobs, texts, strict=True)
+    return torch.stack([penalise_repetition(row, torch.tensor(text), penalty) for row, text in rows])
+
+
 def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:
     """Enough of the best continuations [beams, V] that some can go on even if all the best ones finish."""
     values, index = totals.flatten().topk(min(max(2, 1 + stops) * totals.shape[0], totals.numel()))
     return values, index
 
 
-def _can_improve(
-    beams: Beams, leader: Tensor, best: list[Hypothesis], finished: Tensor, length: int, max_new_tokens: int
-) -> bool:
+def _can_improve(beams: Beams, leader: Tensor, best: list[Hypothesis], length: int, max_new_tokens: int) -> bool:
+    """Whether the best unfinished text may still take a place among the finished ones."""
     hopeful = max_new_tokens if beams.early_stopping == "never" and beams.length_penalty > 0 else length
     possible = float(leader / hopeful**beams.length_penalty)
-    worst = min(text.score for text in best)
-    return any(possible > (worst if whole else _NEVER) for whole in finished.tolist())
+    return possible > (best[-1].score if len(best) == beams.width else _NEVER)

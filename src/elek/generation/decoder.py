@@ -53,7 +53,7 @@ class Decoder(Protocol):
         ...
 
     def fork(self, parents: Sequence[int]) -> None:
-        """Row i goes on from what row `parents[i]` has read, for each i < len(parents)."""
+        """Every row i goes on from what row `parents[i]` has read."""
         ...
 
     def length(self, row: int) -> int:
@@ -141,8 +141,7 @@ class CompiledDecoder:
 
     def fork(self, parents: Sequence[int]) -> None:
         which = np.asarray(parents, np.int64)
-        self._where[: len(which)] = self._where[which]
-        self._lengths[: len(which)] = self._lengths[which]
+        self._where, self._lengths = self._where[which], self._lengths[which]
 
     def length(self, row: int) -> int:
         return int(self._lengths[row])
@@ -173,12 +172,11 @@ class ModelDecoder:
         return torch.stack([self._next(row, [token]) for row, token in zip(rows, tokens, strict=True)])
 
     def fork(self, parents: Sequence[int]) -> None:
-        caches = [self._caches[parent] for parent in parents]
         # The first child of a parent takes its cache over, the others get copies.
-        taken: set[int] = set()
-        for row, parent in enumerate(parents):
-            self._caches[row] = copy.deepcopy(caches[row]) if parent in taken else caches[row]
-            taken.add(parent)
+        self._caches = [
+            copy.deepcopy(self._caches[parent]) if parent in parents[:row] else self._caches[parent]
+            for row, parent in enumerate(parents)
+        ]
 
     def length(self, row: int) -> int:
         return self._caches[row].length

@@ -100,7 +100,7 @@ def decode(
     """Every prompt's continuation, a token of each in turn. `top` asks for logprobs and so many candidates.
 
     Rows have positions, cache and random numbers of their own: a text does not depend on its neighbours. `ended`
-    is looked at before each step, so that whoever consumes the tokens can end a row by adding its number.
+    is looked at before each step, so that the consumer of the tokens can end a row by adding its number.
     """
     check_length(max_new_tokens)
     for prompt in prompts:

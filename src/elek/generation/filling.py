@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from elek.errors import DataError, ParamsError
 from elek.model.transformer import Transformer
-from elek.vocab.params import SPECIAL_PIECES
 from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 _MASK = re.compile(r"( ?)(?:\[MASK\]|<mask>)")
@@ -59,7 +56,7 @@ def fill(
 
     `left-to-right` fills one mask after the other, each knowing what the earlier ones became, which costs a pass
     for each; `joint` asks for all in one pass, none knowing of another. The probabilities are those of the whole
-    vocabulary; special pieces, and pieces that do not fit the space before the mask, are only not shown.
+    vocabulary; control pieces, and pieces that do not fit the space before the mask, are only not shown.
 
     With `max_pieces` above 1 a mask becomes a word of letters and digits, of at most so many pieces: for each number
     of pieces the `top_k` likeliest are kept from left to right (a beam search). Of one number of pieces alone a word
@@ -68,6 +65,22 @@ def fill(
     Raises ParamsError for a causal model, a `top_k` or `max_pieces` below 1, and for whole words filled jointly,
     DataError where nothing is masked, the text is longer than the model's context, or the vocabulary not the model's.
     """
+    _check(model, top_k, max_pieces, order)
+    tokenizer.require(model.config.vocab_size, "elek fill")
+    ids, spaced = _encode(text, tokenizer)
+    size = len(ids) + (max_pieces - 1) * len(spaced)
+    if size > model.config.context:
+        raise DataError(
+            f"the text has {size} tokens, and the model sees {model.config.context}",
+            where="elek fill",
+            fix="give the sentences around the mask alone",
+        )
+    if max_pieces > 1:
+        return _fill_words(model, tokenizer, ids, spaced, top_k, max_pieces)
+    return _fill_pieces(model, tokenizer, ids, spaced, top_k, order)
+
+
+def _check(model: Transformer, top_k: int, max_pieces: int, order: Order) -> None:
     if model.config.causal:
         raise ParamsError(
             "a causal model cannot fill a mask: it sees only what stands before",
@@ -84,18 +97,12 @@ def fill(
             where="elek fill",
             fix="leave out --joint, or --max-pieces",
         )
-    tokenizer.require(model.config.vocab_size, "elek fill")
-    ids, spaced = _encode(text, tokenizer)
-    size = len(ids) + (max_pieces - 1) * len(spaced)
-    if size > model.config.context:
-        raise DataError(
-            f"the text has {size} tokens, and the model sees {model.config.context}",
-            where="elek fill",
-            fix="give the sentences around the mask alone",
-        )
-    if max_pieces > 1:
-        return _fill_words(model, tokenizer, ids, spaced, top_k, max_pieces)
-    begins = torch.from_numpy(_begins_word(tokenizer))
+
+
+def _fill_pieces(
+    model: Transformer, tokenizer: Tokenizer, ids: list[int], spaced: list[bool], top_k: int, order: Order
+) -> Filled:
+    first, later = _fitting(tokenizer)
     tokens = torch.tensor([ids], device=model.embedding.weight.device)
     places = [place for place, token in enumerate(ids) if token == Tokenizer.mask]
     states = model.states(tokens)
@@ -103,7 +110,7 @@ def fill(
     for place, space in zip(places, spaced, strict=True):
         if order == "left-to-right" and masks:
             states = model.states(tokens)
-        best = _likeliest(model, states[0, place], begins if space else ~begins, top_k)
+        best = _likeliest(model, states[0, place], first if space else later, top_k)
         masks.append([Candidate(_text(tokenizer, token), probability) for token, probability in best])
         tokens[0, place] = best[0][0]
     return Filled(tokenizer.decode(tokens[0].tolist()), masks)
@@ -112,11 +119,9 @@ def fill(
 def _fill_words(
     model: Transformer, tokenizer: Tokenizer, ids: list[int], spaced: list[bool], top_k: int, max_pieces: int
 ) -> Filled:
-    begins = _begins_word(tokenizer)
     pieces = [tokenizer.piece(index).removeprefix(SPACE_MARK) for index in range(tokenizer.size)]
-    letters = np.array([piece.isalnum() and not tokenizer.is_byte(index) for index, piece in enumerate(pieces)])
-    letters[: len(SPECIAL_PIECES)] = False
-    first, later = torch.from_numpy(letters & begins), torch.from_numpy(letters & ~begins)
+    letters = torch.tensor([piece.isalnum() and not tokenizer.is_byte(index) for index, piece in enumerate(pieces)])
+    first, later = (fitting & letters for fitting in _fitting(tokenizer))
     masks: list[list[Candidate]] = []
     for space in spaced:
         place = ids.index(Tokenizer.mask)
@@ -163,8 +168,11 @@ def _encode(text: str, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
     return [*ids, Tokenizer.eos], spaced
 
 
-def _begins_word(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
-    return np.array([tokenizer.piece(index).startswith(SPACE_MARK) for index in range(tokenizer.size)])
+def _fitting(tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """Which pieces, bool [V] each, begin a word with the space before it, and which go on without one."""
+    begins = torch.tensor([tokenizer.piece(index).startswith(SPACE_MARK) for index in range(tokenizer.size)])
+    written = torch.arange(tokenizer.size) >= tokenizer.controls
+    return written & begins, written & ~begins
 
 
 def _text(tokenizer: Tokenizer, token: int) -> str:
@@ -173,7 +181,5 @@ def _text(tokenizer: Tokenizer, token: int) -> str:
 
 def _likeliest(model: Transformer, state: Tensor, fitting: Tensor, top_k: int) -> Sequence[tuple[int, float]]:
     probabilities = torch.nn.functional.linear(state, model.head_weight).float().softmax(-1).cpu()
-    shown = probabilities.masked_fill(~fitting, -1.0)
-    shown[: len(SPECIAL_PIECES)] = -1.0
-    values, found = shown.topk(min(top_k, int((shown >= 0).sum())))
+    values, found = probabilities.masked_fill(~fitting, -1.0).topk(min(top_k, int(fitting.sum())))
     return list(zip(found.tolist(), values.tolist(), strict=True))

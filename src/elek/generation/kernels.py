@@ -14,19 +14,13 @@ Shapes: N new tokens, C width, H query heads, K key/value heads, D head size, F 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-
-# Sums may be reordered, which lets them be vectors; NaN and infinity keep their meaning.
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+from elek.kernels import Array, float_kernel
 
 
-@_jit
+@float_kernel
 def _linear(weight: Array, x: Array, out: Array) -> None:
     """out [N, I] = x [N, J] · weightᵀ [J, I]; a row of `weight` is read once for all of x."""
     for i in range(weight.shape[0]):
@@ -37,7 +31,7 @@ def _linear(weight: Array, x: Array, out: Array) -> None:
             out[n, i] = total
 
 
-@_jit
+@float_kernel
 def _rms_norm(x: Array, weight: Array, eps: float, out: Array) -> None:
     for n in range(x.shape[0]):
         total = np.float32(0)
@@ -48,17 +42,24 @@ def _rms_norm(x: Array, weight: Array, eps: float, out: Array) -> None:
             out[n, j] = x[n, j] * scale * weight[j]
 
 
-@_jit
-def _rotate(x: Array, cos: Array, sin: Array) -> None:
-    """Turn the pairs (i, i + D/2) of one head [D] in place."""
-    half = x.shape[0] // 2
-    for i in range(half):
-        first, second = x[i], x[i + half]
-        x[i] = first * cos[i] - second * sin[i]
-        x[i + half] = second * cos[i] + first * sin[i]
+@float_kernel
+def _turned_heads(weight: Array, x: Array, size: int, positions: Array, cos: Array, sin: Array) -> Array:
+    """x [N, C] times a weight as heads [N, heads, D]; their pairs (i, i + D/2) are turned by the tokens' positions."""
+    heads = np.empty((x.shape[0], weight.shape[0] // size, size), np.float32)
+    _linear(weight, x, heads.reshape(x.shape[0], -1))
+    half = size // 2
+    for n in range(heads.shape[0]):
+        c, s = cos[positions[n]], sin[positions[n]]
+        for head in range(heads.shape[1]):
+            one = heads[n, head]
+            for i in range(half):
+                first, second = one[i], one[i + half]
+                one[i] = first * c[i] - second * s[i]
+                one[i + half] = second * c[i] + first * s[i]
+    return heads
 
 
-@_jit
+@float_kernel
 def _attend(query: Array, keys: Array, values: Array, where: Array, head: int, length: int, out: Array) -> None:
     """One head's query [D] over `length` tokens; token t lies in row `where[t]` of the cache."""
     size = query.shape[0]
@@ -84,7 +85,23 @@ def _attend(query: Array, keys: Array, values: Array, where: Array, head: int, l
         out[d] /= total
 
 
-@_jit
+@float_kernel
+def _feed_forward(x: Array, norm: Array, eps: float, gate_weight: Array, up_weight: Array, down_weight: Array) -> None:
+    """x [N, C] → x + down(silu(gate(norm(x))) * up(norm(x))), in place."""
+    normed = np.empty_like(x)
+    _rms_norm(x, norm, eps, normed)
+    gate = np.empty((x.shape[0], gate_weight.shape[0]), np.float32)
+    up = np.empty_like(gate)
+    _linear(gate_weight, normed, gate)
+    _linear(up_weight, normed, up)
+    for n in range(x.shape[0]):
+        for j in range(gate.shape[1]):
+            gate[n, j] = gate[n, j] / (np.float32(1) + np.exp(-gate[n, j])) * up[n, j]
+    _linear(down_weight, gate, normed)
+    x += normed
+
+
+@float_kernel
 def block(
     x: Array,
     rows: Array,
@@ -110,46 +127,28 @@ def block(
     New token n belongs to row `rows[n]` at `positions[n]`; its key and value are stored there. Tokens of one row
     come in order and see those before them. `where` [R, context] says in which row a row's past lies.
     """
-    N, C = x.shape
-    heads, size = query_weight.shape[0] // keys.shape[3], keys.shape[3]
-    normed = np.empty((N, C), np.float32)
-    query = np.empty((N, heads * size), np.float32)
-    key = np.empty((N, keys.shape[1] * size), np.float32)
-    value = np.empty((N, keys.shape[1] * size), np.float32)
+    N, K, size = x.shape[0], keys.shape[1], keys.shape[3]
+    normed = np.empty_like(x)
     _rms_norm(x, attention_norm, eps, normed)
-    _linear(query_weight, normed, query)
-    _linear(key_weight, normed, key)
-    _linear(value_weight, normed, value)
+    query = _turned_heads(query_weight, normed, size, positions, cos, sin)
+    key = _turned_heads(key_weight, normed, size, positions, cos, sin)
+    value = np.empty_like(key)
+    _linear(value_weight, normed, value.reshape(N, -1))
     for n in range(N):
-        at, row = positions[n], rows[n]
-        for head in range(heads):
-            _rotate(query[n, head * size : (head + 1) * size], cos[at], sin[at])
-        for head in range(keys.shape[1]):
-            _rotate(key[n, head * size : (head + 1) * size], cos[at], sin[at])
-            keys[row, head, at] = key[n, head * size : (head + 1) * size]
-            values[row, head, at] = value[n, head * size : (head + 1) * size]
-    mixed = np.empty((N, heads * size), np.float32)
+        for head in range(K):
+            keys[rows[n], head, positions[n]] = key[n, head]
+            values[rows[n], head, positions[n]] = value[n, head]
+    mixed = np.empty_like(query)
     for n in range(N):
-        past = where[rows[n]]
-        for head in range(heads):
-            span = slice(head * size, (head + 1) * size)
-            shared = head * keys.shape[1] // heads
-            _attend(query[n, span], keys, values, past, shared, positions[n] + 1, mixed[n, span])
-    _linear(output_weight, mixed, normed)
+        for head in range(query.shape[1]):
+            shared = head * K // query.shape[1]
+            _attend(query[n, head], keys, values, where[rows[n]], shared, positions[n] + 1, mixed[n, head])
+    _linear(output_weight, mixed.reshape(N, -1), normed)
     x += normed
-    _rms_norm(x, feed_forward_norm, eps, normed)
-    gate = np.empty((N, gate_weight.shape[0]), np.float32)
-    up = np.empty((N, gate_weight.shape[0]), np.float32)
-    _linear(gate_weight, normed, gate)
-    _linear(up_weight, normed, up)
-    for n in range(N):
-        for j in range(gate.shape[1]):
-            gate[n, j] = gate[n, j] / (np.float32(1) + np.exp(-gate[n, j])) * up[n, j]
-    _linear(down_weight, gate, normed)
-    x += normed
+    _feed_forward(x, feed_forward_norm, eps, gate_weight, up_weight, down_weight)
 
 
-@_jit
+@float_kernel
 def logits(x: Array, norm: Array, eps: float, head: Array) -> Array:
     """[N, V] of final states x [N, C]."""
     normed = np.empty_like(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +66,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Completion:
-    """A continuation: its text, its tokens, why it ended, and its prompt's size."""
+    """A continuation: its text, its tokens, why it ended, and its prompt."""
 
+    prompt: str
     text: str
     tokens: tuple[Token, ...]
     finish: str
@@ -107,19 +107,18 @@ class TextModel:
 
     def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
         """`settings.samples` continuations of each prompt, in order."""
-        texts: dict[int, list[str]] = {}
-        tokens: dict[int, list[Token]] = {}
-        finish: dict[int, str] = {}
+        chunks: dict[int, list[Chunk]] = {}
         for chunk in self.stream(prompts, settings):
-            texts.setdefault(chunk.index, []).append(chunk.text)
-            tokens.setdefault(chunk.index, []).extend(chunk.tokens)
-            finish[chunk.index] = chunk.finish or "length"
-        sizes = [len(self.encode(prompt)) for prompt in prompts for _ in range(settings.samples)]
-        return [
-            Completion("".join(texts[index]), tuple(tokens[index]), finish[index], size, self.unseen(size, settings))
-            for index, size in enumerate(sizes)
-            if index in texts
-        ]
+            chunks.setdefault(chunk.index, []).append(chunk)
+        found = []
+        for index, parts in sorted(chunks.items()):
+            prompt = prompts[index // settings.samples]
+            text = "".join(chunk.text for chunk in parts)
+            tokens = tuple(token for chunk in parts for token in chunk.tokens)
+            size = len(self.encode(prompt))
+            unseen = self.unseen(size, settings)
+            found.append(Completion(prompt, text, tokens, parts[-1].finish or "length", size, unseen))
+        return found
 
     def unseen(self, prompt_tokens: int, settings: Settings) -> int:
         """Tokens at the beginning of a prompt of that size that are not read.
@@ -197,7 +196,7 @@ class _Writer:
 
     def __init__(self, pieces: Sequence[bytes], stop: Sequence[str]) -> None:
         self._pieces, self._stops = pieces, StopStrings(stop)
-        self._decoder = codecs.getincrementaldecoder("utf-8")("elek-replace-each")
+        self._decoder = characters()
 
     def write(self, token: int) -> tuple[str, bool]:
         return self._stops.push(self._decoder.decode(self._pieces[token]))
@@ -219,11 +218,9 @@ class StopStrings:
         if not self._stops:
             return text, False
         pending = self.rest + text
-        found = [match for stop in self._stops if (match := re.search(re.escape(stop), pending))]
-        if found:
-            # The one that is complete first, of those the longest.
-            first = min(found, key=lambda match: (match.end(), match.start()))
-            return pending[: first.start()], True
+        found = [(at + len(stop), at) for stop in self._stops if (at := pending.find(stop)) >= 0]
+        if found:  # the one that is complete first, of those the longest
+            return pending[: min(found)[1]], True
         longest = min(max(map(len, self._stops)) - 1, len(pending))
         held = next((n for n in range(longest, 0, -1) if self._begins(pending[-n:])), 0)
         self.rest = pending[len(pending) - held :]
@@ -249,3 +246,8 @@ def _replace_each(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("elek-replace-each", _replace_each)
+
+
+def characters() -> codecs.IncrementalDecoder:
+    """Bytes that come in pieces → characters, as `Tokenizer.decode` reads them."""
+    return codecs.getincrementaldecoder("utf-8")("elek-replace-each")

@@ -47,7 +47,12 @@ def part(function: F) -> F:
     return _compile(function, forceinline=True)
 
 
-def _compile(function: F, **options: bool) -> F:
+def float_kernel(function: F) -> F:
+    """A `kernel` whose float sums may be reordered, so that they use vector instructions. NaN and infinity stay."""
+    return _compile(function, fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
+def _compile(function: F, **options: Any) -> F:
     settings: Any = numba.config  # its names are made at run time
     before = settings.CACHE_DIR
     folder = Path(function.__code__.co_filename).parent

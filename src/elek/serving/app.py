@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,7 +46,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers({"host": HOSTS[0]})
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()
         if host not in HOSTS and host.rpartition(":")[0] not in HOSTS:
             refusal = JSONResponse(error("this server answers to 127.0.0.1 and localhost only"), 403)
             await refusal(scope, receive, send)
@@ -72,6 +73,13 @@ def build(service: Service) -> FastAPI:
     async def refused(_: Request, refusal: RefusalError) -> Response:
         return refusal.response
 
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, problem: HTTPException) -> Response:
+        said = (
+            f"no {request.method} {request.url.path} here; there are POST /v1/completions, GET /v1/models and /health"
+        )
+        return JSONResponse(error(said), problem.status_code, headers=problem.headers)
+
     @app.get("/")
     async def page() -> Response:
         text = files("elek.serving").joinpath("page.html").read_text(encoding="utf-8")
@@ -89,19 +97,23 @@ def build(service: Service) -> FastAPI:
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
-        asked = _parse(await _body(request, service.limits))
-        settings, prompt_tokens = _check(service, asked)
-        try:
-            job = service.submit(asked.prompts, settings)
-        except BusyError:
-            answer = error("other requests are waiting already", "server_error", code="busy")
-            return JSONResponse(answer, 429, headers={"Retry-After": "1"})
-        answer_of = Answer(service.model, service.name)
-        if asked.stream:
-            return StreamingResponse(_events(job, answer_of), media_type="text/event-stream")
-        return JSONResponse(answer_of.whole(await _all(request, job), prompt_tokens))
+        return await _complete(service, request)
 
     return app
+
+
+async def _complete(service: Service, request: Request) -> Response:
+    asked = _parse(await _body(request, service.limits))
+    settings, prompt_tokens = _check(service, asked)
+    try:
+        job = service.submit(asked.prompts, settings)
+    except BusyError:
+        answer = error("other requests are waiting already", "server_error", code="busy")
+        return JSONResponse(answer, 429, headers={"Retry-After": "1"})
+    answer_of = Answer(service.model, service.name)
+    if asked.stream:
+        return StreamingResponse(_events(job, answer_of), media_type="text/event-stream")
+    return JSONResponse(answer_of.whole(await _all(request, job), prompt_tokens))
 
 
 async def _body(request: Request, limits: Limits) -> bytes:
@@ -117,26 +129,33 @@ async def _body(request: Request, limits: Limits) -> bytes:
     except TimeoutError:
         raise RefusalError(408, f"the request did not arrive within {limits.seconds:g} s") from None
     except ClientDisconnect:
-        raise RefusalError(400, "the request was not sent to its end") from None  # and nobody reads this
+        raise RefusalError(400, "the request was not sent to its end") from None  # the client is gone
     return body
 
 
 def _parse(body: bytes) -> CompletionRequest:
     try:
-        return CompletionRequest.model_validate(json.loads(body))
-    except ValidationError as errors:
-        first = errors.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else None
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = f"unknown field; {did_you_mean(str(name), CompletionRequest.model_fields)}"
-        raise RefusalError(400, f"`{_printable(name or 'body')}`: {said}", param=_printable(name)) from None
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         raise RefusalError(400, "the body is no JSON") from None
+    if not isinstance(fields, dict):
+        raise RefusalError(400, "the body is no JSON object")
+    try:
+        return CompletionRequest.model_validate(fields)
+    except ValidationError as errors:
+        first = errors.errors(include_url=False, include_input=False, include_context=False)[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several fields together
+            raise RefusalError(400, said) from None
+        name = _printable(str(first["loc"][0]))
+        if first["type"] == "extra_forbidden":
+            said = f"unknown field; {did_you_mean(name, CompletionRequest.model_fields)}"
+        raise RefusalError(400, f"`{name}`: {said}", param=name) from None
 
 
-def _printable(text: str | None) -> str | None:
-    return None if text is None else text.encode(errors="replace").decode()
+def _printable(text: str) -> str:
+    """The text with a `?` for each lone surrogate, which no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
@@ -155,8 +174,8 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
         sizes = [len(service.model.encode(prompt)) for prompt in asked.prompts]
         unseen = [size for size in sizes if service.model.unseen(size, settings)]
     except ElekError as wrong:
-        raise RefusalError(400, _printable(str(wrong)) or "") from None
-    if unseen:
+        raise RefusalError(400, _printable(str(wrong))) from None
+    if unseen and not asked.truncate_prompt:
         said = f"a prompt has {max(unseen)} tokens, and the model sees {service.model.model.config.context}"
         raise RefusalError(
             400,

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import codecs
 import secrets
 import time
 from collections.abc import Iterable
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from elek.generation import Beams, Sampling, Settings, TextModel, Token
-from elek.generation.text import Chunk
+from elek.generation.text import Chunk, characters
 
 Json = dict[str, Any]
 _DRAWING = ("temperature", "top_p", "top_k", "min_p", "logprobs")
-"""Fields that a search has no use for."""
+"""Fields that mean nothing for a beam search."""
 
 
 class CompletionRequest(BaseModel):
     """The body of a request.
 
     Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`, and `beams` with `length_penalty`, which
-    search the likeliest whole text and draw nothing.
+    search the likeliest whole text and draw nothing; and `truncate_prompt`, which has the end of a prompt read that is
+    longer than the context, and would be refused.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     model: str | None = None
     prompt: str | list[str] = ""
+    truncate_prompt: bool = False
     max_tokens: int = Field(default=64, ge=0)
     temperature: float = Field(default=1.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -36,19 +37,25 @@ class CompletionRequest(BaseModel):
     min_p: float = Field(default=0.0, ge=0, le=1)
     repetition_penalty: float = Field(default=1.0, gt=0)
     beams: int | None = Field(default=None, ge=1)
-    length_penalty: float = Field(default=1.0, allow_inf_nan=False)
-    stop: str | list[str] | None = None
+    length_penalty: float = 1.0
+    stop: str | list[str] = []
     n: int = Field(default=1, ge=1)
     seed: int | None = Field(default=None, ge=0, lt=2**62)
     logprobs: int | None = Field(default=None, ge=0, le=20)
     stream: bool = False
     user: str | None = None
 
-    @field_validator("prompt", "stop", mode="after")
+    @model_validator(mode="before")
     @classmethod
-    def _few(cls, value: str | list[str] | None) -> str | list[str] | None:
-        if isinstance(value, list) and not 1 <= len(value) <= 64:
-            raise ValueError("give 1 to 64 of them")
+    def _null_is_the_default(cls, fields: Json) -> Json:
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @field_validator("prompt", "stop")
+    @classmethod
+    def _few(cls, value: str | list[str], told: ValidationInfo) -> str | list[str]:
+        least = 1 if told.field_name == "prompt" else 0
+        if isinstance(value, list) and not least <= len(value) <= 64:
+            raise ValueError(f"give {least} to 64 of them")
         return value
 
     @model_validator(mode="after")
@@ -69,7 +76,7 @@ class CompletionRequest(BaseModel):
 
     def settings(self) -> Settings:
         """Raises ParamsError for what means nothing."""
-        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop
         return Settings(
             max_new_tokens=self.max_tokens,
             sampling=Sampling(self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty),
@@ -139,8 +146,7 @@ class _Offsets:
     """Where in the text each token begins."""
 
     def __init__(self, model: TextModel) -> None:
-        self._model, self._length = model, 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._model, self._length, self._decoder = model, 0, characters()
 
     def after(self, token: int) -> int:
         """Where `token` begins, which is read by this."""

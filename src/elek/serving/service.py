@@ -1,4 +1,4 @@
-"""One generation at a time, a bounded queue before it, and a thread of its own, so that the server stays awake."""
+"""One generation at a time, in a thread of its own so that the server keeps answering, behind a bounded queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LateError(Exception):
 
 
 class _LeftError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has left."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(eq=False)
 class Job:
-    """A request at work. Whoever loses interest sets `cancelled`."""
+    """A request that waits or is at work. Setting `cancelled` ends it."""
 
     deadline: float
     chunks: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
@@ -77,11 +77,17 @@ class Service:
 
     @property
     def waiting(self) -> int:
-        return max(0, len(self._jobs) - 1)
+        """Requests behind the one at work."""
+        return max(0, self._present - 1)
+
+    @property
+    def _present(self) -> int:
+        """Requests whose client is still there: one that has left takes up no place in the queue."""
+        return sum(not job.cancelled.is_set() for job in self._jobs)
 
     def submit(self, prompts: Sequence[str], settings: Settings) -> Job:
         """Begin, or wait for a turn. Raises BusyError where as many wait as may."""
-        if len(self._jobs) > self.limits.queue:
+        if self._present > self.limits.queue:
             raise BusyError
         job = Job(time.monotonic() + self.limits.seconds)
         # A task of its own: the turn ends whatever becomes of the connection.
@@ -109,7 +115,7 @@ class Service:
         try:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._generate, loop, job, prompts, settings)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it, and raises it there
+        except Exception as error:  # noqa: BLE001 - raised again where the chunks are read
             job.chunks.put_nowait(error)
         finally:
             self._turn.release()

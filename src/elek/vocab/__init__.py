@@ -1,1 +1,1 @@
-"""The vocabulary: trained by SentencePiece on the training text (`training`), used by everybody (`tokenizer`)."""
+"""The vocabulary: trained by SentencePiece on the training text (`training`), used everywhere (`tokenizer`)."""

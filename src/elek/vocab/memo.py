@@ -7,8 +7,8 @@ are the ids of its chunks, end to end. So a table from chunks to ids gives exact
 Unigram vocabulary this does not hold, for it weighs the text as a whole.
 
 Cost: one pass over the bytes, and for what is new its merges (`elek.vocab.merges`), or SentencePiece where a chunk is
-long or the vocabulary of another kind. Memory: the table, which is emptied when it has
-grown past a bound, and one block of the text's chunks at a time.
+long or the vocabulary of another kind. Memory: the table, which is emptied when it has grown past a bound, and one
+block of the text's chunks at a time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from elek.kernels import Array, buffers, kernel
+from elek.kernels import Array, buffers, kernel, part
 from elek.vocab.merges import Merges, spell
 from elek.vocab.tokenizer import TokenColumn, Tokenizer
 
@@ -156,6 +157,19 @@ class ChunkMemo:
         return ids[kept], np.diff(newlines, prepend=-1) - 1
 
 
+@part
+def _chunk_at(data: Array, begin: int, end: int) -> Any:
+    """Where the chunk that begins at `begin` ends, and its hash (FNV-1a)."""
+    stop, value = begin, np.uint64(0xCBF29CE484222325)
+    while stop < end and data[stop] == 32:
+        value = (value ^ np.uint64(32)) * np.uint64(0x100000001B3)
+        stop += 1
+    while stop < end and data[stop] != 32 and data[stop] != 10:
+        value = (value ^ np.uint64(data[stop])) * np.uint64(0x100000001B3)
+        stop += 1
+    return stop, value ^ (value >> np.uint64(32))
+
+
 @kernel
 def _scan(
     data: Array, offsets: Array, at: Array, out: Array, slots: Array, hashes: Array, keys: Array, key_ends: Array
@@ -169,52 +183,40 @@ def _scan(
     missing = 0
     while document < len(offsets) - 1 and count < len(out):
         start, end = offsets[document], offsets[document + 1]
-        if position < 0:
-            out[count] = BOS
-            count, position = count + 1, 0
-            continue
         begin = start + position
-        if begin == end:
-            out[count] = EOS
-            count, document, position = count + 1, document + 1, -1
-            continue
-        if data[begin] == 10:
-            out[count] = NEWLINE
-            count, position = count + 1, position + 1
-            continue
-        stop = begin
-        value = np.uint64(0xCBF29CE484222325)
-        while stop < end and data[stop] == 32:
-            value = (value ^ np.uint64(32)) * np.uint64(0x100000001B3)
-            stop += 1
-        while stop < end and data[stop] != 32 and data[stop] != 10:
-            value = (value ^ np.uint64(data[stop])) * np.uint64(0x100000001B3)
-            stop += 1
-        value ^= value >> np.uint64(32)
-        slot = np.int64(value & np.uint64(mask))
-        found = False
-        while slots[slot] >= 0:
+        if position < 0:
+            entry, position = BOS, 0
+        elif begin == end:
+            entry, document, position = EOS, document + 1, -1
+        elif data[begin] == 10:
+            entry, position = NEWLINE, position + 1
+        else:
+            stop, value = _chunk_at(data, begin, end)
+            slot = np.int64(value & np.uint64(mask))
             entry = slots[slot]
-            key = key_ends[entry - 1]
-            if hashes[entry] == value and key_ends[entry] - key == stop - begin:
-                found = True
-                for index in range(stop - begin):
-                    if keys[key + index] != data[begin + index]:
-                        found = False
+            while entry >= 0:
+                key = key_ends[entry - 1]
+                if hashes[entry] == value and key_ends[entry] - key == stop - begin:
+                    same = True
+                    for index in range(stop - begin):
+                        if keys[key + index] != data[begin + index]:
+                            same = False
+                            break
+                    if same:
                         break
-                if found:
+                slot = (slot + 1) & mask
+                entry = slots[slot]
+            if entry < 0:
+                key = key_ends[entries - 1]
+                if key + stop - begin > len(keys):
+                    missing = key + stop - begin - len(keys)
                     break
-            slot = (slot + 1) & mask
-        if not found:
-            key = key_ends[entries - 1]
-            if key + stop - begin > len(keys):
-                missing = key + stop - begin - len(keys)
-                break
-            keys[key : key + stop - begin] = data[begin:stop]
-            key_ends[entries], hashes[entries], slots[slot] = key + stop - begin, value, entries
-            entries += 1
-        out[count] = slots[slot]
-        count, position = count + 1, stop - start
+                keys[key : key + stop - begin] = data[begin:stop]
+                key_ends[entries], hashes[entries], slots[slot] = key + stop - begin, value, entries
+                entry, entries = entries, entries + 1
+            position = stop - start
+        out[count] = entry
+        count += 1
     at[DOC], at[POS], at[ENTRIES], at[OUT] = document, position, entries, count
     return missing
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elek.kernels import Array, kernel
+from elek.kernels import Array, kernel, part
 from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 SHORT = 48
@@ -91,6 +91,49 @@ def _joined(merges: Merges, left: Any, right: Any) -> Any:
     return 0x7FFFFFFF
 
 
+@part
+def _characters(keys: Array, start: int, end: int, merges: Merges, piece: Array, width: Array) -> int:
+    """The piece of each character (-1 where it has none) and its bytes. Returns how many characters there are."""
+    size, at = 0, start
+    while at < end:
+        byte = np.int64(keys[at])
+        length = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+        code = byte if byte < 0x80 else byte & (0x7F >> length)
+        for place in range(at + 1, min(at + length, end)):
+            code = code << 6 | np.int64(keys[place] & 0x3F)
+        piece[size] = merges.characters[code] if code < len(merges.characters) else -1
+        width[size] = length
+        at += length
+        size += 1
+    return size
+
+
+@part
+def _merge(merges: Merges, piece: Array, width: Array, joint: Array, size: int) -> int:
+    """Join neighbours, the piece that was learned first before others. Returns how many pieces are left.
+
+    `joint` is room for what each piece makes with the one behind it.
+    """
+    for place in range(size - 1):
+        joint[place] = _joined(merges, piece[place], piece[place + 1])
+    while True:
+        best, where = np.int64(0x7FFFFFFF), -1
+        for place in range(size - 1):
+            if joint[place] < best:
+                best, where = joint[place], place
+        if where < 0:
+            return size
+        piece[where] = best
+        width[where] += width[where + 1]
+        size -= 1
+        for place in range(where + 1, size):
+            piece[place], width[place], joint[place] = piece[place + 1], width[place + 1], joint[place + 1]
+        if where > 0:
+            joint[where - 1] = _joined(merges, piece[where - 1], best)
+        if where < size - 1:
+            joint[where] = _joined(merges, best, piece[where + 1])
+
+
 @kernel
 def spell(keys: Array, begin: int, ends: Array, merges: Merges, ids: Array, counts: Array) -> int:
     """Ids of the chunks of UTF-8 that end at `ends`, the first of which begins at byte `begin` of `keys`.
@@ -98,46 +141,16 @@ def spell(keys: Array, begin: int, ends: Array, merges: Merges, ids: Array, coun
     They are written to `ids`, end to end, and their number to `counts`, which is -1 for one that is not SHORT.
     Returns how many there are; no more than bytes.
     """
-    piece, width = np.empty(SHORT, np.int64), np.empty(SHORT, np.int64)  # -1: none; bytes of text
-    joint = np.empty(SHORT, np.int64)  # what a piece makes with the one behind it
+    piece, width, joint = np.empty(SHORT, np.int64), np.empty(SHORT, np.int64), np.empty(SHORT, np.int64)
     written = 0
     for chunk in range(len(ends)):
-        start, end = begin, ends[chunk]
+        at, end = begin, ends[chunk]
         begin = end
-        if end - start > SHORT:
+        if end - at > SHORT:
             counts[chunk] = -1
             continue
-        size = 0
-        at = start
-        while at < end:
-            byte = np.int64(keys[at])
-            length = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            code = byte if byte < 0x80 else byte & (0x7F >> length)
-            for place in range(at + 1, min(at + length, end)):
-                code = code << 6 | np.int64(keys[place] & 0x3F)
-            piece[size] = merges.characters[code] if code < len(merges.characters) else -1
-            width[size] = length
-            at += length
-            size += 1
-        for place in range(size - 1):
-            joint[place] = _joined(merges, piece[place], piece[place + 1])
-        while True:
-            best, where = np.int64(0x7FFFFFFF), -1
-            for place in range(size - 1):
-                if joint[place] < best:
-                    best, where = joint[place], place
-            if where < 0:
-                break
-            piece[where] = best
-            width[where] += width[where + 1]
-            size -= 1
-            for place in range(where + 1, size):
-                piece[place], width[place], joint[place] = piece[place + 1], width[place + 1], joint[place + 1]
-            if where > 0:
-                joint[where - 1] = _joined(merges, piece[where - 1], best)
-            if where < size - 1:
-                joint[where] = _joined(merges, best, piece[where + 1])
-        before, at = written, start
+        size = _merge(merges, piece, width, joint, _characters(keys, at, end, merges, piece, width))
+        before = written
         for place in range(size):
             if piece[place] >= 0:
                 ids[written] = piece[place]
