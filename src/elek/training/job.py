@@ -15,7 +15,7 @@ from elek.model.files import save_model
 from elek.shards import TokenShards
 from elek.training.history import COURSE, CURVE, Trained, to_csv
 from elek.training.masking import Words
-from elek.training.parallel import World, join
+from elek.training.parallel import World, joined, naming_losses
 from elek.training.params import TrainParams
 from elek.training.runtime import keep_memory
 from elek.training.trainer import Trainer
@@ -35,8 +35,7 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
     reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
     """
     keep_memory()
-    world = join(params.distributed.kind)
-    try:
+    with naming_losses(project / CHECKPOINTS), joined(params.distributed.kind) as world:
         trainer = open_trainer(shards, vocab, params, project / CHECKPOINTS, world)
         config = trainer.config
         if world.first:
@@ -53,8 +52,6 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
             timing["mfu"] = round(trained.tokens_per_second * config.flops_per_token / trainer.peak, 4)
             timing["peak_flops_per_second"] = round(trainer.peak)
         return {"metrics": _metrics(trainer, trained), "timing": timing}
-    finally:
-        world.leave()
 
 
 def open_trainer(

@@ -32,7 +32,7 @@ from elek.training.masking import Masking, Words
 from elek.training.memory import checkpoint_activations
 from elek.training.objective import Objective
 from elek.training.optimizers import make_optimizers
-from elek.training.parallel import World, naming_losses, whole
+from elek.training.parallel import World, whole
 from elek.training.params import TrainParams
 from elek.training.patience import Patience
 from elek.training.runtime import Runtime, choose_runtime, has_compiler
@@ -123,9 +123,8 @@ class Trainer:
     def run(self) -> Trained:
         """Train to the last step, from the newest checkpoint where there is one."""
         params, tokens = self.params, self.params.batch * self.config.context
-        where = str(self.checkpoints.folder) if self.checkpoints else None
         shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
-        with stop_requests() as request, shown as progress, naming_losses(self.world, where):
+        with stop_requests() as request, shown as progress:
             self._resume()
             begun, start, speed, pace = self.step, time.perf_counter(), 0.0, Pace()
             if progress:
@@ -253,8 +252,9 @@ class Trainer:
             sys.stderr.write(f"train: {text}\n")
 
     def _leave_if_asked(self, request: StopRequest) -> None:
-        """Every process leaves after the same step, whichever of them the signal reached."""
-        if not self.world.sum(float(request.signal is not None), self.runtime.device):
+        """Every process leaves after the same step, whichever of them was asked to or lost its launcher."""
+        why = "its launcher's death" if self.world.orphaned else request.signal
+        if not self.world.sum(float(why is not None), self.runtime.device):
             return
         saved = ""
         if self.checkpoints:
@@ -262,8 +262,7 @@ class Trainer:
             self.checkpoints.wait()
             saved = str(self.checkpoints.folder)
         raise StoppedError(
-            f"stopped by {request.signal or 'a signal to another process'} after step {self.step} "
-            f"of {self.params.steps}",
+            f"stopped by {why or 'the same at another process'} after step {self.step} of {self.params.steps}",
             where=saved or None,
             fix="run it again: it goes on from there" if saved else None,
         )
