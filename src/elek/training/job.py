@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from elek.dataset import write_text
+from elek.evaluation.names import training_key
 from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
@@ -83,15 +84,17 @@ def _metrics(trainer: Trainer, trained: Trained) -> Facts:
     assert isinstance(shards, TokenShards)  # noqa: S101 - for the type checker: `open_trainer` gave it them
     bytes_per_token = pc.sum(shards.documents["bytes"]).as_py() / len(shards)
     last = trained.history[-1]
-    losses = [row.train_loss for row in trained.history if row.train_loss is not None]
+    measured = {
+        "train_loss": [row.train_loss for row in trained.history if row.train_loss is not None][-1],
+        "validation_loss": trained.validation_loss,
+        "validation_bits_per_byte": trained.validation_loss / math.log(2) / bytes_per_token,
+    }
     metrics: Facts = {
         "parameters": trainer.config.parameters,
         "precision": trained.precision,
         "steps": last.step,
         "tokens": last.tokens,
-        "train_loss": round(losses[-1], 6),
-        "validation_loss": round(trained.validation_loss, 6),
-        "validation_bits_per_byte": round(trained.validation_loss / math.log(2) / bytes_per_token, 6),
+        **{training_key(name, trainer.params.objective): round(value, 6) for name, value in measured.items()},
         "skipped_steps": sum(spike.action == "skip" for spike in trained.spikes),
         "spikes": [asdict(spike) for spike in trained.spikes],
     }

@@ -33,8 +33,6 @@ from elek.training.checkpoint import differences
 TIMEOUT = timedelta(minutes=5)
 """The longest that a process waits for the others in one collective."""
 
-_LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "timed out", "socket")
-
 
 class LostError(TrainingError):
     """Another process is gone: an effect, whose cause that other one knows."""
@@ -160,7 +158,7 @@ def naming_losses(where: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if size > 1 and any(sign in str(error).lower() for sign in _LOST):
+        if size > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error)):  # gloo's have no type of their own
             raise LostError(
                 f"process {rank} of {size} lost the others: {str(error).splitlines()[0]}",
                 where=str(where),
