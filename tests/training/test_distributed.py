@@ -133,14 +133,16 @@ def test_machines_with_other_data_or_checkpoints_are_refused(monkeypatch: pytest
     "error",
     [
         distributed.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed."),  # of the store
-        RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer."),
+        RuntimeError(
+            "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer."
+        ),
     ],
 )
 def test_a_process_that_loses_the_others_says_so(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """While it meets them, as where the first is refused, and later; any other error stays what it is."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(LostError, match="process 1 of 2 lost the others: .*Connection"), naming_losses(Path(".ckpt")):
+    with pytest.raises(LostError, match=r"process 1 of 2 lost the others: .*Connection"), naming_losses(Path(".ckpt")):
         raise error
     with pytest.raises(RuntimeError, match="shape"), naming_losses(Path(".ckpt")):
         raise RuntimeError("mat1 and mat2 have another shape")

@@ -93,7 +93,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(tmp_path: Path, capsys: p
     """Even where somebody put it into this run's folder."""
     one = make_trainer(tmp_path)
     one.run()
-    other = Trainer(one.params, one.config, chain(3000), one.validation, tmp_path)
+    other = Trainer(one.params, chain(3000), one.validation, tmp_path)
     other._resume()
     assert other.step == 0
     assert f'train was "{one.train.digest}", is "{other.train.digest}"' in capsys.readouterr().err
@@ -192,7 +192,7 @@ def test_without_its_launcher_it_saves_and_leaves(tmp_path: Path, monkeypatch: p
         return step()
 
     monkeypatch.setattr(trainer, "_step", step_and_lose)
-    with parallel.joined("ddp") as trainer.world, pytest.raises(StoppedError, match="its launcher's death after step 6"):
+    with parallel.joined("ddp") as trainer.world, pytest.raises(StoppedError, match="launcher's death after step 6"):
         trainer.run()
     assert steps_of(trainer) == ["step-00000004", "step-00000006"]
 

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from elek.dataset import write_text
 from elek.evaluation.names import training_key
-from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
 from elek.training.history import COURSE, CURVE, Trained, to_csv
@@ -66,9 +65,8 @@ def open_trainer(
     tokenizer = Tokenizer.load(vocab)
     for stream in (train, validation):
         stream.require(tokenizer)
-    config = ModelConfig(**params.model.model_dump(), vocab_size=train.vocab_size, objective=params.objective)
     words = Words.of(tokenizer) if params.objective == "masked" else None
-    return Trainer(params, config, train, validation, root, words, world or World())
+    return Trainer(params, train, validation, root, words, world or World())
 
 
 def _about(trainer: Trainer) -> Facts:
