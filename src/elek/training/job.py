@@ -13,6 +13,7 @@ from elek.dataset import write_text
 from elek.evaluation.names import training_key
 from elek.model.files import save_model
 from elek.shards import TokenShards
+from elek.training.checkpoint import clear
 from elek.training.history import COURSE, CURVE, Trained, to_csv
 from elek.training.masking import Words
 from elek.training.parallel import World, joined, naming_losses
@@ -103,6 +104,4 @@ def _metrics(trainer: Trainer, trained: Trained) -> Facts:
 
 def forget(project: Path) -> None:
     """Remove the checkpoints of every run: the model stands, they have served."""
-    from elek.training.checkpoint import clear
-
     clear(project / CHECKPOINTS)
