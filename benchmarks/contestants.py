@@ -107,7 +107,7 @@ class Elek(Contestant):
 
     def run(self, turns: Turns) -> None:
         keep_memory()
-        self.trainer = Trainer(self.params, self.config, self.train, self.held_out)
+        self.trainer = Trainer(self.params, self.train, self.held_out)
         self.name = f"Elek, {self.trainer.runtime.precision}, {self.params.optimizer.name}"
         self.name += ", compiled" if self.trainer.compiled else ""
         for _ in range(self.params.steps):

@@ -132,7 +132,7 @@ def checkpoint_overhead(setting: Setting, number: int) -> None:
     params = TrainParams.model_validate(values)
     with tempfile.TemporaryDirectory() as folder:
         train, validation = (TokenShards(setting.tokens / name) for name in ("train", "validation"))
-        trainer = Trainer(params, setting.config, train, validation, Path(folder))
+        trainer = Trainer(params, train, validation, Path(folder))
         assert trainer.checkpoints is not None
         taken: dict[bool, list[float]] = {True: [], False: []}
         for turn in range(2 * number + 1):

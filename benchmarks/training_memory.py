@@ -46,7 +46,6 @@ def train(values: dict[str, Any]) -> None:
     """Train a few steps and print what was told and what was taken, as JSON."""
     import numpy as np
 
-    from elek.model.config import ModelConfig
     from elek.training.params import TrainParams
     from elek.training.runtime import choose_runtime, keep_memory
     from elek.training.trainer import Trainer
@@ -54,16 +53,15 @@ def train(values: dict[str, Any]) -> None:
 
     keep_memory()
     params = TrainParams.model_validate(values)
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
+    config = params.config(VOCAB)
     tokens = np.random.default_rng(1).integers(5, VOCAB, 60_000).astype(np.uint16)
     train, validation = (ArrayStream(part, vocab_size=VOCAB) for part in np.split(tokens, [50_000]))
     small = TrainParams.model_validate({**values, "model": {**SHAPE, "layers": 1, "width": 32, "heads": 1}})
     with tempfile.TemporaryDirectory() as folder:
-        least = ModelConfig(**small.model.model_dump(), vocab_size=VOCAB)
-        Trainer(small, least, train, validation, Path(folder)).run()
+        Trainer(small, train, validation, Path(folder)).run()
         gc.collect()
         before = resident("VmRSS")
-        Trainer(params, config, train, validation, Path(folder)).run()
+        Trainer(params, train, validation, Path(folder)).run()
     taken = resident("VmHWM") - before
     from elek.training.explain import explain  # after: its imports are no part of training
 

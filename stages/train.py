@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Read by GNU's OpenMP, which torch brings on Linux, when torch is loaded: how long a thread that waits for the other
@@ -18,9 +19,10 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from elek.errors import ElekError
+from elek.evaluation.names import CAUSAL, training_key
 from elek.params import load
 from elek.tracking.feed import Follower
-from elek.training.job import forget, train
+from elek.training.job import Facts, forget, train
 from elek.training.launch import launch
 from elek.training.parallel import outer_world
 from elek.training.params import TrainParams
@@ -40,21 +42,7 @@ def main() -> None:
         else:
             facts = train(stage.project, shards, vocab, stage.out, stage.params)
         stage.metrics, stage.timing = facts["metrics"], facts["timing"]
-        speed, shown = stage.timing["tokens_per_second"], stage.metrics
-        stage.summary = [
-            ("model", f"{shown['parameters']:,} parameters, {_shape(stage.params)}, {shown['precision']}"),
-            ("tokens", f"{shown['tokens']:,} in {shown['steps']} steps, {speed:,} a second{_mfu(stage.timing)}"),
-            ("loss", f"{shown['train_loss']:.4f} training, {shown['validation_loss']:.4f} validation"),
-            (
-                "bits per byte",
-                f"{shown['validation_bits_per_byte']:.4f} validation"
-                + ("" if stage.params.objective == "causal" else ", of the pieces that are hidden"),
-            ),
-        ]
-        if shown["skipped_steps"]:
-            stage.summary.append(("skipped", f"{shown['skipped_steps']} steps, named in reports/train.json"))
-        if "best_step" in shown:
-            stage.summary.append(("best step", f"{shown['best_step']} of {shown['steps']}"))
+        stage.summary = list(_summary(stage.params, stage.metrics, stage.timing))
     forget(stage.project)  # data/train stands: the checkpoints have served
 
 
@@ -69,12 +57,20 @@ def _follow() -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def _shape(params: TrainParams) -> str:
-    return f"{params.model.layers} layers, {params.model.width} wide"
-
-
-def _mfu(timing: dict[str, float]) -> str:
-    return f", MFU {timing['mfu']:.0%}" if "mfu" in timing else ""
+def _summary(params: TrainParams, metrics: Facts, timing: Facts) -> Iterator[tuple[str, str]]:
+    names = ("train_loss", "validation_loss", "validation_bits_per_byte")
+    train_loss, loss, bits = (metrics[training_key(name, params.objective)] for name in names)
+    asked = "" if params.objective == CAUSAL else ", of the pieces that are hidden"
+    shape = f"{params.model.layers} layers, {params.model.width} wide"
+    mfu = f", MFU {timing['mfu']:.0%}" if "mfu" in timing else ""
+    yield "model", f"{metrics['parameters']:,} parameters, {shape}, {metrics['precision']}"
+    yield "tokens", f"{metrics['tokens']:,} in {metrics['steps']} steps, {timing['tokens_per_second']:,} a second{mfu}"
+    yield "loss", f"{train_loss:.4f} training, {loss:.4f} validation{asked}"
+    yield "bits per byte", f"{bits:.4f} validation{asked}"
+    if metrics["skipped_steps"]:
+        yield "skipped", f"{metrics['skipped_steps']} steps, named in reports/train.json"
+    if "best_step" in metrics:
+        yield "best step", f"{metrics['best_step']} of {metrics['steps']}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from unittest import mock
 import psutil
 from safetensors.torch import save_file
 
-from elek.model.config import ModelConfig
 from elek.model.files import save_model
 from elek.shards import TokenShards
 from elek.training import checkpoint, guard
@@ -152,12 +151,11 @@ def train(name: str, project: Path, out: Path, root: Path | None = None) -> Trai
     That is the model, and the state of everything: weights, optimizers, history, spikes, scale of the loss, patience.
     """
     params = params_of(name)[1]
-    streams = [TokenShards(project / split, verify=False) for split in ("train", "validation")]
-    config = ModelConfig(**params.model.model_dump(), vocab_size=streams[0].vocab_size, objective=params.objective)
+    text, held_out = (TokenShards(project / split, verify=False) for split in ("train", "validation"))
     words = Words.of(Tokenizer.load(project))
     # In so few steps no loss rises by as much as a spike does: where a row is about spikes, any rise is one.
     with mock.patch.object(guard, "LEAST_RISE", 0.0 if params.on_spike != "stop" else guard.LEAST_RISE):
-        trainer = Trainer(params, config, *streams, root, words)
+        trainer = Trainer(params, text, held_out, root, words)
         trained = trainer.run()
     save_model(out, trained.model)
     best = trainer.patience.weights if trainer.patience else {}

@@ -53,6 +53,9 @@ def test_the_stages_of_a_masked_model(masked: Path) -> None:
     """Its files are those of every model, its figures are called pseudo; its samples are filled masks."""
     config = load_config(masked / "data" / "train")
     assert (config.objective, config.layers, config.width, config.heads, config.depth) == ("masked", 1, 64, 1, 1)
+    trained = json.loads((masked / "reports" / "train.json").read_text(encoding="utf-8"))
+    assert not {"train_loss", "validation_loss", "validation_bits_per_byte"} & trained.keys()
+    assert trained["validation_bits_per_byte_of_hidden_pieces"] > 0
     metrics = json.loads((masked / "reports" / "evaluate.json").read_text(encoding="utf-8"))
     assert metrics["validation"]["pseudo_bits_per_byte"] > 0
     assert set(metrics["validation"]["by_lang"]) == {"en", "tr"}

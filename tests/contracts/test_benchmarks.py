@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from benchmarks.contestants import Contestant, HuggingFace, Plain
-from elek.model.config import ModelConfig
 from elek.training.params import TrainParams
 from tests.conftest import ROOT
 from tests.test_shards import write
@@ -55,7 +54,7 @@ def test_the_hugging_face_trainer_learns_what_the_plain_loop_learns(tmp_path: Pa
             "validation": {"windows": 16},
         }
     )
-    config = ModelConfig(**params.model.model_dump(), vocab_size=tokenizer().size)
+    config = params.config(tokenizer().size)
 
     class Free:
         """Nobody waits for anybody."""

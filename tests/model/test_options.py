@@ -65,8 +65,7 @@ def make_params(objective: str, choice: dict[str, Any], **changes: Any) -> Train
 
 
 def make_trainer(params: TrainParams, root: Path | None = None, **more: Any) -> Trainer:
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
-    return Trainer(params, config, characters(0, 40_000), characters(40_000, 46_000), root, **more)
+    return Trainer(params, characters(0, 40_000), characters(40_000, 46_000), root, **more)
 
 
 @every_option

@@ -154,10 +154,10 @@ def test_report_metrics_leave_tables_out(tmp_path: Path) -> None:
 
 def test_a_masked_models_metrics_have_names_of_their_own(tmp_path: Path) -> None:
     """None that a causal run has, of likelihoods: neither of what it was evaluated by nor of its training."""
-    (tmp_path / "train.json").write_text('{"steps": 2, "validation_loss": 2.5}', encoding="utf-8")
+    (tmp_path / "train.json").write_text('{"steps": 2, "validation_loss_of_hidden_pieces": 2.5}', encoding="utf-8")
     split = {"pseudo_loss": 1.5, "accuracy": 0.5, "by_lang": {"tr": {"pseudo_bits_per_byte": 0.75}}}
     (tmp_path / "evaluate.json").write_text(json.dumps({"test": split}), encoding="utf-8")
-    assert report_metrics(tmp_path, "masked") == {
+    assert report_metrics(tmp_path) == {
         "train.steps": 2,
         "train.validation_loss_of_hidden_pieces": 2.5,
         "evaluate.test.pseudo_loss": 1.5,

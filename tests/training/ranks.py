@@ -6,11 +6,12 @@ Where the file `die` stands in the project, the second process takes it away and
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
-from torch import distributed
 
 from elek.training import job, launch, parallel
 from elek.training.trainer import Trainer
@@ -19,8 +20,11 @@ KINDS = ("fsdp", "ddp")
 
 
 def main() -> None:
-    project, out = Path(sys.argv[1]), sys.argv[4]
-    world = parallel.join("ddp")
+    with parallel.joined("ddp") as world:
+        train_twice(Path(sys.argv[1]), sys.argv[4], world)
+
+
+def train_twice(project: Path, out: str, world: parallel.World) -> None:
     plain, take = launch.load, Trainer._step
 
     def step_and_die(self: Trainer) -> float:
@@ -31,8 +35,7 @@ def main() -> None:
         return loss
 
     Trainer._step = step_and_die  # type: ignore[method-assign]
-    parallel.World.leave = lambda self: None  # type: ignore[method-assign]
-    job.join = lambda kind: parallel.World(world.rank, world.size, kind)
+    job.joined = lambda kind: nullcontext(replace(world, kind=kind))
     for kind in KINDS:
 
         def load(*arguments: Any, kind: str = kind) -> Any:
@@ -42,7 +45,6 @@ def main() -> None:
         launch.load = load
         sys.argv[4] = f"{out}-{kind}"
         launch.main()
-    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

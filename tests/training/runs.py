@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from elek.model.config import ModelConfig
 from elek.training.params import TrainParams
 from elek.training.trainer import Trainer
-from tests.training.stream import VOCAB, chain
+from tests.training.stream import chain
 
 MODEL = {"context": 16, "layers": 2, "width": 32, "heads": 2, "ffn": 64}
 
@@ -26,5 +25,4 @@ def make_trainer(root: Path | None = None, **changes: Any) -> Trainer:
         "checkpoint_every": 4,
     }
     params = TrainParams.model_validate({**values, **changes})
-    config = ModelConfig(vocab_size=VOCAB, objective=params.objective, **params.model.model_dump())
-    return Trainer(params, config, chain(4000), chain(800, seed=1), root)
+    return Trainer(params, chain(4000), chain(800, seed=1), root)

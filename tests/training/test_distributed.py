@@ -14,7 +14,7 @@ from elek.errors import DataError, ParamsError, TrainingError
 from elek.params import load, parse
 from elek.training.job import Facts, train
 from elek.training.launch import launch
-from elek.training.parallel import World
+from elek.training.parallel import LostError, World, naming_losses
 from elek.training.params import TrainParams
 from stages import tokenize, vocab
 from tests.conftest import ROOT
@@ -127,6 +127,25 @@ def test_machines_with_other_data_or_checkpoints_are_refused(monkeypatch: pytest
         World(0, 3).require_same(every[0])
     every[2] = every[1]
     World(0, 3).require_same(every[0])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        distributed.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed."),  # of the store
+        RuntimeError(
+            "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer."
+        ),
+    ],
+)
+def test_a_process_that_loses_the_others_says_so(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """While it meets them, as where the first is refused, and later; any other error stays what it is."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(LostError, match=r"process 1 of 2 lost the others: .*Connection"), naming_losses(Path(".ckpt")):
+        raise error
+    with pytest.raises(RuntimeError, match="shape"), naming_losses(Path(".ckpt")):
+        raise RuntimeError("mat1 and mat2 have another shape")
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from torch.profiler import ProfilerActivity, profile
 
-from elek.model.config import ModelConfig, ModelShape
+from elek.model.config import ModelShape
 from elek.training.explain import explain
 from elek.training.footprint import footprint, pretended
 from elek.training.parallel import World
@@ -35,7 +35,7 @@ def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], 
     """The highest sum of all tensors in two steps is within a tenth of what was told, above and below."""
     shape = {"context": 64, "layers": 2, "width": 64, **choice}
     params = make_params(objective, shape, **{"batch": 8, **changes})
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB, objective=params.objective)
+    config = params.config(VOCAB)
     told = footprint(config, params, "bf16" if params.precision == "bf16" else "fp32", checkpoints=False)
     gc.collect()  # else an earlier test's tensors might be freed below, and count against this one's
     size, kind = params.distributed.processes, params.distributed.kind
@@ -55,7 +55,7 @@ def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], 
 def test_explain_adds_up() -> None:
     """Parts are those of the model, and at the fullest moment they are the peak; checkpointing keeps less."""
     params = make_params("causal", {"layers": 2})
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
+    config = params.config(VOCAB)
     costs = explain(config, params, "fp32", corpus_tokens=1000)
     less = explain(config, params.model_copy(update={"activation_checkpointing": True}), "fp32")
     assert sum(costs.parameters.values()) == config.parameters
@@ -71,7 +71,7 @@ def test_explain_adds_up() -> None:
 def test_several_processes_share_out_what_they_can() -> None:
     """DDP holds each gradient once more where micro-batches add up, for its exchange; FSDP2 a share of each tensor."""
     params = make_params("causal", {"layers": 3}, micro_batch=2)
-    config = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB)
+    config = params.config(VOCAB)
 
     def of(**distributed: Any) -> dict[str, int]:
         changed = params.model_copy(update={"distributed": params.distributed.model_copy(update=distributed)})
@@ -103,7 +103,7 @@ def test_the_dial_derives_what_nobody_gave() -> None:
 def test_the_dial_derives_batch_and_steps() -> None:
     """20 tokens per parameter of the blocks, in batches of 0.58 · tokens^0.571 of them; either can be set."""
     params = TrainParams.model_validate({"model": {"depth": 4}})
-    parts = ModelConfig(**params.model.model_dump(), vocab_size=VOCAB).parts
+    parts = params.config(VOCAB).parts
     wanted = 20 * (parts["attention"] + parts["feed_forward"] + parts["norms"])
     assert params.batch == 64  # 0.58 · 62,000,000^0.571 = 16,500 tokens
     assert 0 <= params.steps * params.batch * 256 - wanted < params.batch * 256

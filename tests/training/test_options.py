@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from elek.errors import ParamsError
-from elek.model.config import ModelConfig
 from elek.training import scaling
 from elek.training.runtime import choose_runtime
 from elek.training.scaling import LossScaler
 from elek.training.trainer import Trainer
 from tests.training.runs import make_trainer
-from tests.training.stream import VOCAB, chain
+from tests.training.stream import chain
 from tests.training.test_trainer import same, weights
 
 
@@ -147,8 +146,7 @@ def overfitting(**changes: Any) -> Trainer:
         **changes,
     }
     params = type(small.params).model_validate(values)
-    config = ModelConfig(vocab_size=VOCAB, **params.model.model_dump())
-    return Trainer(params, config, chain(260), chain(800, seed=1))
+    return Trainer(params, chain(260), chain(800, seed=1))
 
 
 def test_early_stop_ends_with_the_best_weights() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from elek.errors import TrainingError
-from elek.training import checkpoint
+from elek.errors import StoppedError, TrainingError
+from elek.training import checkpoint, parallel
 from elek.training.trainer import Trainer
 from tests.apart import run_apart
 from tests.training import victim
@@ -93,7 +93,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(tmp_path: Path, capsys: p
     """Even where somebody put it into this run's folder."""
     one = make_trainer(tmp_path)
     one.run()
-    other = Trainer(one.params, one.config, chain(3000), one.validation, tmp_path)
+    other = Trainer(one.params, chain(3000), one.validation, tmp_path)
     other._resume()
     assert other.step == 0
     assert f'train was "{one.train.digest}", is "{other.train.digest}"' in capsys.readouterr().err
@@ -177,6 +177,24 @@ def test_asked_to_stop_it_saves_and_leaves(tmp_path: Path, monkeypatch: pytest.M
     again = make_trainer(tmp_path)
     again.run()
     assert same(weights(again), weights(whole))
+
+
+def test_without_its_launcher_it_saves_and_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kill -9` of torchrun reaches none of its processes: each sees that its parent is another one now, and none
+    trains on unseen beside the next run. Every system but Windows gives orphans another parent."""
+    monkeypatch.setenv("RANK", "0")
+    trainer = make_trainer(tmp_path)
+    step = trainer._step
+
+    def step_and_lose() -> float:
+        if trainer.step == 5:
+            monkeypatch.setattr(os, "getppid", lambda: 1)
+        return step()
+
+    monkeypatch.setattr(trainer, "_step", step_and_lose)
+    with parallel.joined("ddp") as trainer.world, pytest.raises(StoppedError, match="launcher's death after step 6"):
+        trainer.run()
+    assert steps_of(trainer) == ["step-00000004", "step-00000006"]
 
 
 def test_training_works_outside_the_main_thread() -> None:

@@ -17,7 +17,6 @@ def explain(path: Path, *, as_json: bool) -> None:
     """Tables of what the model of `path`'s section `train` costs. Raises ParamsError where the file is wrong."""
     from elek import params
     from elek.dataset import MANIFEST
-    from elek.model.config import ModelConfig
     from elek.training.explain import explain as count
     from elek.training.params import TrainParams
     from elek.training.runtime import choose_runtime
@@ -27,7 +26,7 @@ def explain(path: Path, *, as_json: bool) -> None:
     project = path.resolve().parent
     manifest = _json(project / "data" / "tokenize" / "train" / MANIFEST)
     size = manifest["tokenizer"]["size"] if "tokenizer" in manifest else params.load(path, "vocab", VocabParams).size
-    config = ModelConfig(**train.model.model_dump(), vocab_size=size, objective=train.objective)
+    config = train.config(size)
     corpus = sum(part.get("counts", {}).get("tokens", 0) for part in manifest.get("parts", []))
     precision = choose_runtime(train.precision).precision
     costs = count(config, train, precision, corpus or None)
@@ -54,7 +53,8 @@ def _time(costs: Costs, timings: Mapping[str, Any]) -> dict[str, float] | None:
 def _show(costs: Costs, work: str, time: dict[str, float] | None) -> None:
     shape = costs.shape
     console.say(f"shape        {_shape(shape)}")
-    console.say(f"rates        {shape['learning_rate']} AdamW, {shape['matrix_learning_rate']} Muon")
+    rates = {"AdamW": shape["learning_rate"], "Muon": shape.get("matrix_learning_rate")}
+    console.say(f"rates        {', '.join(f'{rate} {name}' for name, rate in rates.items() if rate)}")
     console.say("\nderived")
     for name, law in costs.derived.items():
         console.say(f"  {name:<22}{shape[name]:>10,}  {law}")

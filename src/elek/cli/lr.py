@@ -69,11 +69,7 @@ def suggestion(params: TrainParams, found: Sweep) -> dict[str, float]:
     """The rates to try, to two digits, under their names in params.yaml; empty where nothing was learned."""
     if not found.points or not math.isfinite(found.suggested):
         return {}
-    optimizer = params.optimizer
-    rates = {"learning_rate": optimizer.learning_rate}
-    if optimizer.name == "muon":
-        rates["matrix_learning_rate"] = optimizer.matrix_learning_rate
-    return {name: float(f"{rate * found.suggested:.1e}") for name, rate in rates.items()}
+    return {name: float(f"{rate * found.suggested:.1e}") for name, rate in params.optimizer.rates.items()}
 
 
 def sentence(found: Sweep, rates: dict[str, float]) -> str:

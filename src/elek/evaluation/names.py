@@ -3,7 +3,8 @@
 A masked model has no probability of a text: its figures come from the pseudo-log-likelihood (Salazar et al. 2020, see
 `elek.evaluation.masked`) and are lower, since each token is told by both sides. They bear other names everywhere: in
 `reports/evaluate.json` and so in DVC and MLflow (`pseudo_bits_per_byte`), on the pages, on the command line. While it
-is trained something else again is measured: the loss of the pieces that are hidden, many at a time.
+is trained something else again is measured, the loss of the pieces that are hidden, many at a time, under names of its
+own: `validation_bits_per_byte_of_hidden_pieces`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ NOTE = (
 def key(measure: str, objective: str) -> str:
     """A measure's name in JSON: `bits_per_byte`, of a masked model `pseudo_bits_per_byte`."""
     return measure if objective == CAUSAL else PSEUDO + measure
+
+
+def training_key(measure: str, objective: str) -> str:
+    """What training measures, as it is named in JSON: a masked model's is `<measure>_of_hidden_pieces`."""
+    return measure if objective == CAUSAL else f"{measure}_of_hidden_pieces"
 
 
 def words(measure: str, objective: str) -> str:

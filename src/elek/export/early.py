@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from elek.export.classes import check_vocabulary, hub_class
 from elek.export.params import ExportParams
-from elek.model.config import ModelConfig
 from elek.training.params import TrainParams
 from elek.vocab.params import VocabParams
 
@@ -20,5 +19,4 @@ def check(sections: Mapping[str, BaseModel], where: str) -> None:
     train, vocab = cast(TrainParams, sections["train"]), cast(VocabParams, sections["vocab"])
     if export.huggingface:
         check_vocabulary(vocab.kind, where)
-        shape = train.model.model_dump()
-        hub_class(ModelConfig(**shape, vocab_size=vocab.size, objective=train.objective), where)
+        hub_class(train.config(vocab.size), where)

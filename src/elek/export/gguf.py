@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from elek.errors import ParamsError
 from elek.export.classes import Zeros, hub_class
-from elek.export.weights import fuse, plain_state, position_table, renamed
+from elek.export.weights import as_gpt2, plain_state, renamed
 from elek.model.config import ModelConfig
 from elek.model.transformer import Transformer
 from elek.vocab.tokenizer import Tokenizer
@@ -119,7 +119,7 @@ def interleaved(rows: npt.NDArray[np.float32], heads: int) -> npt.NDArray[np.flo
 def _state(model: Transformer, arch: Architecture) -> dict[str, npt.NDArray[np.float32]]:
     config, state = model.config, plain_state(model, arch.zeros)
     if arch.name == "gpt2":
-        state = {**fuse(state, config.layers), "positions.weight": position_table(model)}
+        state = as_gpt2(state, model)
     if arch.own_head and config.tie_embeddings:
         state["head.weight"] = state["embedding.weight"]
     arrays = {name: tensor.numpy() for name, tensor in state.items()}

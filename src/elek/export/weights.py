@@ -74,7 +74,7 @@ def hub_state(model: Transformer, hub: HubClass) -> State:
     """Every tensor in float32 under its name in `hub`; a tied head is not written twice."""
     state = plain_state(model, hub.zeros)
     if hub.name == "GPT2LMHeadModel":
-        state = _fused(state, model)
+        state = _transposed(as_gpt2(state, model))
     if hub.name == "EuroBertForMaskedLM" and model.config.bias:
         state["head.bias"] = torch.zeros(model.config.vocab_size)
     names = {**_NAMES, **_OTHER_NAMES.get(hub.name, {})}
@@ -95,17 +95,17 @@ def plain_state(model: Transformer, zeros: Zeros) -> State:
     return state
 
 
-def fuse(state: State, layers: int) -> State:
-    """With query, key and value of each layer as one, `attention.fused`, in this order."""
-    state = dict(state)
-    for layer in range(layers):
+def as_gpt2(state: State, model: Transformer) -> State:
+    """With query, key and value of each layer as one, `attention.fused`, in this order, and a table of positions."""
+    state = {**state, "positions.weight": _position_table(model)}
+    for layer in range(model.config.layers):
         stem = f"blocks.{layer}.attention"
         for kind in ("weight", "bias"):
             state[f"{stem}.fused.{kind}"] = torch.cat([state.pop(f"{stem}.{name}.{kind}") for name in _FUSED])
     return state
 
 
-def position_table(model: Transformer) -> Tensor:
+def _position_table(model: Transformer) -> Tensor:
     """What is added to the embedding at each place, [context, C]: zeros where the model adds nothing."""
     config = model.config
     if config.positions == "learned":
@@ -115,9 +115,8 @@ def position_table(model: Transformer) -> Tensor:
     return torch.zeros(config.context, config.width)
 
 
-def _fused(state: State, model: Transformer) -> State:
-    """As GPT2LMHeadModel has them: query, key and value as one, matrices [in, out], a table of positions."""
-    state = {**fuse(state, model.config.layers), "positions.weight": position_table(model)}
+def _transposed(state: State) -> State:
+    """With the matrices of the blocks [in, out], as GPT2LMHeadModel has them."""
     turned = re.compile(r"blocks\.\d+\.(attention|feed_forward)\.\w+\.weight")
     return {name: tensor.T if turned.fullmatch(name) else tensor for name, tensor in state.items()}
 

@@ -25,8 +25,6 @@ HEADLINES = (*_both("loss", "perplexity", "bits_per_byte"), "tokens", "bytes")
 """Of each held-out set, language and source; a masked model's under its own names."""
 FURTHER = (*_both("bits_per_character"), "accuracy", "accuracy_top5")
 """Of each held-out set and language."""
-HIDDEN = {name: f"{name}_of_hidden_pieces" for name in ("train_loss", "validation_loss", "validation_bits_per_byte")}
-"""What a masked model's training measures, as it is called among metrics that are compared between runs."""
 TABLES = {"by_source", "reasons", "failures", "sources"}
 """What the data stages tell by source and by rule: no metrics."""
 
@@ -41,16 +39,11 @@ def flatten(value: object, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def report_metrics(folder: Path, objective: str = CAUSAL) -> dict[str, float]:
-    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice.
-
-    What a masked model's training measured is called otherwise than a causal one's.
-    """
+def report_metrics(folder: Path) -> dict[str, float]:
+    """Numbers in reports/*.json as `<stage>.<key>…`; of the data stages all but the tables, of `evaluate` a choice."""
     metrics = {}
     for path in sorted(folder.glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
-        if path.stem == "train" and objective != CAUSAL:
-            report = {HIDDEN.get(name, name): value for name, value in report.items()}
         if path.stem == "evaluate":
             leaves = {f"evaluate.{key}": value for key, value in evaluation(report)}
         else:

@@ -168,8 +168,7 @@ class Store:
     def _log_metrics(self, run_id: str) -> None:
         now = int(time.time() * 1000)
         known = self.client.get_run(run_id).data.metrics
-        kind = trained_for(self._project)
-        figures = {key(name): value for name, value in report_metrics(self._project / "reports", kind).items()}
+        figures = {key(name): value for name, value in report_metrics(self._project / "reports").items()}
         metrics = [Metric(name, value, now, 0) for name, value in figures.items() if known.get(name) != value]
         for start in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])

@@ -74,9 +74,8 @@ def explain(config: ModelConfig, params: TrainParams, precision: Precision, corp
     again = sum(forward.values()) - forward["head"] if params.activation_checkpointing else 0
     held = footprint(config, params, precision)
     tokens = params.steps * params.batch * config.context
-    rates = {name: getattr(params.optimizer, name) for name in ("learning_rate", "matrix_learning_rate")}
     run = {"batch": params.batch, "steps": params.steps}
-    shape = {**config.model_dump(), "head_dim": config.head_dim, **rates, **run}
+    shape = {**config.model_dump(), "head_dim": config.head_dim, **params.optimizer.rates, **run}
     follow = laws(params.model, params.optimizer.name, params.batch)
     return Costs(
         shape=shape,

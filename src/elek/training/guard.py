@@ -17,9 +17,9 @@ DEVIATION = 1.4826
 LEAST_RISE = 0.5
 """Nats above the median below which nothing is a spike, however quiet the losses were."""
 SHOWN = 20
-"""Ids of documents in one message; all of them stand in reports/train.json, or are said before training stops."""
+"""Ids of documents in one message. All are in reports/train.json, or are printed before training stops."""
 MOST_IN_A_ROW = 10
-"""Steps skipped one after the other, after which training ends: then it is not the batches."""
+"""Spikes one after the other at which training ends also where they are to be skipped: it is not the batches then."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class SpikeGuard:
         raise TrainingError(
             said,
             where=f"documents of its batch: {_some(ids)}",
-            fix="lower train.optimizer.learning_rate and matrix_learning_rate (`elek lr` shows a range), look at those "
-            "documents, or set train.on_spike to skip",
+            fix="lower the learning rates of train.optimizer (`elek lr` shows a range), or look at those documents"
+            + ("" if action == "skip" else ", or set train.on_spike to skip"),
         )
 
     def _accept(self, loss: float) -> bool:

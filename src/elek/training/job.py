@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow.compute as pc
 
 from elek.dataset import write_text
-from elek.model.config import ModelConfig
+from elek.evaluation.names import training_key
 from elek.model.files import save_model
 from elek.shards import TokenShards
+from elek.training.checkpoint import clear
 from elek.training.history import COURSE, CURVE, Trained, to_csv
 from elek.training.masking import Words
-from elek.training.parallel import World, join
+from elek.training.parallel import World, joined, naming_losses
 from elek.training.params import TrainParams
 from elek.training.runtime import keep_memory
 from elek.training.trainer import Trainer
@@ -35,8 +36,7 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
     reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
     """
     keep_memory()
-    world = join(params.distributed.kind)
-    try:
+    with naming_losses(project / CHECKPOINTS), joined(params.distributed.kind) as world:
         trainer = open_trainer(shards, vocab, params, project / CHECKPOINTS, world)
         config = trainer.config
         if world.first:
@@ -53,8 +53,6 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
             timing["mfu"] = round(trained.tokens_per_second * config.flops_per_token / trainer.peak, 4)
             timing["peak_flops_per_second"] = round(trainer.peak)
         return {"metrics": _metrics(trainer, trained), "timing": timing}
-    finally:
-        world.leave()
 
 
 def open_trainer(
@@ -68,9 +66,8 @@ def open_trainer(
     tokenizer = Tokenizer.load(vocab)
     for stream in (train, validation):
         stream.require(tokenizer)
-    config = ModelConfig(**params.model.model_dump(), vocab_size=train.vocab_size, objective=params.objective)
     words = Words.of(tokenizer) if params.objective == "masked" else None
-    return Trainer(params, config, train, validation, root, words, world or World())
+    return Trainer(params, train, validation, root, words, world or World())
 
 
 def _about(trainer: Trainer) -> Facts:
@@ -86,15 +83,17 @@ def _metrics(trainer: Trainer, trained: Trained) -> Facts:
     assert isinstance(shards, TokenShards)  # noqa: S101 - for the type checker: `open_trainer` gave it them
     bytes_per_token = pc.sum(shards.documents["bytes"]).as_py() / len(shards)
     last = trained.history[-1]
-    losses = [row.train_loss for row in trained.history if row.train_loss is not None]
+    measured = {
+        "train_loss": [row.train_loss for row in trained.history if row.train_loss is not None][-1],
+        "validation_loss": trained.validation_loss,
+        "validation_bits_per_byte": trained.validation_loss / math.log(2) / bytes_per_token,
+    }
     metrics: Facts = {
         "parameters": trainer.config.parameters,
         "precision": trained.precision,
         "steps": last.step,
         "tokens": last.tokens,
-        "train_loss": round(losses[-1], 6),
-        "validation_loss": round(trained.validation_loss, 6),
-        "validation_bits_per_byte": round(trained.validation_loss / math.log(2) / bytes_per_token, 6),
+        **{training_key(name, trainer.params.objective): round(value, 6) for name, value in measured.items()},
         "skipped_steps": sum(spike.action == "skip" for spike in trained.spikes),
         "spikes": [asdict(spike) for spike in trained.spikes],
     }
@@ -105,6 +104,4 @@ def _metrics(trainer: Trainer, trained: Trained) -> Facts:
 
 def forget(project: Path) -> None:
     """Remove the checkpoints of every run: the model stands, they have served."""
-    from elek.training.checkpoint import clear
-
     clear(project / CHECKPOINTS)

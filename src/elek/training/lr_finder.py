@@ -58,11 +58,9 @@ def sweep(trainer: Trainer, low: float, high: float, steps: int, seen: Callable[
     """
     points: list[Point] = []
     mean, best, diverged = 0.0, math.inf, False
-    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
     for step in range(steps):
         factor = low * (high / low) ** (step / max(1, steps - 1))
-        for group, highest in zip(groups, trainer.highest, strict=True):
-            group["lr"] = highest * factor
+        rate = trainer.rates.set(factor)
         loss, norm = trainer.gradient(trainer.batches.windows(step))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             diverged = True
@@ -72,7 +70,7 @@ def sweep(trainer: Trainer, low: float, high: float, steps: int, seen: Callable[
             optimizer.zero_grad(set_to_none=True)
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (step + 1))
-        points.append(Point(factor, trainer.highest[0] * factor, loss, smoothed))
+        points.append(Point(factor, rate, loss, smoothed))
         seen(points[-1])
         best = min(best, smoothed)
         if smoothed > best + DIVERGED:

@@ -7,7 +7,7 @@ norms' gains towards 0 would fight what they are for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -45,6 +45,24 @@ def make_optimizers(model: nn.Module, params: OptimizerParams, compute: torch.dt
         compute=compute,
     )
     return [adamw, muon]
+
+
+class Rates:
+    """The learning rates of some optimizers, which rise and fall together."""
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._optimizers = optimizers
+        self._highest: list[float] = [group["lr"] for group in self._groups()]
+
+    def set(self, share: float) -> float:
+        """Set each to `share` of what it was at the beginning; returns the first one, AdamW's."""
+        for group, highest in zip(self._groups(), self._highest, strict=True):
+            group["lr"] = highest * share
+        return self._highest[0] * share
+
+    def _groups(self) -> list[dict[str, Any]]:
+        # Asked for each time: restoring an optimizer's state gives it other groups.
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
 
 class Muon(Optimizer):

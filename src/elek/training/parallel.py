@@ -6,7 +6,8 @@ them; the last bits do not, which is why the number of processes is part of what
 up by as many processes as wrote it.
 
 A process that dies takes the job with it: its neighbours' next collective fails, `torchrun` ends whoever is left,
-and the last checkpoint stands. A process that hangs does so after `TIMEOUT`.
+and the last checkpoint stands. A process that hangs does so after `TIMEOUT`. Where the launcher itself is killed, its
+processes notice after the step in hand, save and leave.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -31,8 +33,6 @@ from elek.training.checkpoint import differences
 TIMEOUT = timedelta(minutes=5)
 """The longest that a process waits for the others in one collective."""
 
-_LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "timed out", "socket")
-
 
 class LostError(TrainingError):
     """Another process is gone: an effect, whose cause that other one knows."""
@@ -45,11 +45,18 @@ class World:
     rank: int = 0
     size: int = 1
     kind: Literal["ddp", "fsdp"] = "ddp"
+    launcher: int | None = None
+    """Process id of the launcher that started this one, if one did."""
 
     @property
     def first(self) -> bool:
         """Whether this is the process that writes."""
         return self.rank == 0
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the launcher is dead, which would have ended this process. Windows does not tell."""
+        return self.launcher is not None and os.getppid() != self.launcher
 
     def share(self, windows: Any) -> Any:
         """This process's part of a batch's windows."""
@@ -112,11 +119,6 @@ class World:
                     fix="give all of them the same project: code, params.yaml, data, and one folder for .ckpt",
                 )
 
-    def leave(self) -> None:
-        """End the processes' connection."""
-        if self.size > 1:
-            dist.destroy_process_group()
-
 
 def shard(objective: nn.Module, blocks: nn.ModuleList, mesh: DeviceMesh) -> nn.Module:
     """`objective` with its parameters shared out in place over the processes of `mesh`.
@@ -135,25 +137,32 @@ def outer_world() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def join(kind: Literal["ddp", "fsdp"]) -> World:
-    """Meet the other processes of an outer `torchrun`, or be alone."""
+@contextlib.contextmanager
+def joined(kind: Literal["ddp", "fsdp"]) -> Iterator[World]:
+    """Meet the other processes of an outer `torchrun`, and part from them at the end; or be alone."""
     rank, size = outer_world()
+    launcher = os.getppid() if "RANK" in os.environ else None
     if size > 1:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
-    return World(rank, size, kind)
+    try:
+        yield World(rank, size, kind, launcher)
+    finally:
+        if size > 1:
+            dist.destroy_process_group()
 
 
 @contextlib.contextmanager
-def naming_losses(world: World, where: str | None) -> Iterator[None]:
+def naming_losses(where: Path) -> Iterator[None]:
     """Turn a collective's failure, which is how a process learns of another one's death, into words."""
+    rank, size = outer_world()
     try:
         yield
     except RuntimeError as error:
-        if world.size > 1 and any(sign in str(error).lower() for sign in _LOST):
+        if size > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error)):  # gloo's have no type of their own
             raise LostError(
-                f"process {world.rank} of {world.size} lost the others: {str(error).splitlines()[0]}",
-                where=where,
-                fix="run it again: training goes on from the last checkpoint",
+                f"process {rank} of {size} lost the others: {str(error).splitlines()[0]}",
+                where=str(where),
+                fix="run it again: training goes on from the last checkpoint there, if there is one",
             ) from None
         raise
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from elek.model.config import ModelShape
+from elek.model.config import ModelConfig, ModelShape
 from elek.params import Section
 from elek.training.rates import advised_batch, advised_steps, learning_rates
 
@@ -31,6 +31,12 @@ class OptimizerParams(Section):
     """What AdamW adds to the divisor."""
     momentum: float = Field(default=0.95, ge=0, lt=1)
     """Muon's memory of the gradient."""
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The highest learning rates that this optimizer has, by their names here."""
+        rates = {"learning_rate": self.learning_rate, "matrix_learning_rate": self.matrix_learning_rate}
+        return rates if self.name == "muon" else {"learning_rate": self.learning_rate}
 
 
 class ScheduleParams(Section):
@@ -143,6 +149,10 @@ class TrainParams(Section):
     compile: bool = False
     """Compile the model with torch.compile: pays from about ten minutes of training, and needs a C++ compiler."""
     distributed: DistributedParams = DistributedParams()
+
+    def config(self, vocab_size: int) -> ModelConfig:
+        """The model that is trained on tokens of a vocabulary."""
+        return ModelConfig(**self.model.model_dump(), vocab_size=vocab_size, objective=self.objective)
 
     @model_validator(mode="before")
     @classmethod

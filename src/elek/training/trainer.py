@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elek.errors import DataError, ParamsError, StoppedError
-from elek.model.config import ModelConfig
+from elek.errors import StoppedError
 from elek.model.transformer import Transformer, initialise
 from elek.progress import Progress
 from elek.training.batches import Batches, Indices, TokenStream
@@ -31,8 +30,8 @@ from elek.training.history import Row, Trained
 from elek.training.masking import Masking, Words
 from elek.training.memory import checkpoint_activations
 from elek.training.objective import Objective
-from elek.training.optimizers import make_optimizers
-from elek.training.parallel import World, naming_losses, whole
+from elek.training.optimizers import Rates, make_optimizers
+from elek.training.parallel import World, whole
 from elek.training.params import TrainParams
 from elek.training.patience import Patience
 from elek.training.runtime import Runtime, choose_runtime, has_compiler
@@ -47,19 +46,18 @@ from elek.training.watching import Observer, Pace, live_line
 class Trainer:
     """A model in training: `Trainer(…).run()`.
 
-    `train` and `validation` are token streams; `root` is where checkpoints go, None for none; `words` tells which
-    pieces begin one, where whole words are to be masked. `world` are the processes that train together, of which the
-    first one alone writes. `peak`, in operations a second, is what the live line's MFU refers to, and `watch` is told
-    of the history as it grows; neither changes any result.
+    `train` and `validation` are token streams of one vocabulary; `root` is where checkpoints go, None for none;
+    `words` tells which pieces begin one, where whole words are to be masked. `world` are the processes that train
+    together, of which the first one alone writes. `peak`, in operations a second, is what the live line's MFU refers
+    to, and `watch` is told of the history as it grows; neither changes any result.
 
-    Raises DataError where the vocabulary of a stream is not the model's or a stream is shorter than a window,
-    ParamsError where the batch does not divide among the processes, TrainingError where a loss is a spike or no
-    number (see `TrainParams.on_spike`), where a checkpoint cannot be written, where another process was lost, and
-    StoppedError when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next run goes on.
+    Raises DataError where a stream is shorter than a window, ParamsError where the batch does not divide among the
+    processes, TrainingError where a loss is a spike or no number (see `TrainParams.on_spike`) and where a checkpoint
+    cannot be written, and StoppedError when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next
+    run goes on.
     """
 
     params: TrainParams
-    config: ModelConfig
     train: TokenStream
     validation: TokenStream
     root: Path | None = None
@@ -70,21 +68,13 @@ class Trainer:
     history: list[Row] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        params, config = self.params, self.config
+        params = self.params
+        config = self.config = params.config(self.train.vocab_size)
         self.world.check(params.batch)
-        for name, stream in (("train", self.train), ("validation", self.validation)):
-            if stream.vocab_size != config.vocab_size:
-                raise DataError(
-                    f"the tokens are of a vocabulary of {stream.vocab_size}, the model's has {config.vocab_size}",
-                    where=f"data/tokenize/{name}",
-                    fix="run `dvc repro`, which makes both from one vocabulary",
-                )
-        self.batches = Batches(self.train, config.context, params.batch, params.seed, where="data/tokenize/train")
-        self.held_out = Batches(
-            self.validation, config.context, params.batch, params.seed, where="data/tokenize/validation"
+        self.batches, self.held_out = (
+            Batches(stream, config.context, params.batch, params.seed, where=f"data/tokenize/{name}")
+            for name, stream in (("train", self.train), ("validation", self.validation))
         )
-        if config.objective != params.objective:
-            raise ParamsError(f"a {config.objective} model cannot learn `train.objective: {params.objective}`")
         self.masking = None
         if params.objective == "masked":
             self.masking = Masking(params.masking, params.seed, self.train.digest, config.vocab_size, self.words)
@@ -100,7 +90,7 @@ class Trainer:
         objective = Objective(self.model, self.states, self.runtime)
         self.objective: nn.Module = self.world.spread(objective, self.model.blocks, self.runtime.device)
         self.optimizers = make_optimizers(self.model, params.optimizer, self.runtime.products)
-        self.highest = [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.rates = Rates(self.optimizers)
         self.scaler = LossScaler() if self.runtime.precision == "fp16" else None
         self.guard = SpikeGuard(params, self._say)
         self.patience = Patience(params.validation.patience) if params.validation.patience else None
@@ -123,9 +113,8 @@ class Trainer:
     def run(self) -> Trained:
         """Train to the last step, from the newest checkpoint where there is one."""
         params, tokens = self.params, self.params.batch * self.config.context
-        where = str(self.checkpoints.folder) if self.checkpoints else None
         shown = Progress("train", params.steps, "steps") if self.world.first else nullcontext()
-        with stop_requests() as request, shown as progress, naming_losses(self.world, where):
+        with stop_requests() as request, shown as progress:
             self._resume()
             begun, start, speed, pace = self.step, time.perf_counter(), 0.0, Pace()
             if progress:
@@ -165,10 +154,7 @@ class Trainer:
     def _step(self) -> float:
         """One update of the weights; the loss before it."""
         params, step = self.params, self.step
-        share = learning_rate_share(params.schedule, step, params.steps)
-        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        for group, highest in zip(groups, self.highest, strict=True):
-            group["lr"] = highest * share
+        rate = self.rates.set(learning_rate_share(params.schedule, step, params.steps))
         windows = self.batches.windows(step)
         loss, norm = self.gradient(windows)
         taken = self.guard.judge(step + 1, loss, norm, partial(self.batches.documents, windows))
@@ -181,19 +167,23 @@ class Trainer:
             self._losses.append(loss)
         measured = self.step % params.validation.every == 0 or self.step == params.steps
         if measured or self.step % params.history_every == 0 or self.step == 1:
-            row = Row(
-                self.step,
-                self.step * params.batch * self.config.context,
-                sum(self._losses) / len(self._losses) if self._losses else None,
-                self.validation_loss() if measured else None,
-                self.highest[0] * share,
-                norm if taken else None,
-            )
-            self.history.append(row)
-            self._losses = []
-            if self.patience and row.validation_loss is not None:
-                self.patience.measured(self.step, row.validation_loss, self.model)
+            self._record(rate, norm if taken else None, measured)
         return loss
+
+    def _record(self, rate: float, norm: float | None, measured: bool) -> None:
+        """Add a row to the history, with the validation loss where that is to be measured now."""
+        row = Row(
+            self.step,
+            self.step * self.params.batch * self.config.context,
+            sum(self._losses) / len(self._losses) if self._losses else None,
+            self.validation_loss() if measured else None,
+            rate,
+            norm,
+        )
+        self.history.append(row)
+        self._losses = []
+        if self.patience and row.validation_loss is not None:
+            self.patience.measured(self.step, row.validation_loss, self.model)
 
     def gradient(self, windows: Indices) -> tuple[float, float]:
         """Leave the clipped gradient of a batch in the parameters; its loss, and its norm before clipping."""
@@ -253,8 +243,9 @@ class Trainer:
             sys.stderr.write(f"train: {text}\n")
 
     def _leave_if_asked(self, request: StopRequest) -> None:
-        """Every process leaves after the same step, whichever of them the signal reached."""
-        if not self.world.sum(float(request.signal is not None), self.runtime.device):
+        """Every process leaves after the same step, whichever of them was asked to or lost its launcher."""
+        why = "its launcher's death" if self.world.orphaned else request.signal
+        if not self.world.sum(float(why is not None), self.runtime.device):
             return
         saved = ""
         if self.checkpoints:
@@ -262,8 +253,7 @@ class Trainer:
             self.checkpoints.wait()
             saved = str(self.checkpoints.folder)
         raise StoppedError(
-            f"stopped by {request.signal or 'a signal to another process'} after step {self.step} "
-            f"of {self.params.steps}",
+            f"stopped by {why or 'the same at another process'} after step {self.step} of {self.params.steps}",
             where=saved or None,
             fix="run it again: it goes on from there" if saved else None,
         )
