@@ -117,7 +117,7 @@ class Batches:
         try:
             with open_store(self._project, self._model) as store:
                 if self._run is None:
-                    self._run = TrainingRun(store, self._project, self._course)
+                    self._run = TrainingRun(store.client, store.experiment, self._project, self._course)
                     if self._run.told:
                         self._say(self._run.told)
                 action(self._run)
