@@ -74,9 +74,9 @@ def open_store(project: Path, model: str) -> Iterator[Store]:
             yield Store(project, model, own=not given)
     except (MlflowException, SQLAlchemyError) as error:
         said = str(getattr(error, "orig", None) or error)
-        raise ElekError(
-            f"MLflow: {' '.join(said.split())}", where=uri, fix="`elek doctor` says what can be reached"
-        ) from error
+        mend = "start that server, or unset MLFLOW_TRACKING_URI"
+        refill = "where it is damaged, move it away: `elek register` fills a new one"
+        raise ElekError(f"MLflow: {' '.join(said.split())}", where=uri, fix=mend if given else refill) from error
     finally:
         if given is None:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
