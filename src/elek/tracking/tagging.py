@@ -75,5 +75,6 @@ def describe(tags: Mapping[str, str]) -> str:
     measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores(tags).items()) or "not measured"
     unit = words(SCORE, kind)
     said = f"{unit[0].upper()}{unit[1:]}: {measured}. "
-    said += f"Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
+    said += f"Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}. "
+    said += "Its source run has params, the digests of all data, the report, and what it learned from (`lineage`)."
     return said if kind == CAUSAL else f"{said} {NOTE}"
