@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from elek.cli.doctor import _dvc_lock, _pipeline, _servers
 from elek.errors import ElekError
 from elek.execution import lock
 from flows import repro
+from flows.run import interrupts_stay
 from flows.terminal import parse_progress
 from tests.flows.toy import Toy
 
@@ -80,6 +82,22 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
         assert "half-written" in str(repro.mend(tmp_path))
         assert not path.exists()
         assert _dvc_lock(tmp_path).state == "ok"
+
+
+def test_a_ctrl_c_that_comes_out_as_another_error_is_a_ctrl_c() -> None:
+    """Pydantic wraps whatever is raised within it; an error without a Ctrl-C stays what it is."""
+
+    def wrap() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ValueError("wrapped") from error
+
+    with pytest.raises(KeyboardInterrupt), interrupts_stay():
+        wrap()
+    with pytest.raises(ValueError, match="own"), interrupts_stay():
+        raise ValueError("own")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_project_without_git_is_told_what_to_do(tmp_path: Path) -> None:
