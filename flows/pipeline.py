@@ -68,15 +68,21 @@ def _run(project: Path, terminal: Terminal) -> State[Any]:
             step.name, terminal, wait_for=upstream, return_state=True
         )
         if not states[step.name].is_completed():
-            return states[step.name]
+            return _failed(states[step.name])
         last = {name: state for name, state in last.items() if name not in step.upstream}
         last[step.name] = states[step.name]
     registered = register.with_options(task_run_name="register")(terminal, wait_for=[*last.values()], return_state=True)
     _publish(project)
     if not registered.is_completed():
-        return registered
+        return _failed(registered)
     counts = [f"{sum(state.name == kind for state in states.values())} {kind}" for kind in ("Ran", "Cached", "Skipped")]
     return Completed(message=", ".join(counts))
+
+
+def _failed(state: State[Any]) -> State[Any]:
+    """The flow's state after a task's that failed; of the task's own Prefect would only say `1/1 states failed`."""
+    error = state.result(raise_on_failure=False)
+    return Failed(message=state.message, data=error) if isinstance(error, ElekError) else state
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

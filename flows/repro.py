@@ -31,6 +31,12 @@ _CHATTER = re.compile(
 )
 _EXITED = re.compile(r"failed to run: .*, exited with (-?\d+)")
 LAST_LINES = 12
+REMEDIES = {
+    # DVC writes it in place: a kill leaves half of it.
+    "dvc.lock": "`git checkout dvc.lock`, or delete it: what ran before is found again in DVC's run cache",
+    "not a git repository": "`git init`, or `dvc config core.no_scm true` to do without git",
+}
+"""What to do where DVC cannot read the pipeline, by what it says."""
 
 
 class StageError(ElekError):
@@ -90,9 +96,7 @@ def plan(project: Path) -> list[Step]:
             ]
     except (DvcException, UnicodeDecodeError) as error:
         said = str(error) if isinstance(error, DvcException) else f"a file that is not UTF-8 ({error})"
-        damaged = "dvc.lock" in said  # DVC writes it in place: a kill leaves half of it
-        restore = "`git checkout dvc.lock`, or delete it: what ran before is found again in DVC's run cache"
-        fix = restore if damaged else "see `dvc dag`"
+        fix = next((remedy for sign, remedy in REMEDIES.items() if sign in said), "see `dvc dag`")
         raise ElekError(f"DVC cannot read the pipeline: {said}", where=str(project), fix=fix) from None
 
 

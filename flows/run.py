@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from elek import params
 from elek.execution import lock
@@ -19,7 +23,7 @@ def run(project: Path) -> None:
     params.validate(params.read(project / "params.yaml"))
     environment.apply(project)
     # Before the server: two of them at once on one new database would break each other.
-    with lock.run_lock(project), signals_raise(), server.api(project) as wait_for_server:
+    with interrupts_stay(), lock.run_lock(project), signals_raise(), server.api(project) as wait_for_server:
         from flows.pipeline import pipeline  # over a second: the server starts meanwhile
 
         wait_for_server()
@@ -27,7 +31,33 @@ def run(project: Path) -> None:
             state = pipeline(return_state=True)
         finally:
             _deliver()
-    state.result()
+        state.result()
+
+
+@contextmanager
+def interrupts_stay() -> Iterator[None]:
+    """Whatever a Ctrl-C comes out as, it is a KeyboardInterrupt in the end.
+
+    It may arrive while pydantic or DVC is at work within Prefect, who make errors of their own of it.
+    """
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    former = signal.getsignal(signal.SIGINT)
+    if former is signal.default_int_handler:  # and not ignored, as in the background of a shell's script
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _deliver() -> None:

@@ -62,10 +62,12 @@ class Stage(Generic[P]):
             self.params = load(self.project / "params.yaml", self.name, self._params_class)
             self.execution = load(self.project / "params.yaml", "execution", ExecutionParams)
             self._stack.enter_context(stage_lock(self.project))
-        except ElekError as error:
-            _exit(self.name, error)
+            self.out = self._stack.enter_context(atomic_folder(self.data(self.name)))
+        except (ElekError, OSError) as error:
+            self._stack.close()
+            self._leave(error)
+            raise
         self._start = time.monotonic()
-        self.out = self._stack.enter_context(atomic_folder(self.data(self.name)))
         return self
 
     def data(self, stage: str) -> Path:
@@ -109,16 +111,27 @@ class Stage(Generic[P]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         # A written report without its data, or the other way round, must not be: the folder is renamed first,
         # and DVC takes neither unless this process ends with 0.
-        self._stack.__exit__(kind, error, tb)
-        if isinstance(error, ElekError):
-            _exit(self.name, error)
-        if error is not None and _disk_is_full(error):
-            where, fix = str(self.data(self.name).parent), "make room (.cache/shards can be deleted) and run again"
-            _exit(self.name, DataError("the disk is full", where=where, fix=fix))
-        if error is None:
-            write_json(self.project / "reports" / f"{self.name}.json", self.metrics)
-            self._write_timing()
+        try:
+            self._stack.__exit__(kind, error, tb)
+            if error is None:
+                write_json(self.project / "reports" / f"{self.name}.json", self.metrics)
+                self._write_timing()
+        except OSError as failure:
+            self._leave(failure)
+            raise
+        if error is not None:
+            self._leave(error)
+        else:
             self._print_summary()
+
+    def _leave(self, error: BaseException) -> None:
+        """End the process with lines for a person, if the error is one of ours or a full disk; else do nothing."""
+        if _disk_is_full(error):
+            where, fix = str(self.data(self.name).parent), "make room (.cache/shards can be deleted) and run again"
+            error = DataError("the disk is full", where=where, fix=fix)
+        if isinstance(error, ElekError):
+            sys.stderr.write(f"{self.name}: {error}\n")
+            raise SystemExit(error.exit_code)
 
     def _write_timing(self) -> None:
         seconds = time.monotonic() - self._start
@@ -152,8 +165,3 @@ def _disk_is_full(error: BaseException) -> bool:
     # Libraries written in Rust carry the system's error in their text alone.
     full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
     return full or "(os error 28)" in str(error)
-
-
-def _exit(stage: str, error: ElekError) -> None:
-    sys.stderr.write(f"{stage}: {error}\n")
-    raise SystemExit(error.exit_code)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from elek import dataset
 from elek.dataset import DOCUMENT, Dataset, read_part, write_manifest, write_part
 from elek.decisions import metrics, tally
 from elek.errors import DataError
@@ -157,6 +158,26 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert "the disk is full" in capsys.readouterr().err
     assert not (tmp_path / "data/clean").exists()
     assert not list((tmp_path / "data").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("name", ["reports/clean.json", ".cache/timings/clean.json", ".cache/run.holder.json"])
+def test_a_disk_that_fills_around_the_data_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Also where it is the report, the timing or the lock's note for which there is no room."""
+    project(tmp_path, monkeypatch, {})
+    write = dataset.write_text
+
+    def full(path: Path, text: str) -> None:
+        if path == tmp_path / name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(dataset, "write_text", full)
+    with pytest.raises(SystemExit) as caught:
+        clean.main()
+    assert caught.value.code == 4
+    assert "clean: the disk is full" in capsys.readouterr().err
 
 
 def test_debris_of_a_killed_worker_is_not_part_of_a_dataset(tmp_path: Path) -> None:

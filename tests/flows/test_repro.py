@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
-from elek.cli.doctor import _dvc_lock
+from elek.cli.doctor import _dvc_lock, _pipeline, _servers
 from elek.errors import ElekError
+from elek.execution import lock
 from flows import repro
+from flows.run import interrupts_stay
 from flows.terminal import parse_progress
 from tests.flows.toy import Toy
 
@@ -79,6 +82,47 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
         assert "half-written" in str(repro.mend(tmp_path))
         assert not path.exists()
         assert _dvc_lock(tmp_path).state == "ok"
+
+
+def test_a_ctrl_c_that_comes_out_as_another_error_is_a_ctrl_c() -> None:
+    """Pydantic wraps whatever is raised within it; an error without a Ctrl-C stays what it is."""
+
+    def wrap() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ValueError("wrapped") from error
+
+    with pytest.raises(KeyboardInterrupt), interrupts_stay():
+        wrap()
+    with pytest.raises(ValueError, match="own"), interrupts_stay():
+        raise ValueError("own")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_project_without_git_is_told_what_to_do(tmp_path: Path) -> None:
+    """DVC wants a repository, as an unpacked archive has none."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("", encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
+    with pytest.raises(ElekError, match="not a git repository") as told:
+        repro.plan(tmp_path)
+    assert "`git init`" in str(told.value.fix)
+
+
+def test_doctor_looks_at_no_pipeline_that_a_run_is_changing(tmp_path: Path) -> None:
+    """What DVC is writing would look damaged, and the remedy would do damage."""
+    with lock.run_lock(tmp_path):
+        found = _pipeline(tmp_path)
+    assert (found.state, "while a run is at work" in found.what) == ("warning", True)
+
+
+def test_doctor_names_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever MLFLOW_TRACKING_URI names."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    found = _servers(tmp_path)
+    assert (found.state, "MLFLOW_TRACKING_URI" in found.what) == ("warning", True)
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(4, 4), (7, 7), (1, 1), (255, 1), (-9, 1), (None, 1)])

@@ -89,7 +89,9 @@ def test_a_stage_that_fails_or_is_killed_ends_the_run(toy: Toy, monkeypatch: pyt
     assert "the data is torn" in output
     assert "Traceback" not in output
     assert toy.task_states() == {"zero": "Ran", "one": "Failed"}
-    assert toy.query("select state_name from flow_run order by start_time")[-1][0] == "Failed"
+    ends = "select s.name, s.message from flow_run r join flow_run_state s on s.id = r.state_id order by r.start_time"
+    assert toy.query(ends)[-1][0] == "Failed"
+    assert toy.query(ends)[-1][1].startswith("stage `one` failed"), "Prefect's pages say what and not how many"
     assert not (toy.folder / "data" / "one").exists()
     toy.settings(one={"ticks": 1})
     code, output = toy.elek("run")

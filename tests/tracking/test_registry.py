@@ -16,6 +16,7 @@ from elek.params import parse
 from elek.tracking import registry
 from elek.tracking.registry import Outcome, RegisterParams, register
 from elek.tracking.store import Version, open_store
+from elek.tracking.tagging import scores
 from tests.project import git
 from tests.registered import commit, held_out, make_trained_project, relock, set_params, train
 
@@ -92,7 +93,7 @@ def test_masked_and_causal_models_do_not_compare(project: Path) -> None:
         entry = store.entries()[0]
         shown = store.client.get_model_version("elek", "2").description
         run = store.client.get_run(entry.run_id).data
-    assert registry.scores(entry.tags) == {"validation": 0.5, "test": 0.5}
+    assert scores(entry.tags) == {"validation": 0.5, "test": 0.5}
     assert not [name for name in (*entry.tags, *run.metrics) if "bits_per_byte" in name and "pseudo" not in name]
     assert shown.startswith("Pseudo-bits per byte: 0.5000 on validation, 0.5000 on test. Commit")
     assert NOTE in shown

@@ -120,12 +120,18 @@ def test_the_users_store_is_respected(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_damaged_database_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An mlflow.db that is no database is told with its path and what to do."""
+    """An mlflow.db that is no database is told with its path and what to do; so is a server that does not answer."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "mlflow.db").write_text("no database" * 1000, encoding="utf-8")
     with pytest.raises(ElekError, match="MLflow") as damaged, open_store(tmp_path, "elek"):
         pass
     assert "mlflow.db" in str(damaged.value.where)
+    assert "elek register" in str(damaged.value.fix)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ElekError, match="MLflow") as silent, open_store(tmp_path, "elek"):
+        pass
+    assert "unset MLFLOW_TRACKING_URI" in str(silent.value.fix)
 
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))

@@ -167,6 +167,8 @@ def _dvc_lock(project: Path) -> Finding:
 def _pipeline(project: Path) -> Finding:
     from flows import environment, repro
 
+    if lock.holder(project):
+        return Finding("pipeline", "warning", "not looked at while a run is at work", "ask again when it has ended")
     environment.apply(project)
     steps = repro.plan(project)
     stale = [step.name for step in steps if not repro.is_current(project, step.name)]
@@ -186,4 +188,10 @@ def _servers(project: Path) -> Finding:
     given = os.environ.get("PREFECT_API_URL")
     if given and not healthy(f"{given}/health"):
         return Finding("servers", "wrong", f"PREFECT_API_URL is {given}, which does not answer", "unset it")
+    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith("http") and not healthy(f"{store}/health"):
+        what = f"MLFLOW_TRACKING_URI is {store}, which does not answer"
+        return Finding(
+            "servers", "warning", what, "start it, or unset the variable: the project's own mlflow.db will do"
+        )
     return Finding("servers", "ok", given or "none running, and none needed; `elek ui` starts them")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from elek.cli import console
 from elek.evaluation.names import words
 from elek.lineage.ancestry import Descent, Version, trace
-from elek.tracking import registry
+from elek.tracking.tagging import objective, scores
 
 
 def lineage(name: str, *, as_json: bool) -> None:
@@ -50,8 +50,8 @@ def backward(version: Version) -> Iterator[str]:
         if version.tags.get("git_dirty") == "true"
         else ""
     )
-    for name, score in registry.scores(version.tags).items():
-        yield f"  measured  {score:.4f} {words('bits_per_byte', registry.objective(version.tags))} on {name}"
+    for name, score in scores(version.tags).items():
+        yield f"  measured  {score:.4f} {words('bits_per_byte', objective(version.tags))} on {name}"
     yield f"  params    {len(version.params)} logged with run {version.run_id}; --json has them all"
     yield "  digests"
     for path, digest in version.digests.items():

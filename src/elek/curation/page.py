@@ -15,6 +15,7 @@ from elek.licences.spdx import check
 from elek.report import charts
 from elek.report.nearest import Near, by_rule
 from elek.report.quotes import Quote, also, sides
+from elek.report.thresholds import thresholds
 from elek.report.wording import environment
 from elek.sources.records import Skip
 
@@ -43,6 +44,7 @@ def write(
         "funnel": {unit: _funnel(volume, unit) for unit in ("documents", "bytes")},
         "bytes_in": sum(number for key, number in volume.items() if key[-1] == "bytes"),
         "reasons": _reasons(manifest, volume, samples, by_rule(near), survivors),
+        "thresholds": thresholds(manifest["settings"]["filter"], manifest["settings"].get("dedup"), None),
         "kept_samples": [_quote(one) for one in samples.get(KEPT, [])],
         "tables": [(title, _table(volume, place)) for title, place in (("source", 1), ("language", 3), ("licence", 2))],
         "skips": skips[:SHOWN_SKIPS],

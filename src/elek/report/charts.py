@@ -249,6 +249,9 @@ def reliability(series: Sequence[Reliability], label: str) -> str:
 
 
 def _legend(left: float, series: Sequence[tuple[str, str]]) -> list[str]:
+    """Names and colours; nothing of a single series, which the picture's title names."""
+    if len(series) == 1:
+        return []
     body, at = [], left
     for name, colour in series:
         body.append(f'<rect x="{at:g}" y="6" width="10" height="10" style="fill:var({colour})"/>')

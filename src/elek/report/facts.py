@@ -17,6 +17,7 @@ from elek.evaluation.names import CAUSAL, MASKED, key
 from elek.report import beside, coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
+from elek.report.thresholds import applied, thresholds
 
 DATASETS = (
     "fetch/train",
@@ -57,6 +58,10 @@ class Facts:
     """Documents that somebody let go; see `fates.released`."""
     own_licences: list[dict[str, Any]]
     """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
+    filters: list[str]
+    """What the training text went through; see `thresholds.applied`."""
+    thresholds: dict[str, str]
+    """By which each rule decided; see `elek.report.thresholds`."""
     coverage: dict[str, Any]
     """Times, languages, reservations and decontamination for the data card; see `coverage.gather`."""
     history: dict[str, list[float]]
@@ -80,6 +85,7 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
     metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
     table = fates.fates(data)
     sources = _json(data / "fetch" / "sources.json")
+    settings = [Dataset(data / name).manifest.get("params") for name in ("filter", "dedup", "split/decisions")]
     samples = fates.samples(data, table, params.samples_per_rule, params.sample_characters)
     facts = Facts(
         metrics=metrics,
@@ -92,6 +98,8 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         held=fates.held(data, table),
         released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
+        filters=applied(*settings),
+        thresholds=thresholds(*settings),
         coverage=coverage.gather(data, table, sources),
         history=_history(data / "train" / "history.csv"),
         samples_written=_json(data / "evaluate" / "samples.json"),

@@ -52,11 +52,18 @@ def write(folder: Path, facts: Facts, params: ReportParams) -> None:
 
 def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
     reasons, figures = _reasons(facts), plain(facts.metrics["evaluate"])
+    sources = [_source_row(name, source, facts.flows) for name, source in facts.sources.items()]
+    licenses = _licenses(facts)
     return {
         "title": params.title,
         "facts": facts,
         "metrics": {**facts.metrics, "evaluate": figures},
-        "sources": [_source_row(name, source, facts.flows) for name, source in facts.sources.items()],
+        "sources": sources,
+        "trained": sorted((row for row in sources if row["trained_bytes"]), key=lambda row: -row["trained_bytes"]),
+        "licenses": licenses,
+        "asked": [duty for duty in DUTIES if any(duty in row["obligations"] for row in licenses)],
+        "filters": facts.filters,
+        "thresholds": facts.thresholds,
         "reasons": reasons,
         "silent": _silent(facts, [row["rule"] for row in reasons if row["failures"]]),
         "kept_quotes": {name: [_quote(one) for one in facts.samples.get(name, [])] for name in KEPT},
@@ -70,7 +77,6 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
         "kept_bytes": sum(flow.bytes for flow in facts.flows if flow.stage == "kept"),
         "all_bytes": sum(flow.bytes for flow in facts.flows),
-        "licenses": _licenses(facts),
         "exported": exported(facts.metrics["export"]),
         "hyperparameters": {key: value for key, value in facts.model.items() if not isinstance(value, dict)},
     }

@@ -51,7 +51,7 @@ def count(value: float) -> str:
 
 def megabytes(value: float) -> str:
     """Bytes in the unit that suits them; decimal, as disks are sold."""
-    if value >= 1e5:
+    if value >= 1e6:
         return f"{value / 1e6:,.1f} MB"
     return f"{value / 1e3:,.1f} kB" if value >= 100 else f"{value:.0f} B"
 
@@ -75,13 +75,15 @@ def _share(value: float, whole: float) -> str:
 
 
 def _breakable(name: object) -> Markup:
-    """A rule's name that a narrow column breaks between its words."""
-    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
+    """A rule's name, or an address, that a narrow column breaks between its words."""
+    return Markup(re.sub(r"([._/])|(?=@)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
 def _told(found: Mapping[str, int]) -> str:
-    """Kinds of personal data in words, with their numbers."""
-    return ", ".join(f"{count:,} {PERSONAL.get(kind, kind)}" for kind, count in sorted(found.items()))
+    """Kinds of personal data in words, with their numbers; those of which there is none by name alone."""
+    there = [f"{count:,} {PERSONAL.get(kind, kind)}" for kind, count in sorted(found.items()) if count]
+    absent = [PERSONAL.get(kind, kind) for kind, count in sorted(found.items()) if not count]
+    return "; ".join(part for part in (", ".join(there), f"no {', '.join(absent)}" if absent else "") if part)
 
 
 def _cell(value: object) -> str:

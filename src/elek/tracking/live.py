@@ -117,7 +117,7 @@ class Batches:
         try:
             with open_store(self._project, self._model) as store:
                 if self._run is None:
-                    self._run = TrainingRun(store, self._project, self._course)
+                    self._run = TrainingRun(store.client, store.experiment, self._project, self._course)
                     if self._run.told:
                         self._say(self._run.told)
                 action(self._run)
@@ -137,7 +137,6 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)  # those are meant for the training, whose end is ours
     # A server that does not answer is asked again with the next batch.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     _make_way()
     told = sys.stderr

@@ -9,27 +9,25 @@ A model whose code no commit holds is registered with a tag that says so, and ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
-from elek.dataset import Dataset, write_json
+from elek.dataset import write_json
 from elek.errors import DataError
-from elek.evaluation.names import CAUSAL, MASKED, NOTE, key, words
+from elek.evaluation.names import CAUSAL, MASKED, key, words
 from elek.lineage import worktree
 from elek.lineage.worktree import MODEL, Lineage
 from elek.params import Section, load
+from elek.tracking.tagging import DIRTY, DIRTY_BECAUSE, SCORE, objective, scores, trained_for, version_tags
 
 if TYPE_CHECKING:
     from elek.tracking.store import Store, Version
 
 HeldOut = Literal["validation", "test", "evaluation"]
 CHAMPION, CHALLENGER = "champion", "challenger"
-OBJECTIVE = "objective"
-SCORE = "bits_per_byte"
 
 
 class Gates(Section):
@@ -130,10 +128,10 @@ def _register(
         version = store.find_version(origin.outs[MODEL])
         state: State = "Found" if version else "Registered"
         if version is None:
-            version = store.create_version(run_id, _tags(project, origin, measured, flow_run_id))
-        elif version.tags.get("git_dirty") == "true" and not origin.dirty:
+            version = store.create_version(run_id, version_tags(project, origin, measured, flow_run_id))
+        elif version.tags.get(DIRTY) == "true" and not origin.dirty:
             # The same bytes, up to date with what is now committed: it has become traceable.
-            version = store.retag(version, _tags(project, origin, measured, flow_run_id))
+            version = store.retag(version, version_tags(project, origin, measured, flow_run_id))
         return _give_alias(store, params, version, state, promote, run_id)
 
 
@@ -169,64 +167,6 @@ def _refusals(gates: Gates, measured: dict[str, float], objective: str) -> list[
     return refusals
 
 
-def _tags(project: Path, origin: Lineage, measured: dict[str, float], flow_run_id: str | None) -> dict[str, str]:
-    """Tags of a version: what decides about it, and who made it. All digests are on its run."""
-    tags = {key: tag for key, tag in origin_tags(origin, flow_run_id).items() if not key.startswith("dvc.")}
-    tags[OBJECTIVE] = trained_for(project)
-    for name, score in measured.items():
-        tags[f"{key(SCORE, tags[OBJECTIVE])}.{name}"] = repr(score)
-        folder = project / "data" / "split" / name
-        if folder.is_dir():
-            tags[f"text.{name}"] = Dataset(folder).digest
-    return tags
-
-
-def trained_for(project: Path) -> str:
-    """The objective of the model in data/train, `causal` or `masked`, as its config.json says."""
-    path = project / MODEL / "config.json"
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get(OBJECTIVE, CAUSAL))
-    except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
-        raise DataError(f"no model's shape: {error}", where=str(path), fix="run `dvc repro train`") from None
-
-
-def objective(tags: Mapping[str, str]) -> str:
-    """What a registered version was trained for. One without the tag is causal: there was nothing else."""
-    return tags.get(OBJECTIVE, CAUSAL)
-
-
-def scores(tags: Mapping[str, str]) -> dict[str, float]:
-    """A version's bits per byte by held-out text, those of a masked model being pseudo (`objective` says which)."""
-    # Masked versions from before the measure had its own name have it under the causal one's, and the objective beside.
-    found: dict[str, float] = {}
-    for measure in (SCORE, key(SCORE, objective(tags))):
-        prefix = f"{measure}."
-        found |= {name.removeprefix(prefix): float(tag) for name, tag in tags.items() if name.startswith(prefix)}
-    return found
-
-
-def describe(tags: Mapping[str, str]) -> str:
-    """A version in a sentence or two, as MLflow's page shows it."""
-    kind = objective(tags)
-    measured = ", ".join(f"{score:.4f} on {name}" for name, score in scores(tags).items()) or "not measured"
-    unit = words(SCORE, kind)
-    said = f"{unit[0].upper()}{unit[1:]}: {measured}. "
-    said += f"Commit {tags['git_commit'][:12]}, DVC digest of the model {tags['dvc_md5']}."
-    return said if kind == CAUSAL else f"{said} {NOTE}"
-
-
-def origin_tags(origin: Lineage, flow_run_id: str | None) -> dict[str, str]:
-    """What ties a run or a version to DVC's outputs, git's commit and Prefect's run."""
-    tags = {f"dvc.{name}": md5 for name, md5 in origin.outs.items()}
-    tags |= {"dvc_md5": origin.outs[MODEL], "git_dirty": "true" if origin.dirty else "false"}
-    tags["git_commit"] = origin.commit or "none"
-    if origin.untraceable:
-        tags["git_dirty_because"] = origin.untraceable
-    if flow_run_id:
-        tags["prefect_flow_run_id"] = flow_run_id
-    return tags
-
-
 def _give_alias(
     store: Store, params: RegisterParams, version: Version, state: State, promote: bool, run_id: str
 ) -> Outcome:
@@ -250,8 +190,8 @@ def _give_alias(
 
 def _not_promoted(by: HeldOut, version: Version, champion: Version | None, promote: bool) -> str | None:
     """Why `version` does not become champion; None where it does."""
-    if version.tags.get("git_dirty") != "false":
-        because = version.tags.get("git_dirty_because", "its commit is unknown")
+    if version.tags.get(DIRTY) != "false":
+        because = version.tags.get(DIRTY_BECAUSE, "its commit is unknown")
         return f"no commit holds what made it ({because}); commit, then `elek run` finds it again and decides anew"
     if champion is None or promote:
         return None

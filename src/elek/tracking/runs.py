@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 from mlflow import MlflowClient
@@ -22,9 +22,6 @@ from mlflow.entities import Metric, Param, Run
 from elek.lineage import worktree
 from elek.tracking.figures import TRAINING_SECTION, Point, flatten, points
 from elek.training.history import CURVE, SPEEDS, read_rows
-
-if TYPE_CHECKING:
-    from elek.tracking.store import Store
 
 BATCH = 1000
 """Metrics in one request, MLflow's limit."""
@@ -79,11 +76,11 @@ class TrainingRun:
     `told` says what there is to tell a person about it.
     """
 
-    def __init__(self, store: Store, project: Path, course: Mapping[str, Any]) -> None:
-        self._client = store.client
+    def __init__(self, client: MlflowClient, experiment: str, project: Path, course: Mapping[str, Any]) -> None:
+        self._client = client
         self._curves: Curves | None = None
         training = str(course["training"])
-        found = find_trainings(store, project, training)
+        found = find_trainings(client, experiment, project, training)
         complete = [run for run in found if COMPLETE in run.data.tags]
         if complete:
             # The same params, data and versions give the same model: there is nothing to show that is not there.
@@ -95,13 +92,13 @@ class TrainingRun:
             self._client.set_tag(self.run_id, NOTE, "")
         else:
             tags = {TRAINING: training, PLACE: place(project)}
-            made = self._client.create_run(store.experiment, tags=tags, run_name=f"training-{training[:8]}")
+            made = self._client.create_run(experiment, tags=tags, run_name=f"training-{training[:8]}")
             self.run_id = str(made.info.run_id)
         log_params(self._client, self.run_id, flatten(course["params"], "train"))
         self._curves = Curves(self._client, self.run_id)
-        self._bury(store, project)
+        self._bury(experiment, project)
         machine()  # a processor's load is that since it was last asked for
-        self.told = f"shown in MLflow as run training-{training[:8]}: {_where(project, store.experiment, self.run_id)}"
+        self.told = f"shown in MLflow as run training-{training[:8]}: {_where(project, experiment, self.run_id)}"
 
     def log(self, project: Path) -> None:
         """Log what the live curve has and the run has not, and how busy the machine is."""
@@ -125,19 +122,19 @@ class TrainingRun:
             self._client.set_tag(self.run_id, NOTE, _stopped(words))
         self._client.set_terminated(self.run_id, status)
 
-    def _bury(self, store: Store, project: Path) -> None:
+    def _bury(self, experiment: str, project: Path) -> None:
         """End the runs of other trainings here that seem to run on: only one does at a time, and it is this one."""
         query = f"attributes.status = 'RUNNING' and tags.{PLACE} = '{place(project)}'"
-        for run in self._client.search_runs([store.experiment], query):
+        for run in self._client.search_runs([experiment], query):
             if run.info.run_id != self.run_id:
                 self._client.set_tag(run.info.run_id, NOTE, _stopped("its process was killed"))
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
 
-def find_trainings(store: Store, project: Path, training: str) -> list[Run]:
+def find_trainings(client: MlflowClient, experiment: str, project: Path, training: str) -> list[Run]:
     """The runs that showed this training in this project, the newest first."""
     query = f"tags.{TRAINING} = '{training}' and tags.{PLACE} = '{place(project)}'"
-    return list(store.client.search_runs([store.experiment], query))
+    return list(client.search_runs([experiment], query))
 
 
 def place(project: Path) -> str:

@@ -30,8 +30,8 @@ from elek.lineage import provenance
 from elek.lineage.worktree import MODEL, Lineage
 from elek.params import read
 from elek.tracking.figures import flatten, points, report_metrics
-from elek.tracking.registry import OBJECTIVE, describe, origin_tags, trained_for
 from elek.tracking.runs import BATCH, COMPLETE, NOTE, TRAINING, Curves, find_trainings, key, log_params
+from elek.tracking.tagging import DIRTY_BECAUSE, OBJECTIVE, describe, origin_tags, trained_for
 from elek.training.history import COURSE, CURVE, live_rows, read_rows
 
 # What a served model needs to run, pinned to what it was made with; inferring the list takes MLflow nine seconds.
@@ -47,12 +47,10 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Version):
     """A registered version with what its run says of where it comes from."""
 
-    number: int
     run_id: str
-    tags: Mapping[str, str]
     run_tags: Mapping[str, str]
     params: Mapping[str, str]
 
@@ -76,9 +74,9 @@ def open_store(project: Path, model: str) -> Iterator[Store]:
             yield Store(project, model, own=not given)
     except (MlflowException, SQLAlchemyError) as error:
         said = str(getattr(error, "orig", None) or error)
-        raise ElekError(
-            f"MLflow: {' '.join(said.split())}", where=uri, fix="`elek doctor` says what can be reached"
-        ) from error
+        mend = "start that server, or unset MLFLOW_TRACKING_URI"
+        refill = "where it is damaged, move it away: `elek register` fills a new one"
+        raise ElekError(f"MLflow: {' '.join(said.split())}", where=uri, fix=mend if given else refill) from error
     finally:
         if given is None:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -153,7 +151,8 @@ class Store:
         course = self._project / COURSE
         if not shown and course.is_file() and live_rows(self._project / CURVE, self._history):
             training = json.loads(course.read_text(encoding="utf-8"))["training"]
-            shown = [run for run in find_trainings(self, self._project, training) if "dvc_md5" not in run.data.tags]
+            shown = find_trainings(self.client, self.experiment, self._project, training)
+            shown = [run for run in shown if "dvc_md5" not in run.data.tags]
         return str(shown[0].info.run_id) if shown else None
 
     def _forget_models(self, run_id: str) -> None:
@@ -240,7 +239,7 @@ class Store:
             version = self.client.get_model_version(self._model, str(number))
             run = self.client.get_run(str(version.run_id)).data
             tags = {key: tag for key, tag in run.tags.items() if not key.startswith("mlflow.")}
-            found.append(Entry(number, str(version.run_id), dict(version.tags), tags, dict(run.params)))
+            found.append(Entry(number, dict(version.tags), str(version.run_id), tags, dict(run.params)))
         return found
 
     def version(self, number: int) -> Version:
@@ -260,8 +259,8 @@ class Store:
         """Set `tags` on a version, and take away why it was dirty."""
         for name, value in tags.items():
             self.client.set_model_version_tag(self._model, str(version.number), name, value)
-        if "git_dirty_because" in version.tags and "git_dirty_because" not in tags:
-            self.client.delete_model_version_tag(self._model, str(version.number), "git_dirty_because")
+        if DIRTY_BECAUSE in version.tags and DIRTY_BECAUSE not in tags:
+            self.client.delete_model_version_tag(self._model, str(version.number), DIRTY_BECAUSE)
         return self.version(version.number)
 
     def aliases(self) -> dict[str, int]:
