@@ -223,6 +223,12 @@ def test_other_numbers_are_left_alone(text: str) -> None:
     assert found(text) == []
 
 
+@pytest.mark.parametrize("lead", ["Sipariş: ", "Orders: ", "E-posta / ref: ", "Kart: ", "Takip – "])
+def test_a_number_of_a_clear_form_stays_a_phone(lead: str) -> None:
+    """Behind a word that alone names no other number: people call to place an order."""
+    assert found(f"{lead}0532 928 82 09") == [("phone", "0532 928 82 09")]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "number"),
     [

@@ -15,12 +15,14 @@ from stdnum.tr import tckimlik
 _NOT_BEFORE = r"(?<![\w])(?<![0-9\]],)(?:(?<![\w\]][.\-/])|(?<=[Nn][Oo]\.)|(?<=T\.C\.)|(?<=\bTC-))"
 _NOT_AFTER = r"(?![\w]|,[0-9\[]|[\-/][\w\[]|\.(?![A-ZÇĞİÖŞÜ][a-zçğıöşü])[\w\[])"
 
+CODES = r"barko[dt]\w*|barcode|ean|isbn|issn|doi|imei|seri|serial"
 OTHER_NUMBERS = (
-    r"barko[dt]\w*|barcode|ean|isbn|issn|doi|imei|seri|serial|sipari[şs]\w*|orders?|fatura\w*|invoice|takip|tracking|"
-    r"ref|reference|referans\w*|dosya\w*|esas|sürüm\w*|version"
+    rf"{CODES}|sipari[şs]\w*|orders?|fatura\w*|invoice|takip|tracking|ref|reference|referans\w*|dosya\w*|esas|sürüm\w*|"
+    r"version"
 )
 """Words that announce a number of no person."""
-NAMED = r"\W{0,3}(?:(?:no|number|numaras[ıi])\b\W{0,3})?\Z"
+NUMBER = r"\W{0,3}(?:(?:no|number|numaras[ıi])\b|#)\W{0,3}"
+NAMED = rf"(?:{NUMBER}|\W{{0,3}})\Z"
 """What may stand between such a word and its number."""
 _OTHER_NUMBER = re.compile(rf"\b(?:{OTHER_NUMBERS})\b{NAMED}", re.IGNORECASE)
 LEAD = 40

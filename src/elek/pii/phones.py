@@ -16,7 +16,7 @@ from typing import Any
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata
 
-from elek.pii.numbers import NAMED, OTHER_NUMBERS
+from elek.pii.numbers import CODES, NAMED, NUMBER, OTHER_NUMBERS
 
 _EXTENSION = r"(?:,?[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]{0,2}[0-9]{1,6}(?![\w]))?"
 _AFTER = r"(?![\w]|[:%][0-9])"
@@ -75,7 +75,8 @@ _OTHER = (
     r"date|tarih\w*|zip|posta|ssn|passport|pasaport\w*|licen[cs]e|ehliyet\w*|id|rfc|port|bytes|error)\b|\bt\.\s?c\."
 )
 _WORD = re.compile(rf"(?P<phone>{_PHONE})|(?P<other>{_OTHER})", re.IGNORECASE)
-_NAMED_OTHERWISE = re.compile(rf"(?:{_OTHER}){NAMED}", re.IGNORECASE)
+# "Sipariş: 0532 …" asks people to call; "sipariş no: …" and "barkod: …" name something else.
+_NAMED_OTHERWISE = re.compile(rf"(?:\b(?:{CODES})\b{NAMED})|(?:{_OTHER}){NUMBER}\Z", re.IGNORECASE)
 _BEHIND = re.compile(
     r"[ \-–(]{0,3}(?:office|fax|faks|mobile|cell|home|work|desk|tel|gsm|ofis|dahili)\b"
     r"|.{0,6}\b(?:numaral[ıi]|no['’]?lu)\s+(?:\w+\s+)?(?:hat|telefon|cep|gsm)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
