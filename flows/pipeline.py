@@ -30,6 +30,7 @@ from elek.errors import ElekError
 from elek.execution import lock
 from elek.tracking import registry
 from flows import environment, repro
+from flows.interrupts import check
 from flows.terminal import Terminal, parse_progress
 
 PROGRESS_SECONDS = 2.0  # between two updates of a progress artifact, each of which is a request
@@ -63,6 +64,7 @@ def _run(project: Path, terminal: Terminal) -> State[Any]:
         terminal.line(mended)
     steps = repro.plan(project)
     for step in steps:
+        check()
         upstream = [states[name] for name in step.upstream]
         states[step.name] = run_stage.with_options(task_run_name=step.name)(
             step.name, terminal, wait_for=upstream, return_state=True

@@ -21,6 +21,7 @@ from typing import Literal
 
 from elek.errors import ElekError, LockError
 from elek.execution.processes import start, stop
+from flows.interrupts import check
 
 Outcome = Literal["Ran", "Cached", "Skipped"]
 
@@ -183,6 +184,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
 
     threading.Thread(target=read, daemon=True).start()
     while True:
+        check()
         try:
             line = lines.get(timeout=0.5)
         except queue.Empty:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from elek import params
 from elek.execution import lock
 from elek.execution.processes import signals_raise
 from flows import environment, server
+from flows.interrupts import interrupts_stay
 
 
 def run(project: Path) -> None:
@@ -32,32 +29,6 @@ def run(project: Path) -> None:
         finally:
             _deliver()
         state.result()
-
-
-@contextmanager
-def interrupts_stay() -> Iterator[None]:
-    """Whatever a Ctrl-C comes out as, it is a KeyboardInterrupt in the end.
-
-    It may arrive while pydantic or DVC is at work within Prefect, who make errors of their own of it.
-    """
-    interrupted = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    former = signal.getsignal(signal.SIGINT)
-    if former is signal.default_int_handler:  # and not ignored, as in the background of a shell's script
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except Exception:
-        if interrupted:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        signal.signal(signal.SIGINT, former)
 
 
 def _deliver() -> None:

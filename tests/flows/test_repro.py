@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from elek.cli.doctor import _dvc_lock, _pipeline, _servers
 from elek.errors import ElekError
 from elek.execution import lock
 from flows import repro
-from flows.run import interrupts_stay
+from flows.interrupts import check, interrupts_stay
 from flows.terminal import parse_progress
 from tests.flows.toy import Toy
 
@@ -82,6 +83,17 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
         assert "half-written" in str(repro.mend(tmp_path))
         assert not path.exists()
         assert _dvc_lock(tmp_path).state == "ok"
+
+
+def test_a_ctrl_c_that_somebody_swallows_is_raised_again() -> None:
+    """Stages and their lines are loops that look for it; without one they go on."""
+    with interrupts_stay():
+        check()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    check()
 
 
 def test_a_ctrl_c_that_comes_out_as_another_error_is_a_ctrl_c() -> None:
