@@ -7,6 +7,7 @@ the report, the manifest) is `everything else`. Seconds are of processor time.
 from __future__ import annotations
 
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import pyarrow as pa
 from benchmarks.corpora import write_jsonl
 from elek.curation import chain, output, page, running
 from elek.curation.settings import settings
+from elek.execution.engine import ready
 from elek.filtering import Filter, annotation, discover
 from elek.params import ExecutionParams
 
@@ -113,3 +115,20 @@ def workers(table: pa.Table) -> None:
             speed = f"{spent:.1f} s of processor time, {took[number]:.1f} s wall, {size / took[number]:.1f} MB/s"
             print(f"elek curate --workers {number}: {speed}; {peak:.0f} MiB in the largest process")
         print(f"two workers are {took[1] / took[2]:.2f}x one (of a machine that does nothing else)")
+        _loaded(corpus, Path(name) / "out")
+
+
+def _loaded(corpus: Path, out: Path) -> None:
+    """Print the same for the chain alone: what begins when Python, models and compiled kernels have been loaded."""
+    annotation.warm_up(annotation.AnnotateParams())
+    took: defaultdict[int, list[float]] = defaultdict(list)
+    for _ in range(3):
+        for number in (1, 2):
+            execution = ExecutionParams(workers=number)
+            with ready(execution, "elek.cli", "elek.curation.warm"):
+                time.sleep(4 * (number - 1))  # the process that workers are forked from loads meanwhile
+                start = time.perf_counter()
+                running.curate([str(corpus)], out, settings(), execution)
+                took[number].append(time.perf_counter() - start)
+    one, two = (statistics.median(took[number]) for number in (1, 2))
+    print(f"from the first read to the last write: {one:.1f} s and {two:.1f} s, {one / two:.2f}x (medians of three)")
