@@ -26,16 +26,20 @@ def interrupts_stay() -> Iterator[None]:
         raise KeyboardInterrupt
 
     former = signal.getsignal(signal.SIGINT)
-    if former is signal.default_int_handler:  # and not ignored, as in the background of a shell's script
+    ours = former is signal.default_int_handler
+    if ours:  # and not ignored, as in the background of a shell's script
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except Exception:
         check()
         raise
+    else:
+        check()
     finally:
         _came = False
-        signal.signal(signal.SIGINT, former)
+        if ours:
+            signal.signal(signal.SIGINT, former)
 
 
 def check() -> None:

@@ -87,13 +87,26 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
 
 def test_a_ctrl_c_that_somebody_swallows_is_raised_again() -> None:
     """Stages and their lines are loops that look for it; without one they go on."""
-    with interrupts_stay():
+    reached = []
+
+    def loop() -> None:
         check()
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            check()
+        reached.append("the next turn")
+        check()
+        reached.append("beyond it")
+
+    with pytest.raises(KeyboardInterrupt), interrupts_stay():
+        loop()
     check()
+    assert reached == ["the next turn"]
+
+
+def test_a_ctrl_c_that_is_swallowed_last_is_raised_at_the_end() -> None:
+    """Where no loop looks any more, the end of the run does."""
+    with pytest.raises(KeyboardInterrupt), interrupts_stay(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_ctrl_c_that_comes_out_as_another_error_is_a_ctrl_c() -> None:

@@ -291,3 +291,33 @@ def test_no_text_breaks_it(text: str) -> None:
     assert bool(counts) == (masked != text)
     if not re.search("[0-9@]", text):
         assert masked == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Telefon\u20130532 123 45 67", "Telefon\u2013[PHONE]"),
+        ("0532 123 45 67\u20130533 123 45 67", "[PHONE]\u2013[PHONE]"),
+        ("TC Kimlik No 10000000146\u2013Ahmet", "TC Kimlik No [TCKN]\u2013Ahmet"),
+        ("Kart\u20134111111111111111", "Kart\u2013[CARD]"),
+        ("IP: 85.105.12.77\u2013sunucu", "IP: [IP]\u2013sunucu"),
+    ],
+)
+def test_a_dash_beside_a_number_hides_nothing(text: str, masked: str) -> None:
+    """Between words a dash parts them; only within a number it joins the groups."""
+    assert mask(text)[0] == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Order 4111 1111 1111 1111",
+        "Fatura 10000000146 Ahmet",
+        "Ref: 10000000146",
+        "git@example.com: yaz",
+        "Kart no: 0532 123 45 67",
+    ],
+)
+def test_a_word_alone_hides_no_number(text: str) -> None:
+    """An invoice may bear a person's number, and what a check digit proves is masked unless something else is named."""
+    assert len(found(text)) == 1

@@ -52,8 +52,16 @@ def test_jsonl_takes_what_is_right_and_records_the_rest(tmp_path: Path) -> None:
     assert found[8] == "no column `text` here"
     assert "LicenseRef-PublicDomain" in found[9]
     assert "no language code" in found[10]
-    assert found[14] == "no JSON: two values are called `text`"
-    assert found[15] == "no JSON: two values are called `\ufffd`"
+    assert found[14] == "two values are called `text`"
+    assert found[15] == "two values are called `\ufffd`"
+
+
+def test_a_name_that_stands_twice_within_the_metadata_drops_nothing(tmp_path: Path) -> None:
+    """Only the record's own names must be clear."""
+    file = put(tmp_path, "a.jsonl", '{"text": "Kedi uyudu.", "more": {"x": 1, "x": 2}}\n')
+    records, skipped = read(file)
+    assert [record.text for record in records] == ["Kedi uyudu."]
+    assert skipped == []
 
 
 def test_lone_surrogates_are_replaced_and_told(tmp_path: Path) -> None:

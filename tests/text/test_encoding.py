@@ -40,6 +40,12 @@ def test_correct_text_stays_as_it_is(text: str) -> None:
     assert repair(text) == text
 
 
+@pytest.mark.parametrize("text", ["► Okumayı sürdür", "▪ Größe und Maße"])
+def test_signs_misread_as_central_european_come_back(text: str) -> None:
+    """Their bytes read as letters beside a dash: â–ş."""
+    assert repair(text.encode().decode("cp1250")) == text
+
+
 @given(st.text(alphabet="abcçdefgğhıijklmnoöprsştuüvyzâîûABCÇDEFGĞHIİJKLMNOÖPRSŞTUÜVYZÂÎÛ ’”“.,\n", max_size=60))
 @example("ç“Ş")
 @settings(deadline=None, max_examples=60)

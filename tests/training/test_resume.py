@@ -182,7 +182,7 @@ def test_asked_to_stop_it_saves_and_leaves(tmp_path: Path, monkeypatch: pytest.M
 def test_without_its_launcher_it_saves_and_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`kill -9` of torchrun reaches none of its processes: each sees that its parent is another one now, and none
     trains on unseen beside the next run. Every system but Windows gives orphans another parent."""
-    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     trainer = make_trainer(tmp_path)
     step = trainer._step
 

@@ -10,7 +10,7 @@ from elek.dataset import write_text
 
 
 def attention(text: str, out: Path, version: str | None) -> None:
-    """Write the page whole or not at all. Raises ParamsError where `out` is a folder, and what `read` raises."""
+    """Write the page whole or not at all. Raises ParamsError where `out` cannot be one."""
     console.check_page(out)
     model, name = load_text_model(version)
     from elek.generation.attention import page

@@ -40,6 +40,11 @@ def check_page(out: Path) -> None:
     """Before the work for a page begins: raises ParamsError where it cannot be written as `out`."""
     if out.is_dir():
         raise ParamsError("this is a folder, and a page is a file", where=str(out), fix=f"--out {out / 'page.html'}")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise ParamsError(
+            "this is a file, and a page cannot lie in it", where=str(folder), fix="name another with --out"
+        )
 
 
 def project() -> Path:

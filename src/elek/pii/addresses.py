@@ -20,6 +20,9 @@ _DOMAIN = re.compile(
 )
 
 
+_PATH = re.compile(r"[:/]\S")
+
+
 def email_at(text: str, at: int) -> tuple[int, int] | None:
     """The e-mail address around the @ at `at` (RFC 5321 without quoted local parts; international letters pass)."""
     domain = _DOMAIN.match(text, at + 1)
@@ -28,7 +31,7 @@ def email_at(text: str, at: int) -> tuple[int, int] | None:
     local = _LOCAL.search(text[max(at - 64, 0) : at])
     if not local or local[0].endswith("."):
         return None
-    if local[0] == "git" and text[domain.end() : domain.end() + 1] in (":", "/"):  # where a repository lies
+    if local[0] == "git" and _PATH.match(text, domain.end()):  # where a repository lies
         return None
     return at - len(local[0]), domain.end()
 

@@ -19,9 +19,12 @@ _RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
 # small numbers are passed over at once.
 _START = re.compile(r"(?<![\w])(?:(?<![\w\]]-)|(?<=\bTC-))[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
 
-# Spaces at which no line breaks and dashes of several widths, which typesetters put into numbers. One character for
-# one, so that places stay.
-_TYPESET = (("\u00a0", " "), ("\u202f", " "), *((dash, "-") for dash in "\u2010\u2011\u2012\u2013"))
+# Spaces and a hyphen at which no line breaks, and dashes of several widths, which typesetters put into numbers. One
+# character for one, so that places stay.
+_TYPESET = (("\u00a0", " "), ("\u202f", " "), ("\u2011", "-"))
+# Within a number alone: beside a word, or before the next telephone number, a dash parts the two.
+_DASHES = "\u2010\u2012\u2013"
+_DASHED = re.compile(f"(?<=[0-9])[{_DASHES}](?=[0-9])(?!0[2-9])")
 
 _AT = re.compile(r"@(?=[^\W_])")
 
@@ -30,6 +33,8 @@ def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) 
     """See `elek.pii.find`. Linear in the length of the text."""
     for typeset, typed in _TYPESET:
         text = text.replace(typeset, typed)
+    if any(dash in text for dash in _DASHES):
+        text = _DASHED.sub("-", text)
     traces = traces or Traces(True, ":" in text, None)
     spans = list(_addresses(text, kinds, traces))
     end = 0

@@ -23,8 +23,9 @@ OTHER_NUMBERS = (
 """Words that announce a number of no person."""
 NUMBER = r"\W{0,3}(?:(?:no|number|numaras[ıi])\b|#)\W{0,3}"
 NAMED = rf"(?:{NUMBER}|\W{{0,3}})\Z"
-"""What may stand between such a word and its number."""
-_OTHER_NUMBER = re.compile(rf"\b(?:{OTHER_NUMBERS})\b{NAMED}", re.IGNORECASE)
+"""What may stand between a code's name and the code."""
+# "Sipariş: 0532 …" asks people to call, and an invoice bears a person's number: other words name one with "no" alone.
+NAMED_OTHERWISE = re.compile(rf"\b(?:(?:{CODES})\b{NAMED}|(?:{OTHER_NUMBERS})\b{NUMBER}\Z)", re.IGNORECASE)
 LEAD = 40
 """Characters before a number in which the word is looked for."""
 
@@ -87,7 +88,7 @@ def card_at(text: str, at: int) -> tuple[int, int] | None:
     if not found:
         return None
     digits = _NO_DIGIT.sub("", found[0])
-    if not _has_issuer(digits) or not luhn.is_valid(digits) or _OTHER_NUMBER.search(text, max(at - LEAD, 0), at):
+    if not _has_issuer(digits) or not luhn.is_valid(digits) or NAMED_OTHERWISE.search(text, max(at - LEAD, 0), at):
         return None
     return found.span()
 
@@ -105,7 +106,7 @@ def tckn_at(text: str, at: int) -> tuple[int, int] | None:
         return None
     lead = max(at - LEAD, 0)
     odd = found.re is _GROUPED_TCKN and found["any"] is not None
-    if (odd and not _TCKN_WORD.search(text, lead, at)) or _OTHER_NUMBER.search(text, lead, at):
+    if (odd and not _TCKN_WORD.search(text, lead, at)) or NAMED_OTHERWISE.search(text, lead, at):
         return None
     return found.span()
 

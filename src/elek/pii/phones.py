@@ -16,7 +16,7 @@ from typing import Any
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata
 
-from elek.pii.numbers import CODES, NAMED, NUMBER, OTHER_NUMBERS
+from elek.pii.numbers import NAMED_OTHERWISE, OTHER_NUMBERS
 
 _EXTENSION = r"(?:,?[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]{0,2}[0-9]{1,6}(?![\w]))?"
 _AFTER = r"(?![\w]|[:%][0-9])"
@@ -75,8 +75,6 @@ _OTHER = (
     r"date|tarih\w*|zip|posta|ssn|passport|pasaport\w*|licen[cs]e|ehliyet\w*|id|rfc|port|bytes|error)\b|\bt\.\s?c\."
 )
 _WORD = re.compile(rf"(?P<phone>{_PHONE})|(?P<other>{_OTHER})", re.IGNORECASE)
-# "Sipariş: 0532 …" asks people to call; "sipariş no: …" and "barkod: …" name something else.
-_NAMED_OTHERWISE = re.compile(rf"(?:\b(?:{CODES})\b{NAMED})|(?:{_OTHER}){NUMBER}\Z", re.IGNORECASE)
 _BEHIND = re.compile(
     r"[ \-–(]{0,3}(?:office|fax|faks|mobile|cell|home|work|desk|tel|gsm|ofis|dahili)\b"
     r"|.{0,6}\b(?:numaral[ıi]|no['’]?lu)\s+(?:\w+\s+)?(?:hat|telefon|cep|gsm)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
@@ -92,7 +90,7 @@ def phone_at(text: str, at: int) -> tuple[int, int] | None:
     if prefix := _PREFIX.match(text, at):
         return _international(text, at, prefix)
     if strong := _STRONG.match(text, at):
-        return None if _NAMED_OTHERWISE.search(text, max(at - BEFORE, 0), at) else strong.span()
+        return None if NAMED_OTHERWISE.search(text, max(at - BEFORE, 0), at) else strong.span()
     # Most numbers are of no form at all, which is told sooner than what stands around them.
     found = _contextual(text, at, at)
     return found if found and _in_context(text, at) else None

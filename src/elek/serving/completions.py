@@ -47,8 +47,10 @@ class CompletionRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_the_default(cls, fields: Json) -> Json:
-        return {name: value for name, value in fields.items() if value is not None}
+    def _as_meant(cls, fields: Json) -> Json:
+        # 16.0 is an integer in JSON, and some languages write all their numbers so.
+        whole = {name: int(value) for name, value in fields.items() if isinstance(value, float) and value.is_integer()}
+        return {name: value for name, value in (fields | whole).items() if value is not None}
 
     @field_validator("prompt", "stop")
     @classmethod

@@ -47,16 +47,20 @@ def read_jsonl(file: File, source: FileOptions) -> Events:
         yield from_columns(item.values, source, file=file.name, row=item.number, encoding=item.encoding)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises ValueError where a name is there twice, of which Python would keep the last."""
+class _Ambiguous(dict[str, Any]):
+    """A JSON object in which a name stands twice, of which Python keeps the last."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        [(self.name, _)] = Counter(name for name, _ in pairs).most_common(1)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"two values are called `{valid_unicode(name)[0][:40]}`")
-    return found
+    return found if len(found) == len(pairs) else _Ambiguous(pairs)
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_unique)
+_JSON = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
@@ -74,6 +78,9 @@ def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             continue
         if not isinstance(values, dict):
             yield Skip(file.name, number, "JSON, but no object")
+            continue
+        if isinstance(values, _Ambiguous):  # one within it is no more than metadata
+            yield Skip(file.name, number, f"two values are called `{valid_unicode(values.name)[0][:40]}`")
             continue
         yield Row(number, number, values, encoding)
 

@@ -42,8 +42,8 @@ _MISREAD = re.compile(
 
 # Of a letter beside a quotation without a space (“Ne sevinç”“Evet”, uç“Şimşek”), ftfy makes a Chinese character: Ş and
 # ş are continuation bytes in Central European code pages, which it tries too. It is shown the two apart, but for the
-# end of an emoji (🔑 is misread as ðŸ”‘).
-_QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])|(?<=[‘’“”•–—…])(?=[Şş])")
+# end of an emoji (🔑 is misread as ðŸ”‘) or of a sign (► as â–ş).
+_QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])|(?<=[^âź][‘’“”•–—…])(?=[Şş])")
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # markup is a step of its own

@@ -141,7 +141,7 @@ def outer_world() -> tuple[int, int]:
 def joined(kind: Literal["ddp", "fsdp"]) -> Iterator[World]:
     """Meet the other processes of an outer `torchrun`, and part from them at the end; or be alone."""
     rank, size = outer_world()
-    launcher = os.getppid() if "RANK" in os.environ else None
+    launcher = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None  # torchrun sets it
     if size > 1:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
     try:
