@@ -43,7 +43,7 @@ CHECKS = ("elek.export.early:check",)
 class Section(BaseModel):
     """Base of every params class: immutable, no key passes unknown, and a number is neither `true` nor infinite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
