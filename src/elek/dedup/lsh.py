@@ -14,7 +14,7 @@ import numpy as np
 
 from elek.dedup import kernels
 from elek.dedup.kernels import I64, U32, U64
-from elek.dedup.sorting import firsts
+from elek.dedup.sorting import firsts, stable_order
 
 RECALL = 0.99
 """The chance that a pair exactly at the threshold meets in a bucket; above the threshold it is higher."""
@@ -61,7 +61,7 @@ def candidates(signatures: U32, thresholds: Collection[float]) -> I64:
         count, rows = bands(threshold, permutations)
         for band in range(count):
             kernels.band_keys(signatures, band * rows, rows, keys)
-            order = np.argsort(keys, kind="stable")
+            order = stable_order(keys)
             chunks, position, bucket = [found], 0, 0
             while position < documents:
                 position, bucket, pairs = kernels.bucket_pairs(

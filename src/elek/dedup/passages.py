@@ -25,7 +25,7 @@ from elek.dataset import Dataset, write_manifest, write_part
 from elek.dedup.kernels import I64, U64, Bools
 from elek.dedup.mixing import mixed
 from elek.dedup.normalise import runs, words
-from elek.dedup.sorting import batches, firsts, write_sorted
+from elek.dedup.sorting import batches, firsts, stable_order, write_sorted
 from elek.kernels import kernel
 from elek.removal import TextPart
 
@@ -144,7 +144,7 @@ def write_runs(task: _Task) -> tuple[I64, I64]:
     hashed, offsets = _words(task.part)
     found, ends = runs(hashed, offsets, task.ngram)
     row = np.repeat(np.arange(task.part.rows), np.diff(ends))
-    order = np.argsort(found, kind="stable")  # rows ascend already, and stay so
+    order = stable_order(found)  # rows ascend already, and stay so
     found, row = found[order], row[order]
     first = np.flatnonzero(firsts(found, row))
     at = np.diff(np.append(first, len(found)))
@@ -155,8 +155,8 @@ def write_runs(task: _Task) -> tuple[I64, I64]:
     is_short = (count < task.ngram) & (count >= min(SHORTEST, task.ngram))
     whole = [np.empty((2, 0), np.uint64)]
     for length in np.unique(count[is_short]).tolist():
-        hashes, ends = runs(hashed, offsets, length)
-        own = hashes[ends[:-1][count == length]]
+        own = hashed[offsets[:-1][count == length, None] + np.arange(length)]
+        own, _ = runs(own.ravel(), np.arange(0, own.size + 1, length), length)
         whole.append(np.stack([np.full(len(own), length, np.uint64), own]))
     np.save(task.folder / f"short-{task.number}.npy", np.concatenate(whole, axis=1))
     return np.maximum(count - task.ngram + 1, 0), sizes + is_short

@@ -1,4 +1,4 @@
-"""Hashes that are too many for memory, sorted in files, and read again in ranges."""
+"""Hashes sorted: in memory, and where they are too many for it in files, which are read again in ranges."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ def firsts(*columns: npt.NDArray[Any]) -> Bools:
     return result
 
 
+def stable_order(keys: U64) -> I64:
+    """What `np.argsort(keys, kind="stable")` gives, in half the time where few keys are equal.
+
+    NumPy sorts 64-bit integers with vector instructions, but not when asked for a stable order. So it is asked for
+    any, and the indices of equal keys are sorted afterwards.
+    """
+    order = np.argsort(keys)
+    new = firsts(keys[order])
+    alone = new & np.append(new[1:], True)
+    tied = np.flatnonzero(~alone)
+    groups = np.cumsum(new[tied]) * len(keys)
+    order[tied] = np.sort(groups + order[tied]) - groups
+    return order
+
+
 def write_sorted(path: Path, found: U64, row: I64, at: I64) -> None:
     """Write hashes with a row and a number each, sorted by (hash, row), to three files that begin with `path`."""
     np.save(f"{path}.hash.npy", found)
@@ -49,7 +64,7 @@ def batches(paths: Sequence[Path]) -> Iterator[tuple[U64, I64, I64]]:
             for name, kind in (("hash", np.uint64), ("row", np.int32), ("at", np.int32))
         )
         # Rows ascend from file to file, so that a stable sort leaves them in order.
-        order = np.argsort(found, kind="stable")
+        order = stable_order(found)
         yield found[order], row[order].astype(np.int64), at[order].astype(np.int64)
 
 
