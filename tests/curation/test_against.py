@@ -163,6 +163,23 @@ def test_a_result_that_is_not_whole_is_refused(tmp_path: Path, damage: Any, told
     assert not (tmp_path / "out").exists()
 
 
+def test_a_result_whose_text_was_cut_is_refused(tmp_path: Path) -> None:
+    """What is left of a document is not what it was compared by."""
+    lines = write(tmp_path / "in.jsonl", [{"id": "a", "text": document("en", 6, 24) + "\nClick here for more\n"}])
+    run([lines], tmp_path / "earlier", preset="c4")
+    with pytest.raises(DataError, match="took lines out"):
+        run([lines], tmp_path / "out", preset="c4", against=[tmp_path / "earlier"])
+
+
+def test_an_empty_result_and_a_wrong_name(tmp_path: Path) -> None:
+    """A result that kept nothing drops nothing; the nearest result is told where there is none of the name."""
+    run([write(tmp_path / "short.jsonl", [{"text": "Too short."}])], tmp_path / "earlier", preset="gopher")
+    manifest = run([texts(tmp_path, 0)], tmp_path / "out", against=[tmp_path / "earlier"])
+    assert (manifest["kept"], manifest["repeated"]) == (1, 0)
+    with pytest.raises(DataError, match="did you mean `earlier`"):
+        run([texts(tmp_path, 0)], tmp_path / "out", against=[tmp_path / "earlir"])
+
+
 def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
 

@@ -93,7 +93,7 @@ def test_layout_makes_no_difference(tmp_path_factory: pytest.TempPathFactory, da
     assert run(tmp_path_factory.mktemp("cut"), parts) == expected
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=5)
 @given(st.data())
 def test_month_by_month_is_as_all_at_once(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """What is new against what was kept of the old: decided as together with all of the old, which ranks first."""

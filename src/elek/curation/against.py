@@ -21,7 +21,7 @@ from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, read_part, sha256_file, write_part
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import signatures
-from elek.errors import DataError, ElekError, ParamsError
+from elek.errors import DataError, ElekError, ParamsError, did_you_mean
 from elek.params import parse
 from elek.text.cleaning import CleanParams
 
@@ -56,20 +56,22 @@ def find_earlier(folders: Sequence[Path], settings: Settings) -> list[Earlier]:
 
 def _documents(folder: Path, settings: Settings) -> Dataset:
     if not is_result(folder):
-        raise DataError(
-            "this is no result of `elek curate`", where=str(folder), fix="name a folder that was given to --out"
-        )
+        near = [each.name for each in folder.parent.iterdir() if is_result(each)] if folder.parent.is_dir() else []
+        fix = did_you_mean(folder.name, near) if near else "name a folder that was given to --out"
+        raise DataError("this is no result of `elek curate`", where=str(folder), fix=fix)
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         theirs, ours = _compared(manifest["settings"]), _compared(settings.plain())
-        documents = Dataset(folder / "documents")
+        documents, removed = Dataset(folder / "documents"), manifest["clean"]["removed"]
     except (KeyError, TypeError) as error:
         raise DataError(f"manifest.json lacks {error}", where=str(folder), fix=CURATE_AGAIN) from None
     except ElekError as error:
         raise DataError(error.what, where=str(folder), fix=CURATE_AGAIN) from None
-    if manifest["clean"]["removed"]:
-        what = "rules took text out of this result's documents, and what is left is not what was compared"
-        raise DataError(what, where=str(folder), fix="leave it out")
+    if removed:
+        what = "rules took lines out of this result's documents, and what is left is not what was compared"
+        raise DataError(
+            what, where=str(folder), fix="leave it out, or curate it again without such rules (c4, boilerplate)"
+        )
     for name, value in ours.items():
         if theirs[name] != value:
             what = f"`{name}` was {json.dumps(theirs[name])} when this result was made, and is {json.dumps(value)} now"
