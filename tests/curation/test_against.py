@@ -100,6 +100,22 @@ def test_a_page_that_was_kept_before_is_not_kept_again(tmp_path: Path) -> None:
     assert (row["reason"], row["evidence"]) == ("dedup.url", "duplicate of old in first")
 
 
+def test_boilerplate_is_counted_over_earlier_results_too(tmp_path: Path) -> None:
+    """A line that enough documents have, old and new together, goes out of the new ones."""
+    (tmp_path / "params.yaml").write_text("filter: {}\ndedup: {boilerplate: {max_documents: 2}}\n", "utf-8")
+    asked = {"params": tmp_path / "params.yaml"}
+    for month, seeds in (("old", (1, 2)), ("new", (3,))):
+        rows = [
+            {"id": str(seed), "text": document("en", seed) + "\nAll rights to the tower are ours", "source": "site"}
+            for seed in seeds
+        ]
+        write(tmp_path / f"{month}.jsonl", rows)
+    run([tmp_path / "old.jsonl"], tmp_path / "first", **asked)
+    run([tmp_path / "new.jsonl"], tmp_path / "second", against=[tmp_path / "first"], **asked)
+    assert all("ours" in left for left in table(tmp_path / "first", "documents")["text"].to_pylist())
+    assert table(tmp_path / "second", "documents")["text"].to_pylist() == [document("en", 3) + "\n"]
+
+
 @pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_number_of_workers(
     tmp_path: Path, january: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """Earlier results that a curation is compared with: what they kept stays, and is not kept again.
 
-No result stores signatures for it. They follow from the texts, which a result has; 464 bytes a document that cannot be
-packed would make it larger by a fifteenth, or by far more where documents are short, to save 8 ms a megabyte.
+No result stores signatures for this: they follow from the texts, which it has, at 100 MB/s. Stored they are 464 bytes a
+document that cannot be packed: 14 MB beside the 34 MB of a result of 30,000 documents.
 """
 
 from __future__ import annotations
