@@ -245,10 +245,9 @@ class Dataset:
         return pa.concat_tables(tables)
 
     def followed_by(self, *others: Dataset) -> Dataset:
-        """The rows of this one and then of the others, as one dataset; nothing is copied."""
-        whole = copy(self)
-        behind = [replace(part, name=str(each.path(i))) for each in others for i, part in enumerate(each.parts)]
-        whole.parts = [*self.parts, *behind]  # an absolute name is found in whatever folder
+        """The rows of this one and then of the others, as one dataset; no file is copied."""
+        whole = copy(self)  # an absolute name is found in whatever folder
+        whole.parts = self.parts + [replace(p, name=str(d.path(i))) for d in others for i, p in enumerate(d.parts)]
         whole.manifest = {**self.manifest, "rows": sum(part.rows for part in whole.parts)}
         return whole
 

@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 
 from elek.curation.inputs import is_result, names
 from elek.curation.settings import Settings
-from elek.dataset import Dataset, Part, read_part, sha256_file, write_part
+from elek.dataset import Dataset, Part, read_part, sha256_file, write_manifest, write_part
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.dedup.signatures import signatures
 from elek.errors import DataError, ElekError, ParamsError, did_you_mean
-from elek.params import parse
+from elek.execution.engine import for_small, map_shards
+from elek.params import ExecutionParams, parse
 from elek.text.cleaning import CleanParams
 
 CURATE_AGAIN = "curate it again with this version and these settings, or leave it out"
@@ -69,9 +70,8 @@ def _documents(folder: Path, settings: Settings) -> Dataset:
         raise DataError(error.what, where=str(folder), fix=CURATE_AGAIN) from None
     if removed:
         what = "rules took lines out of this result's documents, and what is left is not what was compared"
-        raise DataError(
-            what, where=str(folder), fix="leave it out, or curate it again without such rules (c4, boilerplate)"
-        )
+        fix = "leave it out, or curate it again without such rules (c4, boilerplate)"
+        raise DataError(what, where=str(folder), fix=fix)
     for name, value in ours.items():
         if theirs[name] != value:
             what = f"`{name}` was {json.dumps(theirs[name])} when this result was made, and is {json.dumps(value)} now"
@@ -95,9 +95,22 @@ def _compared(plain: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"skip": [name for name in plain["skip"] if name != "filter"]}
 
 
+def sign(earlier: Sequence[Earlier], folder: Path, settings: Settings, execution: ExecutionParams) -> Dataset:
+    """Write what deduplication compares of the earlier results into `folder`: a row for each of their documents, in
+    order. Raises DataError where a part is not as it was written."""
+    minhash = settings.annotate.minhash.model_dump(mode="json")
+    parts = [(each, index, part) for each in earlier for index, part in enumerate(each.documents.parts)]
+    tasks = [
+        SignTask(each.documents.path(index), part.sha256, each.name, place, folder, minhash)
+        for place, (each, index, part) in enumerate(parts)
+    ]
+    execution = for_small(len(tasks), execution)
+    return write_manifest(folder, map_shards(sign_part, tasks, execution=execution, label="against"))
+
+
 @dataclass(frozen=True)
 class SignTask:
-    """Write what deduplication compares of `documents`, a part of the result `name`, as part `index` into `folder`."""
+    """A part of the documents of the result `name`, to be signed as part `index` of the dataset in `folder`."""
 
     documents: Path
     sha256: str
@@ -108,8 +121,8 @@ class SignTask:
     """Section `annotate.minhash`, as plain data."""
 
 
-def sign(task: SignTask) -> Part:
-    """Raises DataError where the part is not as it was written. Memory: the part's text some three times over."""
+def sign_part(task: SignTask) -> Part:
+    """Memory: the part's text some three times over."""
     if sha256_file(task.documents) != task.sha256:
         what = f"{task.documents.name} does not have the SHA-256 that its manifest says"
         raise DataError(what, where=str(task.documents.parent), fix=CURATE_AGAIN)

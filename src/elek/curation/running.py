@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from elek import __version__
 from elek.curation import page
-from elek.curation.against import Earlier, SignTask, find_earlier, sign
+from elek.curation.against import Earlier, find_earlier, sign
 from elek.curation.beside import merge as merge_near
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
 from elek.curation.inputs import DISK_FULL, KIND, Cutter, find_inputs, is_result
@@ -26,8 +26,7 @@ from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
 from elek.dedup.decisions import decide, warm_up
 from elek.errors import DataError, SourceError
-from elek.execution.engine import map_shards
-from elek.execution.forking import standing
+from elek.execution.engine import for_small, map_shards
 from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
@@ -94,7 +93,7 @@ def _curate(
     for name in ("documents", "signals", "decisions"):
         (folder / name).mkdir()
     plain = settings.plain()
-    signed = _sign(earlier, scratch / "earlier", settings, execution)
+    signed = sign(earlier, scratch / "earlier", settings, execution)
     tasks = (
         ShardTask(shard, index, scratch, folder / "signals", plain)
         for index, shard in enumerate(Cutter(scratch / "pieces", encodings=settings.encodings).shards(files))
@@ -135,7 +134,7 @@ def _curate(
             )
             for index, text in enumerate(texts)
         ],
-        execution=_for_small(len(texts), execution),
+        execution=for_small(len(texts), execution),
         label="write",
     )
     documents = write_manifest(folder / "documents", [each.documents for each in written])
@@ -174,23 +173,6 @@ def _curate(
     write_json(folder / "manifest.json", manifest)
     shutil.rmtree(scratch)
     return manifest
-
-
-def _for_small(tasks: int, execution: ExecutionParams) -> ExecutionParams:
-    """For tasks of some 20 ms: fewer than these are done before a second set of workers would have started."""
-    return execution if standing() or tasks > 100 else ExecutionParams(workers=1)
-
-
-def _sign(earlier: list[Earlier], folder: Path, settings: Settings, execution: ExecutionParams) -> Dataset:
-    """What deduplication compares of earlier results, a row for each of their documents."""
-    parts = [(each, index) for each in earlier for index in range(len(each.documents.parts))]
-    minhash = settings.annotate.minhash.model_dump(mode="json")
-    tasks = [
-        SignTask(each.documents.path(index), each.documents.parts[index].sha256, each.name, place, folder, minhash)
-        for place, (each, index) in enumerate(parts)
-    ]
-    execution = _for_small(len(tasks), execution)
-    return write_manifest(folder, map_shards(sign, tasks, execution=execution, label="against"))
 
 
 def _content(path: Path) -> dict[str, Any]:

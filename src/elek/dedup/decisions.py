@@ -162,6 +162,7 @@ def decide(
     thresholds = {params.jaccard} if params.minhash else set()
     thresholds |= {params.cluster_jaccard} if params.cluster_jaccard is not None else set()
     proposed = signed[candidates(signatures, thresholds)]
+    # Settled texts come first: a pair whose later text is not settled has one that is new.
     proposed = proposed[:, ranked.first[proposed[1]] >= settled]
     del signatures
     similarity = known.look_up(ranked.hashes, proposed)
