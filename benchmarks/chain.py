@@ -60,7 +60,7 @@ def clocked(clocks: Clocks) -> Iterator[None]:
         (chain, "annotate", "annotate: everything else"),
         (chain, "decide", "filter: decide"),
         (chain, "write_part", "write: signals, scratch"),
-        (running, "deduplicate", "dedup, signatures made"),
+        (running, "decide", "dedup, signatures made"),
         (running, "write_output", "write: documents, decisions"),
         (output, "_samples", "report"),
         (page, "write", "report"),

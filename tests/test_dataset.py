@@ -52,6 +52,14 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, text
     assert len(first) == len(texts)
 
 
+def test_datasets_behind_each_other(tmp_path: Path) -> None:
+    """All rows in order, wherever the parts lie; neither dataset changes."""
+    first, second = make(tmp_path / "a", ["a", "b"], ["c"]), make(tmp_path / "b", ["d"])
+    whole = first.followed_by(second, first)
+    assert whole.read_all(["text"])["text"].to_pylist() == list("abcdabc")
+    assert (len(whole), len(first), len(first.parts)) == (7, 3, 2)
+
+
 def test_counts_are_summed_over_parts(tmp_path: Path) -> None:
     """A part's additive figures appear as their sum."""
     dataset = make(tmp_path / "d", ["a", "b"], ["c"])

@@ -18,7 +18,8 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,13 @@ class Dataset:
         if not tables:
             raise DataError("the dataset has no parts", where=str(self.folder))
         return pa.concat_tables(tables)
+
+    def followed_by(self, *others: Dataset) -> Dataset:
+        """The rows of this one and then of the others, as one dataset; no file is copied."""
+        whole = copy(self)  # an absolute name is found in whatever folder
+        whole.parts = self.parts + [replace(p, name=str(d.path(i))) for d in others for i, p in enumerate(d.parts)]
+        whole.manifest = {**self.manifest, "rows": sum(part.rows for part in whole.parts)}
+        return whole
 
     def verify(self) -> None:
         for part in self.parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,11 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def run(inputs: list[Path] | list[str], out: Path, workers: int = 1, **asked: Any) -> dict[str, Any]:
+def run(
+    inputs: list[Path] | list[str], out: Path, workers: int = 1, against: Sequence[Path] = (), **asked: Any
+) -> dict[str, Any]:
     """Curate, and the manifest."""
-    return curate([str(path) for path in inputs], out, settings(**asked), ExecutionParams(workers=workers))
+    return curate([str(path) for path in inputs], out, settings(**asked), ExecutionParams(workers=workers), against)
 
 
 def decisions(out: Path) -> list[dict[str, Any]]:

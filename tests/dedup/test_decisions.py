@@ -11,19 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elek.dataset import Dataset, write_json
-from elek.dedup.decisions import deduplicate
+from elek.dedup.decisions import decide, deduplicate
 from elek.dedup.params import DedupParams, MinHashParams
 from elek.errors import DataError, ParamsError
 from tests.dedup.project import Row, edited, plain_jaccard, prose, row, seeded, write_project
 
 
-def run(folder: Path, parts: list[list[Row]], params: DedupParams | None = None, **options: Any) -> dict[str, Row]:
+def run(
+    folder: Path, parts: list[list[Row]], params: DedupParams | None = None, settled: int = 0, **options: Any
+) -> dict[str, Row]:
     """Decisions by id."""
     params = params or DedupParams()
     datasets = write_project(folder / "data", parts, **options)
     scratch = folder / "scratch"
     scratch.mkdir()
-    outcome = deduplicate(*datasets, params, scratch)
+    if settled:
+        entered = datasets[2].read_all(["kept"])["kept"].to_numpy()
+        outcome = decide(*datasets[:2], entered, params, scratch, settled=settled)
+    else:
+        outcome = deduplicate(*datasets, params, scratch)
     result: dict[str, Row] = {}
     start = 0
     for index, part in enumerate(datasets[1].parts):
@@ -85,6 +91,28 @@ def test_layout_makes_no_difference(tmp_path_factory: pytest.TempPathFactory, da
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
     parts = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
     assert run(tmp_path_factory.mktemp("cut"), parts) == expected
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.data())
+def test_month_by_month_is_as_all_at_once(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """What is new against what was kept of the old: decided as together with all of the old, which ranks first."""
+    rows = [r | {"source": "new"} for r in corpus(3, families=10)]
+    old = data.draw(st.lists(st.sampled_from(rows), unique_by=lambda r: r["id"], min_size=1))
+    old = [r | {"id": f"{r['id']} old", "source": "old"} for r in old]  # and the same ones are in the new, too
+    new = data.draw(st.lists(st.sampled_from(rows), unique_by=lambda r: r["id"], min_size=1))
+    once = run(
+        tmp_path_factory.mktemp("once"), [[*new, *old, row("-", "", "old")]], DedupParams(source_priority=("old",))
+    )
+    stays = [r for r in old if once[r["id"]]["kept"]]
+    assert {r["id"] for r in stays} == {id for id, d in run(tmp_path_factory.mktemp("old"), [old]).items() if d["kept"]}
+    later = run(tmp_path_factory.mktemp("new"), [new, stays], settled=len(stays))
+    for r in new:
+        one, other = once[r["id"]], later[r["id"]]
+        assert one["kept"] == other["kept"]
+        assert one["survivor"] == other["survivor"]
+        # A copy of an old document that was dropped itself is only similar to what was kept in its place.
+        assert one["failures"][-1:] == other["failures"][-1:] or one["failures"][0]["rule"] == "dedup.exact"
 
 
 def test_survivor_is_of_the_most_trusted_source(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def curate(
     lang: str | None,
     encodings: Sequence[str],
     params: Path | None,
+    against: Sequence[Path],
     as_json: bool,
 ) -> None:
     """Run, and say what came of it."""
@@ -57,7 +58,7 @@ def curate(
             preset=preset, params=params, words=words, skip=skip, license=license, lang=lang, encodings=encodings
         )
         settle()
-        manifest = run(files, out, asked, execution)
+        manifest = run(files, out, asked, execution, against)
     if as_json:
         console.print_json({name: value for name, value in manifest.items() if name != "packages"})
     else:
@@ -77,6 +78,8 @@ def lines(manifest: dict[str, Any], asked: Settings, out: Path, seconds: float) 
     rows += [("", f"{count:>9,}  {rule}") for rule, count in ranked[:SHOWN_REASONS]]
     if rest := ranked[SHOWN_REASONS:]:
         rows.append(("", f"{sum(count for _, count in rest):>9,}  by {len(rest)} other rules"))
+    if manifest["against"]:
+        rows.append(("earlier", f"{manifest['repeated']:,} repeat what was kept in {', '.join(manifest['against'])}"))
     if manifest["skipped"]:
         rows.append(("not read", f"{manifest['skipped']:,} records: see {out / 'skipped.jsonl'}"))
     if manifest["duplicate_ids"]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from elek.curation.against import Earlier, called
 from elek.dataset import Dataset, read_part
 from elek.decisions import Verdict
 from elek.filtering import FilterParams, discover, thresholds, to_float
@@ -73,24 +76,26 @@ def merge(parts: Iterable[list[Near]]) -> list[Near]:
     return found.all()
 
 
-def survivors(documents: Dataset, instead: Mapping[str, str]) -> dict[str, Quote]:
-    """What was kept in the place of duplicates: `instead` has the survivor's id by the duplicate's.
+def survivors(documents: Dataset, earlier: Iterable[Earlier], instead: Mapping[str, str]) -> dict[str, Quote]:
+    """What was kept in the place of duplicates, here or earlier: `instead` has the survivor's id by the duplicate's.
 
     None where several kept documents have the survivor's id: nobody knows which it was.
     """
-    names, wanted = pa.array(sorted(set(instead.values())), pa.string()), dict[str, list[tuple[int, int]]]()
-    for index in range(len(documents.parts)) if instead else ():
-        ids = documents.read(index, ["id"])["id"]
+    names, wanted = pa.array(sorted(set(instead.values())), pa.string()), dict[str, list[tuple[Path, int]]]()
+    parts = [(documents.path(index), "") for index in range(len(documents.parts))]
+    parts += [(each.documents.path(index), each.name) for each in earlier for index in range(len(each.documents.parts))]
+    for path, result in parts if instead else ():
+        ids = read_part(path, ["id"])["id"]
+        ids = called(ids, result) if result else ids
         # Not `indices_nonzero`, which ends the process at a part without a row (pyarrow 25).
         for row in np.flatnonzero(pc.is_in(ids, names).to_numpy()).tolist():
-            wanted.setdefault(ids[row].as_py(), []).append((index, row))
-    places = sorted(found[0] for found in wanted.values() if len(found) == 1)
+            wanted.setdefault(ids[row].as_py(), []).append((path, row))
+    places = sorted((*found[0], name) for name, found in wanted.items() if len(found) == 1)
     quotes: dict[str, Quote] = {}
-    for index in sorted({part for part, _ in places}):
-        table = documents.read(index, ["id", "license", "text"])
-        for row in (row for part, row in places if part == index):
-            name, license, text = (table[column][row].as_py() for column in ("id", "license", "text"))
-            quotes[name] = Quote(name, [license], "", excerpt(text))
+    for path, shown in groupby(places, itemgetter(0)):
+        table = read_part(path, ["license", "text"])
+        for _, row, name in shown:
+            quotes[name] = Quote(name, [table["license"][row].as_py()], "", excerpt(table["text"][row].as_py()))
     return {duplicate: quotes[name] for duplicate, name in instead.items() if name in quotes}
 
 

@@ -84,11 +84,16 @@ def find_inputs(arguments: Sequence[str]) -> list[File]:
     for argument in arguments:
         for path in _expand(argument):
             found.setdefault(Path(os.path.realpath(path)), Path(os.path.abspath(path)))  # noqa: PTH100 - takes `..` out
+    return [File(name, real) for name, real in zip(names(list(found.values())), found, strict=True)]
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    """Of every absolute path what comes below the folder that all share."""
     try:
-        shared = Path(os.path.commonpath([path.parent for path in found.values()]))
+        shared = Path(os.path.commonpath([path.parent for path in paths]))
     except ValueError:  # two drives of a Windows machine
-        return [File(plain_name(path.as_posix()).replace(":", "", 1), real) for real, path in found.items()]
-    return [File(plain_name(path.relative_to(shared).as_posix()), real) for real, path in found.items()]
+        return [plain_name(path.as_posix()).replace(":", "", 1) for path in paths]
+    return [plain_name(path.relative_to(shared).as_posix()) for path in paths]
 
 
 def _expand(argument: str) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elek.curation import beside
+from elek.curation.against import Earlier
 from elek.curation.output import KEPT, Sample, Volume
 from elek.dataset import Dataset, write_text
 from elek.licences.categories import category, licences_in, obligations
@@ -31,14 +32,16 @@ def write(
     samples: dict[str, list[Sample]],
     near: Sequence[Near],
     skips: Sequence[Skip],
+    earlier: Sequence[Earlier],
 ) -> None:
     """Write `report.html`, and `ATTRIBUTION.md` where a kept document's licence asks for something.
 
-    `near` are the kept documents nearest to failing each rule; those kept in the place of duplicates are read.
+    `near` are the kept documents nearest to failing each rule; those kept in the place of duplicates, here or in
+    `earlier` results, are read.
     """
     licences = _licences(volume)
     instead = {one.id: one.survivor for found in samples.values() for one in found if one.survivor}
-    survivors = beside.survivors(Dataset(folder / "documents"), instead)
+    survivors = beside.survivors(Dataset(folder / "documents"), earlier, instead)
     context = {
         "manifest": manifest,
         "funnel": {unit: _funnel(volume, unit) for unit in ("documents", "bytes")},

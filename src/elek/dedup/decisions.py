@@ -14,6 +14,9 @@
    c stays.
 5. A *cluster* is a connected component of the looser pairs (a, b and c above), named by its smallest id.
 
+Documents that are *settled* are those of an earlier result. They rank before all others, are not compared with each
+other, and all of them are survivors.
+
 In memory are ids, exact hashes and the signatures of the distinct texts: about 0.6 kB a document.
 """
 
@@ -144,14 +147,23 @@ def deduplicate(
 
 
 def decide(
-    clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams, scratch: Path, known: Known = NOTHING
+    clean: Dataset,
+    annotate: Dataset,
+    entered: Bools,
+    params: DedupParams,
+    scratch: Path,
+    known: Known = NOTHING,
+    settled: int = 0,
 ) -> Outcome:
-    """Decide over the documents (rows of `clean` and `annotate`) that entered."""
-    ranked = rank(clean, annotate, entered, params)
+    """Decide over the documents (rows of `clean` and `annotate`) that entered. The last `settled` rows are settled;
+    they have entered, and are the first documents in order of rank. What the outcome says of them means nothing."""
+    ranked = rank(clean, annotate, entered, params, settled)
     signatures, signed = _signatures(ranked, annotate)
     thresholds = {params.jaccard} if params.minhash else set()
     thresholds |= {params.cluster_jaccard} if params.cluster_jaccard is not None else set()
     proposed = signed[candidates(signatures, thresholds)]
+    # Settled texts come first: a pair whose later text is not settled has one that is new.
+    proposed = proposed[:, ranked.first[proposed[1]] >= settled]
     del signatures
     similarity = known.look_up(ranked.hashes, proposed)
     new = np.isnan(similarity)

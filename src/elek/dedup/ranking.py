@@ -33,8 +33,9 @@ class Ranked:
     """[2, documents of a URL that an earlier one has] where each stands in the dataset, and the first of its URL."""
 
 
-def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams) -> Ranked:
-    """By the place of their source in `source_priority`, then by id.
+def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams, settled: int = 0) -> Ranked:
+    """By the place of their source in `source_priority`, then by id. The last `settled` rows come before all others,
+    and all of them go on.
 
     Raises ParamsError for a name in `source_priority` that no document comes from.
     """
@@ -49,13 +50,16 @@ def rank(clean: Dataset, annotate: Dataset, entered: Bools, params: DedupParams)
             )
     rows = np.flatnonzero(entered)
     table = table.take(pa.array(rows))
+    named = len(params.source_priority)
     place = pc.index_in(table["source"], value_set=pa.array(params.source_priority, pa.string()))
+    priority = pc.fill_null(place, named).to_numpy() - (named + 1) * (rows >= len(entered) - settled)
     order = pc.sort_indices(
-        pa.table({"priority": pc.fill_null(place, len(params.source_priority)), "id": table["id"]}),
+        pa.table({"priority": priority, "id": table["id"]}),
         sort_keys=[("priority", "ascending"), ("id", "ascending")],
     )
     rows = rows[order.to_numpy()]
     first_of_url = _first_of_url(clean, rows) if params.url else np.arange(len(rows))
+    first_of_url[:settled] = np.arange(settled)
     goes_on = first_of_url == np.arange(len(rows))
     number = np.cumsum(goes_on) - 1
     again = np.stack([rows[~goes_on], number[first_of_url[~goes_on]]])

@@ -22,7 +22,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from elek.errors import WorkerError
-from elek.execution.forking import context, fork_server, renew
+from elek.execution.forking import context, fork_server, renew, standing
 from elek.params import ExecutionParams
 from elek.progress import Progress
 
@@ -35,6 +35,11 @@ AHEAD = 3
 
 def worker_count(execution: ExecutionParams, tasks: int) -> int:
     return max(1, min(execution.workers or os.cpu_count() or 1, tasks))
+
+
+def for_small(tasks: int, execution: ExecutionParams) -> ExecutionParams:
+    """For tasks of some 20 ms: a hundred are done alone before workers that are not there yet would have started."""
+    return execution if standing() or tasks > 100 else ExecutionParams(workers=1)
 
 
 def ready(execution: ExecutionParams, *modules: str) -> AbstractContextManager[None]:

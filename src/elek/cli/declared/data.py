@@ -41,6 +41,9 @@ def curate(
         str, typer.Option(help="Encodings of the files, the first that fits: utf-8,windows-1254 for old Turkish ones.")
     ] = "utf-8",
     params: Annotated[Path | None, typer.Option(help="A params.yaml: its clean, annotate, filter, dedup.")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="An earlier result: what it kept is not kept again. May be given again.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Clean, measure, filter and deduplicate files of one's own; say why for every document."""
@@ -57,6 +60,7 @@ def curate(
         lang=lang,
         encodings=[name.strip() for name in encoding.split(",") if name.strip()],
         params=params,
+        against=against or [],
         as_json=json,
     )
 
