@@ -143,7 +143,7 @@ def _across_cuts(data, at, end, size, lex, word, word_spell, stack):
     return size, at
 
 
-@kernel
+@part
 def _weigh(data, begin, end, lex, weights, totals, before, fold_, spell, word, word_spell, stack):
     """Add up in `totals` what the text data[begin:end] says, and return how many words it has.
 
