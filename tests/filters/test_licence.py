@@ -12,7 +12,8 @@ import pytest
 
 from elek.errors import ParamsError
 from elek.filtering import Batch, FilterParams, decide
-from elek.filters.licence import LicenceFilter, LicenceParams
+from elek.filters.licence import LicenceFilter
+from elek.licences.params import LicenceParams
 from elek.params import parse
 
 LICENCES = ["MIT", "gpl-3.0", "LicenseRef-PublicDomain", "no such licence", "CC-BY-NC-4.0", "BSD-3-Clause"]

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elek.licences.evidence import contradicts, find, find_in, opted_out, summary
+from elek.licences.evidence import contradicts, find, find_in, opted_out
 from elek.licences.finding import family
 from elek.licences.links import stated
+from elek.licences.summaries import summary
 
 PROSE = "The harbour was quiet that morning and the boats lay still upon the water. " * 60
 GPL_NOTICE = (
@@ -245,6 +246,19 @@ def test_no_text_makes_the_search_quadratic(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("under the terms of *either* of the licenses\nfound in LICENSE.APACHE or LICENSE.BSD.", {"Apache", "BSD"}),
+        ("available under either of the licenses found in LICENSE.APACHE2 or LICENSE.MIT.", {"Apache", "MIT"}),
+        ("This software is subject to the provisions of the Zope Public License, Version 2.1 (ZPL).", {"ZPL"}),
+    ],
+)
+def test_a_pointer_to_licence_files_names_them(text: str, expected: set[str]) -> None:
+    """Packages under a choice of licences say so in a file that only points to the texts."""
+    assert {family(item.licence) for item in find_in(text)} == expected
+
+
+@pytest.mark.parametrize(
     ("text", "own"),
     [
         ('<meta name="tdm-reservation" content="1">\n' + PROSE, True),
@@ -252,6 +266,9 @@ def test_no_text_makes_the_search_quadratic(unit: str) -> None:
         ("User-agent: GPTBot\nDisallow: /\n", True),
         ("User-agent: GPTBot\nUser-agent: CCBot\nDisallow: /\n", True),
         ("User-agent: GPTBot\nDisallow: /private/\n", False),
+        ("User-agent: PerplexityBot\nDisallow: /\n", True),
+        ("User-agent: cohere-ai\nUser-agent: Amazonbot\nDisallow: /\n", True),
+        ("User-agent: Googlebot\nDisallow: /\n", False),
         ("User-agent: *\nDisallow: /\n", False),
         ("tdm-reservation: 0\n" + PROSE, False),
         ('<meta content="1" name="tdm-reservation"/>\n' + PROSE, True),

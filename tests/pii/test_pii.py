@@ -135,6 +135,8 @@ def test_every_valid_account_number_is_found(number: str, grouped: bool) -> None
         "0532\u2013123\u201345\u201367",
         "202\u2012555\u20120143",
         "+1 202 555 0143, ext. 12",
+        "202 - 555 - 0143",
+        "(202).555.0143",
     ],
 )
 def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
@@ -163,6 +165,14 @@ def test_numbers_that_look_like_telephones_are_found(number: str) -> None:
         ("Çağrı merkezi: 444 0 123", "444 0 123"),
         ("5321234567 no'lu telefondan", "5321234567"),
         ("Tel: 0 216 4567890 Dahili: 123", "0 216 4567890 Dahili: 123"),
+        ("Yeni işe girdim, numaram 5321234567", "5321234567"),
+        ("beni 5321234567 den ara", "5321234567"),
+        ("İrtibat: 3121234567", "3121234567"),
+        ("mobile_phone=+1 202 555 0143", "+1 202 555 0143"),
+        ("phone_number: 07700 900123", "07700 900123"),
+        ("Ph. 2025550143", "2025550143"),
+        ("tel 01.42.34.56.78", "01.42.34.56.78"),
+        ("Tel(3121234567)", "3121234567"),
     ],
 )
 def test_plausible_numbers_beside_a_word_of_telephoning_are_found(text: str, number: str) -> None:
@@ -185,6 +195,12 @@ def test_mail_addresses_are_found(address: str) -> None:
     """Dots, plus signs and international letters are part of the address; the full stop behind is not."""
     assert found(f"yaz: <{address}>, ya da {address}.") == [("email", address)] * 2
     assert found(f"yaz: _{address}_") == [("email", address)]  # emphasis in Markdown
+
+
+@pytest.mark.parametrize("address", ["ali (at) ornek.org", "a.veli[at]ornek[dot]org", "ali {AT} x.edu.tr"])
+def test_an_at_that_is_spelled_out_is_found(address: str) -> None:
+    """In brackets, as people write it to hide from collectors of addresses."""
+    assert found(f"Yazın: <{address}>.") == [("email", address)]
 
 
 @pytest.mark.parametrize("address", ["194.203.101.143", "93.184.216.34", "2a02:42fe::4", "2606:4700:4700::1111"])
@@ -215,6 +231,9 @@ def test_public_addresses_are_found(address: str) -> None:
         "12,10000000146 10000000146,5 4111111111111111.png 10000000146.html",
         "Deprem 7,8 büyüklüğünde, 8,6 km derinlikte; saat 12:30:45",
         "[EMAIL] [PHONE] [IBAN] [CARD] [TCKN] [IP]",
+        "call f(2025550143), return dial(5551234567);",
+        "vergi numaram 5321234567",
+        "if (at) list.append(x), while (at) node.next(), what (at) last",
         "",
     ],
 )
@@ -237,6 +256,9 @@ def test_a_number_of_a_clear_form_stays_a_phone(lead: str) -> None:
         ("T.C.{}", "tckn", "10000000146"),
         ("TC No.{}", "tckn", "10000000146"),
         ("TC-{}", "tckn", "10000000146"),
+        ("TC{}", "tckn", "10000000146"),
+        ("tckn_{}", "tckn", "10000000146"),
+        ("Kimlik No:{}Ad:Ali", "tckn", "10000000146"),
         ("Kart no:{}.Lütfen", "card", "5555555555554444"),
         ("Ali,{},Visa", "card", "5555555555554444"),
         ("kart {}", "card", "5555\u20135555\u20135555\u20134444"),
@@ -265,7 +287,7 @@ def test_kinds_can_be_chosen() -> None:
 
 PIECES = """ali@example.com|0532 123 45 67|+90 312 123 4567|2025550143|12345678|4111111111111111|10000000146|x|x12
 194.203.101.143|TR330006100519786457841326|2a02:42fe::4|tel: |call |hesap |office|1|23|4567|[PHONE]|[|]|(|)|+|-|.|,
-/|:|@| |  |numaralı hattı|.com|wa.me/|no.|seri no |=|–|TC-|,Ali"""
+/|:|@| |  |numaralı hattı|.com|wa.me/|no.|seri no |tckn_|TC| (at) |numaram |f(|=|–|TC-|,Ali"""
 pieces = st.sampled_from(["\n", *PIECES.replace("\n", "|").split("|")])
 
 

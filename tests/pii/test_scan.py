@@ -16,14 +16,25 @@ PIECES = st.one_of(
     st.sampled_from(
         ["TR33 0006 1005 1978 6457 8413 26", "MT84MALT011000012345MTLCAST001S", "GB 82 WEST 1234 5698 7654 32"]
     ),
-    st.sampled_from(["10000000146", "4111 1111 1111 1111", "8.8.100.200", "1.1.32.33", "0532 123 45 67", "555-1234"]),
+    st.sampled_from(
+        [
+            "ali (at) x.org",
+            "[AT]",
+            "10000000146",
+            "4111 1111 1111 1111",
+            "8.8.100.200",
+            "1.1.32.33",
+            "0532 123 45 67",
+            "555-1234",
+        ]
+    ),
     st.text("0123456789", min_size=1, max_size=8),
     st.text("aZşğ字🙂\n,\u2010\u2013\u2014", min_size=1, max_size=4),
 )
 
 
 def looked_at(text: str) -> Traces:
-    return dict(traces(pa.array([text], pa.large_string()))).get(0, Traces(False, False, []))
+    return dict(traces(pa.array([text], pa.large_string()))).get(0, Traces(False, False, False, []))
 
 
 @given(st.lists(PIECES, max_size=14).map("".join))

@@ -22,7 +22,8 @@ def score(texts: list[str], lang: str = "en") -> Scores:
     "text",
     ["fuck", "FUCKING", "shiiiiit", "sh1t", "$hit shit", "f**k", "f***", "fuuuck", "f.u.c.k", "f u c k you",
      "fúck", "mother-fucker", "motherfucker's", "bull\u200bshit", "a$$hole", "son of a bitch", "piece of shit",
-     "ass.hole", "mother_fucker", "f#ck", "fuсk", "shіt", "аsshole", "роrn"],
+     "ass.hole", "mother_fucker", "f#ck", "fuсk", "shіt", "аsshole", "роrn",
+     "𝐟𝐮𝐜𝐤", "𝓕𝓾𝓬𝓴", "𝑠ℎ𝑖𝑡", "ｆｕｃｋ", "ⓕⓤⓒⓚ", "🅕🅤🅒🅚", "🅵🆄🅲🅺"],
 )  # fmt: skip
 def test_english_disguises_are_seen_through(text: str) -> None:
     """Capitals, drawn-out letters, digits, signs, stars, spacing, accents, zero-width characters, a cut
@@ -37,6 +38,7 @@ def test_english_disguises_are_seen_through(text: str) -> None:
     ["a m k", "a m k ya", "g ö t", "si.ktir", "sik-tir git", "s.iktir", "o_rospu", "ѕiktir", "оrospu", "s#ktir",
      "salağın teki", "dangalağa", "pezevengin", "götlük", "götümü ye", "amcuk", "yarramı ye", "sikeyim", "sikiyorlar",
      "siklemedi", "sıçıyor", "daşşağını", "şırfıntı",
+     "s*k", "s#k beni", "sikilmişler", "sikişmek", "sikismek", "amınıza koyayım", "sigtir", "𝐬𝐢𝐤𝐭𝐢𝐫", "ｏｒｏｓｐｕ",
      "siktir", "hassiktir", "SİKTİR", "SIKTIR", "siktirgit", "s.i.k.t.i.r", "orospular", "OROSPU ÇOCUĞU",
      "orospu cocugu", "şerefsizler", "serefsizlik", "göt", "6öt", "pu$t", "puştlar", "amına koyayım", "aminakoyayim",
      "piç kurusu", "yavşaklık", "gerizekalısın", "aptallar", "salaksın", "kaltağın", "ibneler"],
@@ -54,7 +56,8 @@ def test_turkish_stems_with_suffixes_and_without_marks(text: str) -> None:
      "sikke", "siklon", "pikachu", "bisiklet", "klasik", "müzik", "tasarım", "kitap adı", "domalan mantarı",
      "geminin kıç tarafı", "Saksonya", "gırtlağını temizledi", "ağzını yüzünü yıkadı", "cinayet", "işkence yasağı",
      "döl yatağı", "mal müdürü", "canimi sikiyor", "meme ucu", "skim milk", "kahpe felek", "kodumun çıktısı",
-     "Мал", "оса", "а м к", "си.ктир"],
+     "sikildim", "sikiyonetim", "sikisik trafik", "sikisiyor", "sikilmis limon", "fetişizm", "y=s*k", "2*s*k", "s*k+1",
+     "Ulan Bator", "𝐦𝐚𝐭𝐞𝐦𝐚𝐭𝐢𝐤", "Мал", "оса", "а м к", "си.ктир"],
 )  # fmt: skip
 def test_turkish_look_alikes_are_innocent(text: str) -> None:
     """Words that merely hold the letters of an oath say nothing; `ı` is not `i`, and `ş` is not `s`."""
@@ -67,6 +70,7 @@ def test_turkish_look_alikes_are_innocent(text: str) -> None:
      "spicy spices", "**bold** and *emphasis*", "if (a * b ** c)", "analysis", "therapist", "titanic",
      "a5b3 0xA55 h3e8", "$cash", "user@example.org", "the shiites", "fire retardant", "chink in the armor",
      "A. S. S. Byatt", "pass", "goto", "Hello", "a bulletin", "bulleted list", "niggardly", "he pricked his ears",
+     "Homo sapiens", "a pussy willow", "killer whales", "an attack vector", "a wire stripper", "Rio Negro", "spooky",
      "bit.chunks", "x.hit and s.hits", "self.as_set", "a b c", "page#section", "C# and F#"],
 )  # fmt: skip
 def test_english_look_alikes_are_innocent(text: str) -> None:

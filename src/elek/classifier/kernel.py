@@ -48,6 +48,49 @@ def _code(value, mask):
     return np.int64(((value & np.uint64(mask)) << np.uint64(1)) | (value >> np.uint64(63)))
 
 
+@part
+def _wide(byte, second, third):
+    """The letter of three bytes (0: a sign, which ends a word, -1: of no width, which a word ignores)."""
+    point = ((byte & 0x0F) << 12) | ((second & 0x3F) << 6) | (third & 0x3F)
+    if 0x200B <= point <= 0x200F or point == 0xFEFF:
+        return np.int64(-1)
+    sign = 0x2000 <= point < 0x2C00 or 0x3000 <= point < 0x3040 or point >= 0xFE00
+    return np.int64(0) if sign else point
+
+
+@part
+def _of_letters(word, size, least, most, mask, out, count):
+    """Features of the n-grams of word[:size] into `out` from `count` on, and how many there are then."""
+    for first in range(size):
+        value = _CHARACTERS
+        for position in range(first, min(first + most, size)):
+            value = (value ^ np.uint64(word[position])) * _PRIME
+            if position - first + 1 >= least:
+                out[count] = _code(value, mask)
+                count += 1
+    return count
+
+
+@part
+def _of_words(word, size, before, seen, words, mask, out, count):
+    """The same of the word and the `seen` words before it, whose hashes are in `before`, to which its own is added."""
+    whole = _WORDS
+    for position in range(1, size + 1):
+        whole = (whole ^ np.uint64(word[position])) * _PRIME
+    value = whole
+    for length in range(words):
+        if length > 0:
+            if length > seen:
+                break
+            value = (before[length - 1] ^ (value << np.uint64(1))) * _PRIME
+        out[count] = _code(value, mask)
+        count += 1
+    for length in range(7, 0, -1):
+        before[length] = before[length - 1]
+    before[0] = whole
+    return count
+
+
 @kernel
 def extract(data, begin, end, dotless, lower, shape, word, out):
     """Features of data[begin:end] into `out`, and how many. `shape`: bits, least and most letters, most words.
@@ -55,7 +98,6 @@ def extract(data, begin, end, dotless, lower, shape, word, out):
     `out` has room for `room(bytes, shape)` features, `word` for MAX_WORD + 2 letters and a hash of each word before.
     """
     mask = (np.int64(1) << shape[0]) - 1
-    least, most, words = shape[1], shape[2], shape[3]
     count, at = 0, begin
     before = np.zeros(8, np.uint64)  # hashes of the words before, the nearest first
     seen = 0
@@ -65,25 +107,19 @@ def extract(data, begin, end, dotless, lower, shape, word, out):
         while at < end:
             byte = np.int64(data[at])
             if byte < 0x80:
-                point, step = byte, 1
+                step = 1
                 letter = lower[byte]
                 if byte == 73 and dotless:
                     letter = np.int64(0x131)
             elif byte < 0xE0:
-                following = np.int64(data[at + 1]) if at + 1 < end else np.int64(0x80)
-                point, step = ((byte & 0x1F) << 6) | (following & 0x3F), 2
-                letter = lower[point]
+                second = np.int64(data[at + 1]) if at + 1 < end else np.int64(0x80)
+                step, letter = 2, lower[((byte & 0x1F) << 6) | (second & 0x3F)]
             elif byte < 0xF0:
-                step = 3
                 second = np.int64(data[at + 1]) if at + 1 < end else np.int64(0x80)
                 third = np.int64(data[at + 2]) if at + 2 < end else np.int64(0x80)
-                point = ((byte & 0x0F) << 12) | ((second & 0x3F) << 6) | (third & 0x3F)
-                sign = 0x2000 <= point < 0x2C00 or 0x3000 <= point < 0x3040 or point >= 0xFE00
-                letter = np.int64(0) if sign else point
-                if 0x200B <= point <= 0x200F or point == 0xFEFF:
-                    letter = np.int64(-1)
+                step, letter = 3, _wide(byte, second, third)
             else:
-                point, step, letter = np.int64(0), 4, np.int64(0)
+                step, letter = 4, np.int64(0)
             at += step
             if letter == 0:
                 if size > 0:
@@ -95,27 +131,8 @@ def extract(data, begin, end, dotless, lower, shape, word, out):
         if size == 0:
             break
         word[size + 1] = _END
-        whole = _WORDS
-        for position in range(1, size + 1):
-            whole = (whole ^ np.uint64(word[position])) * _PRIME
-        for first in range(size + 2):
-            value = _CHARACTERS
-            for position in range(first, min(first + most, size + 2)):
-                value = (value ^ np.uint64(word[position])) * _PRIME
-                if position - first + 1 >= least:
-                    out[count] = _code(value, mask)
-                    count += 1
-        value = whole
-        for length in range(words):
-            if length > 0:
-                if length > seen:
-                    break
-                value = (before[length - 1] ^ (value << np.uint64(1))) * _PRIME
-            out[count] = _code(value, mask)
-            count += 1
-        for length in range(7, 0, -1):
-            before[length] = before[length - 1]
-        before[0] = whole
+        count = _of_letters(word, size + 2, shape[1], shape[2], mask, out, count)
+        count = _of_words(word, size, before, seen, shape[3], mask, out, count)
         seen = min(seen + 1, 7)
     return count
 

@@ -13,50 +13,22 @@ lets go is named in `release` with a reason, and is told as released in the deci
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel
 
 from elek.decisions import Verdict
 from elek.filtering import Batch, Filter
 from elek.licences.categories import category
-from elek.licences.evidence import CONVINCING, beside, contradicts, find, opted_out, summary
-from elek.licences.policy import Judgement, PolicyName, judge, single_licences
+from elek.licences.evidence import beside, contradicts, find, opted_out
+from elek.licences.params import LicenceParams
+from elek.licences.policy import judge, worst
 from elek.licences.spdx import NOASSERTION, check, normalise
-from elek.params import Section
-
-Response = Literal["drop", "hold", "keep"]
-"""`hold`: neither keep nor drop for good, but list for a person to look at; `keep` switches the rule off."""
-
-Licences = Annotated[tuple[str, ...], AfterValidator(single_licences)]
-
-
-class LicenceParams(Section):
-    """`policy: open` lets copyleft and share-alike text in; `research` also non-commercial; `any` all that is known."""
-
-    policy: PolicyName = "permissive"
-    """permissive, open, research or any: the categories of licence that may be trained on."""
-    allow: Licences = ()
-    """SPDX identifiers that are taken whatever the policy says, `LicenseRef-…` of one's own included."""
-    deny: Licences = ()
-    """SPDX identifiers that are refused whatever the policy says."""
-    unknown: bool = True
-    """Drop what nobody knows the licence of."""
-    undeclared: Literal["unknown", "evidence"] = "unknown"
-    """What a document without a declared licence (`NOASSERTION`) is judged as: as `unknown` as any, or by the
-    `evidence` in its own text, so that it stays where it says nothing of itself that the policy refuses."""
-    contradiction: Response = "drop"
-    """What becomes of a document that names, of itself, a stricter licence than its source declares."""
-    opt_out: Response = "drop"
-    """What becomes of a document that reserves itself against text and data mining."""
-    release: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
-    """Documents that somebody has looked at and lets go although they are on hold: by id, the reason. What the other
-    rules drop stays dropped."""
+from elek.licences.summaries import in_words, own_licences, summary
 
 
 class LicenceFilter(Filter):
@@ -100,14 +72,14 @@ class LicenceFilter(Filter):
         if params.undeclared == "evidence":
             for row, value in enumerate(declared):
                 if value == NOASSERTION:
-                    said = _said_of_itself(signals["evidence"][row].as_py())
-                    judged[row] = _worst([judge(name, params.policy, allow, deny) for name in said])
+                    said = own_licences(signals["evidence"][row].as_py())
+                    judged[row] = worst([judge(name, params.policy, allow, deny) for name in said])
         reasons = [item.reason for item in judged]
         verdicts = [self._verdict("policy", [item.outcome == "refused" for item in judged], reasons)]
         if params.unknown:
             verdicts.append(self._verdict("unknown", [item.outcome == "unknown" for item in judged], reasons))
         evidence = zip(declared, signals["evidence"].to_pylist(), strict=True)
-        said = [f"declared {value}; {_in_words(found)}" if found else "" for value, found in evidence]
+        said = [f"declared {value}; {in_words(found)}" if found else "" for value, found in evidence]
         for rule in ("contradiction", "opt_out"):
             if getattr(params, rule) == "drop":
                 verdicts.append(self._verdict(rule, signals[rule].to_pylist(), said))
@@ -139,37 +111,3 @@ def _held(signals: pa.Table, params: LicenceParams) -> npt.NDArray[np.bool_]:
         if getattr(params, rule) == "hold":
             held |= signals[rule].to_numpy().astype(bool)
     return held
-
-
-def _in_words(evidence: str) -> str:
-    """What a document says of itself, and where."""
-    own = [item for item in json.loads(evidence) if item["own"] and item["confidence"] >= CONVINCING]
-    return "; ".join(
-        f"says of itself: {'no text and data mining' if item['kind'] == 'opt-out' else item['licence']} "
-        f"({item['kind']} {_where(item)}, confidence {item['confidence']})"
-        for item in own
-    )
-
-
-def _where(item: dict[str, Any]) -> str:
-    start, end = item["span"]
-    if end:
-        return f"at characters {start:,} to {end:,}"
-    return "in the page's head, HTTP headers or robots.txt" if item["kind"] == "opt-out" else "in its markup or headers"
-
-
-def _said_of_itself(evidence: str) -> list[str]:
-    """The licences that a document names as its own, from the signal `evidence`."""
-    found = json.loads(evidence) if evidence else []
-    return [
-        item["licence"]
-        for item in found
-        if item["own"] and item["kind"] != "opt-out" and item["confidence"] >= CONVINCING
-    ]
-
-
-def _worst(judged: list[Judgement]) -> Judgement:
-    """What becomes of a document under several licences at once; nothing is held against one under none."""
-    order = ["accepted", "unknown", "refused"]
-    worst = max(judged, key=lambda item: order.index(item.outcome), default=Judgement("accepted", ""))
-    return worst if worst.outcome == "accepted" else Judgement(worst.outcome, f"none declared; found: {worst.reason}")

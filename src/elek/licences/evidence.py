@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from elek.dataset import LICENCE_LINKS, OPT_OUT
-from elek.licences.categories import RANK, category, licences_in
-from elek.licences.finding import ALL_RIGHTS_RESERVED, Finding, family
+from elek.licences.categories import RANK, licences_in
+from elek.licences.finding import ALL_RIGHTS_RESERVED, CONVINCING, Finding, family
 from elek.licences.links import creative_commons, opt_outs, stated, tags
 from elek.licences.notices import notices
 from elek.licences.spdx import NOASSERTION, check
@@ -39,10 +39,6 @@ _TRIGGER = (
 # Capital letters of our languages outside ASCII, and small ones of as many bytes. Lower-casing bytes makes I an i, and
 # so İ becomes ı: the expressions take either for either.
 _CAPITALS = [(upper.encode(), lower.encode()) for upper, lower in zip("ÜÖÇŞĞÉİ", "üöçşğéı", strict=True)]
-
-
-CONVINCING = 0.8
-"""Confidence from which a document's own word is held against what is declared of it."""
 
 
 def find(texts: pa.Array) -> list[list[Finding]]:
@@ -119,23 +115,3 @@ def contradicts(findings: Sequence[Finding], declared: str) -> bool:
 def opted_out(findings: Sequence[Finding]) -> bool:
     """Whether a document reserves itself against text and data mining."""
     return any(finding.kind == "opt-out" and finding.own and finding.confidence >= CONVINCING for finding in findings)
-
-
-def summary(findings: Sequence[Finding]) -> str:
-    """Findings as compact JSON for the column `licence.evidence`, the document's own first: by them it is judged, and
-    some number is all that is kept. Empty where there are none. No text is quoted."""
-    if not findings:
-        return ""
-    items = [
-        {
-            "licence": item.licence,
-            "family": family(item.licence),
-            "category": category(item.licence),
-            "kind": item.kind,
-            "span": [item.start, item.end],
-            "confidence": item.confidence,
-            "own": item.own,
-        }
-        for item in sorted(findings, key=lambda item: not item.own)[:8]
-    ]
-    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 EDGE = 1200
 """Bytes at the head and at the foot of a document in which it speaks of itself."""
 
+CONVINCING = 0.8
+"""Confidence from which a document's own word is held against what is declared of it."""
+
 ALL_RIGHTS_RESERVED = "LicenseRef-AllRightsReserved"
 
 

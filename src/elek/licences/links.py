@@ -51,10 +51,12 @@ _NAMED = re.compile(
     rb"/([a-z0-9.+-]{1,60}?)(?:\.html?|\.txt|\.json)?(?:[/?#]|$)"
 )
 AI_AGENTS = (
-    *("GPTBot", "Google-Extended", "CCBot", "ClaudeBot", "anthropic-ai", "Applebot-Extended", "Bytespider"),
-    "meta-externalagent",
+    *("GPTBot", "Google-Extended", "CCBot", "ClaudeBot", "Claude-Web", "anthropic-ai", "Applebot-Extended"),
+    *("Bytespider", "meta-externalagent", "FacebookBot", "PerplexityBot", "cohere-ai", "cohere-training-data-crawler"),
+    *("Amazonbot", "AI2Bot", "Ai2Bot-Dolma", "Diffbot", "omgili", "omgilibot", "Webzio-Extended", "img2dataset"),
+    *("ImagesiftBot", "PanguBot", "Timpibot"),
 )
-"""Crawlers of which their owners say that they gather training text, by the names that robots.txt calls them."""
+"""Crawlers that gather what language models learn or answer from, by the names that robots.txt calls them."""
 _AI_BOTS = "|".join(AI_AGENTS).lower().encode()
 _OPT_OUT = re.compile(
     # The TDM Reservation Protocol: a header, a meta element, a key of tdmrep.json.

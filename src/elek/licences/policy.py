@@ -80,6 +80,13 @@ def judge(expression: str, policy: PolicyName, allow: frozenset[str], deny: froz
     return Judgement(result, f"{', '.join(words)}; policy {policy} allows {allowed}")
 
 
+def worst(judged: list[Judgement]) -> Judgement:
+    """What becomes of a document under several licences at once; nothing is held against one under none."""
+    order = ["accepted", "unknown", "refused"]
+    found = max(judged, key=lambda item: order.index(item.outcome), default=Judgement("accepted", ""))
+    return found if found.outcome == "accepted" else Judgement(found.outcome, f"none declared; found: {found.reason}")
+
+
 def single_licences(names: Iterable[str]) -> tuple[str, ...]:
     """Normalise the entries of an allow or deny list. Raises ValueError where one is no single licence."""
     result = []

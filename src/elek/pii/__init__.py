@@ -39,6 +39,8 @@ class Traces(NamedTuple):
 
     email: bool
     """An @ with something behind it."""
+    written: bool
+    """An @ that is spelled out: (at), [at]."""
     ipv6: bool
     """Colons as an IPv6 address has them."""
     runs: Sequence[Sequence[int]] | None
@@ -67,7 +69,7 @@ def mask(
     """
     counts: dict[PiiType, int] = {}
     while spans := find(text, kinds, traces):
-        traces = None  # of what is left, nobody knows yet
+        traces = traces and traces._replace(runs=None)  # placeholders bring no sign, but digits stand elsewhere now
         pieces, position = [], 0
         for kind, start, end in spans:
             pieces += [text[position:start], placeholder(kind)]

@@ -20,6 +20,12 @@ _DOMAIN = re.compile(
 )
 
 
+# "ali (at) ornek.org", "ali[at]ornek[dot]org"; but "if (at) list.append(" is a program.
+WRITTEN_AT = re.compile(r"(?<![ ]if)(?<!while)[ ]?[\[({<]at[\])}>][ ]?(?=[^\W_])", re.IGNORECASE)
+_WRITTEN_DOMAIN = re.compile(
+    r"(?:[^\W_][\w\-]{0,62}(?:\.|[ ]?[\[({<]dot[\])}>][ ]?)){1,8}[^\W\d_]{2,24}(?![\w(\[]|[ ][=(\[])", re.IGNORECASE
+)
+
 _PATH = re.compile(r"[:/]\S")
 
 
@@ -36,9 +42,16 @@ def email_at(text: str, at: int) -> tuple[int, int] | None:
     return at - len(local[0]), domain.end()
 
 
+def written_email(text: str, at: re.Match[str]) -> tuple[int, int] | None:
+    """The e-mail address around a match of WRITTEN_AT."""
+    domain = _WRITTEN_DOMAIN.match(text, at.end())
+    local = _LOCAL.search(text[max(at.start() - 64, 0) : at.start()]) if domain else None
+    return (at.start() - len(local[0]), domain.end()) if domain and local else None
+
+
 _QUAD = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?![\w]|\.[\w\[]|-[\w\[])")
 _VERSION_WORD = re.compile(
-    r"(?:\bv|\bver|version|release|sürüm\w*|section|bölüm\w*|madde\w*|paragraph|§|==|[<>]=|~=)[\s.:]*\Z", re.IGNORECASE
+    r"(?:\bv|\bver|version|release|sürüm\w*|section|bölüm\w*|madde\w*|paragraph|§|==|[<>]=|~=)[\s.:/]*\Z", re.IGNORECASE
 )
 _SPECIAL = re.compile(
     r"(?:0|10|127|22[4-9]|2[3-5][0-9])\.|100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|169\.254\."

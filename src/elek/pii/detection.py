@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from elek.pii import IBAN_AFTER, IBAN_BEFORE, PiiType, Span, Traces
-from elek.pii.addresses import email_at, ipv4_at, ipv6_spans
+from elek.pii.addresses import WRITTEN_AT, email_at, ipv4_at, ipv6_spans, written_email
 from elek.pii.numbers import card_at, iban_spans, tckn_at
 from elek.pii.phones import phone_at
 
@@ -15,9 +15,13 @@ from elek.pii.phones import phone_at
 # and possessive quantifiers keep a table of 100 MB from being remembered group by group. `elek.pii.scan` finds the
 # same in bytes, less what is too short for anything.
 _RUN = re.compile(r"[0-9](?:[ \t.\-()/]{0,3}+[0-9]){4,}+")
-# Nothing that we look for follows a word and its hyphen, or begins with three single digits: identifiers and tables of
-# small numbers are passed over at once.
-_START = re.compile(r"(?<![\w])(?:(?<![\w\]]-)|(?<=\bTC-))[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]")
+# Nothing that we look for follows a word or its hyphen, but TC and TCKN, or begins with three single digits:
+# identifiers and tables of small numbers are passed over at once.
+_START = re.compile(
+    r"(?<![0-9])(?=[+(0-9])(?:(?<![\w])(?:(?<![\w\]]-)|(?<=\bTC-))"
+    r"|(?<=\b(?i:tc))|(?<=\b(?i:tc)_)|(?<=\b(?i:tckn))|(?<=\b(?i:tckn)_))"
+    r"[+(]{0,3}(?![0-9](?:[ \t.\-/]{1,3}[0-9](?![0-9])){2})[0-9]"
+)
 
 # Spaces and a hyphen at which no line breaks, and dashes of several widths, which typesetters put into numbers. One
 # character for one, so that places stay.
@@ -35,7 +39,7 @@ def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) 
         text = text.replace(typeset, typed)
     if any(dash in text for dash in _DASHES):
         text = _DASHED.sub("-", text)
-    traces = traces or Traces(True, ":" in text, None)
+    traces = traces or Traces("@" in text, WRITTEN_AT.search(text) is not None, ":" in text, None)
     spans = list(_addresses(text, kinds, traces))
     end = 0
     for first, last in (run.span() for run in _RUN.finditer(text)) if traces.runs is None else traces.runs:
@@ -49,6 +53,10 @@ def _addresses(text: str, kinds: Collection[PiiType], traces: Traces) -> Iterato
     if "email" in kinds and traces.email:
         for at in _AT.finditer(text):
             if (found := email_at(text, at.start())) is not None:
+                yield Span("email", *found)
+    if "email" in kinds and traces.written:
+        for written in WRITTEN_AT.finditer(text):
+            if (found := written_email(text, written)) is not None:
                 yield Span("email", *found)
     if "ip" in kinds and traces.ipv6:
         for start, end in ipv6_spans(text):

@@ -37,13 +37,15 @@ _CARD = re.compile(
     + _NOT_AFTER
 )
 _TCKN = re.compile("(?=[1-9][0-9]{10})" + _NOT_BEFORE + "[0-9]{11}" + _NOT_AFTER)
-# Written in groups: as most people do, or in whichever way behind a word that announces it. No other number may stand
-# beside the groups, or every row of a table would hold a few.
+# In groups as most people write it. No other number may stand beside them, or every row of a table would hold a few.
 _GROUPED_TCKN = re.compile(
-    r"(?<![0-9][ .\-])" + _NOT_BEFORE + r"(?:[1-9][0-9]{2}([ \-])[0-9]{3}\1[0-9]{3}\1[0-9]{2}"
-    r"|(?P<any>[1-9](?:[ .\-]?[0-9]){10}))(?![ .\-]?[0-9])" + _NOT_AFTER
+    r"(?<![0-9][ .\-])" + _NOT_BEFORE + r"[1-9][0-9]{2}([ \-])[0-9]{3}\1[0-9]{3}\1[0-9]{2}(?![ .\-]?[0-9])" + _NOT_AFTER
 )
-_TCKN_WORD = re.compile(r"(?:\bkimlik|\btckn|\btc|\bt\.\s?c\.|vatandaşlık)[^0-9]{0,24}\Z", re.IGNORECASE)
+# Behind a word that announces it: in whichever groups, and "TC10000000146Ad" too.
+_NAMED_TCKN = re.compile(r"[1-9][0-9]{10}(?![0-9])|[1-9](?:[ .\-]?[0-9]){10}(?![ .\-]?[0-9])" + _NOT_AFTER)
+_TCKN_WORD = re.compile(
+    r"(?:\bkimlik|\btc(?:kn|_?kimlik\w*|_?no)?(?![^\W\d_])|\bt\.\s?c\.|vatandaşlık)[^0-9]{0,24}\Z", re.IGNORECASE
+)
 _IBAN = re.compile(
     r"(?<![\w])(?:[Ii][Bb][Aa][Nn])?((?:[A-Za-z]{2}|[A-Z]{2} )[0-9]{2}(?:[ .\-]{0,2}[A-Za-z0-9]){11,30})"
 )
@@ -101,14 +103,13 @@ def _has_issuer(digits: str) -> bool:
 
 def tckn_at(text: str, at: int) -> tuple[int, int] | None:
     """The Turkish identity number that starts at `at`, in one piece or in groups."""
-    found = _TCKN.match(text, at) or _GROUPED_TCKN.match(text, at)
+    found = _TCKN.match(text, at) or _GROUPED_TCKN.match(text, at) or _NAMED_TCKN.match(text, at)
     if not found or not tckimlik.is_valid(_NO_DIGIT.sub("", found[0])):
         return None
     lead = max(at - LEAD, 0)
-    odd = found.re is _GROUPED_TCKN and found["any"] is not None
-    if (odd and not _TCKN_WORD.search(text, lead, at)) or NAMED_OTHERWISE.search(text, lead, at):
+    if found.re is _NAMED_TCKN and not _TCKN_WORD.search(text, lead, at):
         return None
-    return found.span()
+    return None if NAMED_OTHERWISE.search(text, lead, at) else found.span()
 
 
 def iban_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -22,8 +22,8 @@ _EXTENSION = r"(?:,?[ ]?(?:x|ext\.?|extension|dahili|\#)[ :.]{0,2}[0-9]{1,6}(?![
 _AFTER = r"(?![\w]|[:%][0-9])"
 _STRONG = re.compile(
     r"(?:"
-    r"(?:1[ .\-]?)?\([0-9]{3}\)[ \-]?[0-9]{3}[ .\-][0-9]{4}"  # (711) 378-5025, 1 (711) 378-5025
-    r"|(?:1[.\- ])?[2-9][0-9]{2}([.\-])[0-9]{3}\1[0-9]{4}"  # 291-561-4610
+    r"(?:1[ .\-]?)?\([0-9]{3}\)[ .\-]?[0-9]{3}[ .\-][0-9]{4}"  # (711) 378-5025, 1 (711) 378-5025
+    r"|(?:1[.\- ])?[2-9][0-9]{2}([.\-]|[ ]-[ ])[0-9]{3}\1[0-9]{4}"  # 291-561-4610, 291 - 561 - 4610
     r"|0[ \-]?[2-9][0-9]{2}(?:[ .\-/]|[ ][\-/][ ])[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{2}"  # 0 537 928 82 09
     r"|0[ ]?[2-9][0-9]{2}[ ](?:[0-9]{3}[ ][0-9]|[0-9]{2}[ ][0-9]{2})[ ][0-9]{3}"  # 0 850 222 0 333, 0532 12 34 567
     r"|0\.[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{2}\.[0-9]{2}"
@@ -40,11 +40,16 @@ MOST_DIGITS = 15
 FEWEST_DIGITS = 7
 _LOOSE = re.compile(r"[+(]*[0-9](?:[ .\-()/]{0,2}[0-9]){0,24}")
 _TAIL = re.compile(_EXTENSION + _AFTER, re.IGNORECASE)
-_GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=_]\Z")
+_GOES_ON = re.compile(r"[\w\]][.\-/]\Z|[=\w]\Z")
 _ANNOUNCED = re.compile(
-    r"\b(?:(?:wa|t)\.me/|(?:phone|tel|telefon|mobile|gsm|cep)=|(?:tel|no|gsm|cep|fax|faks)\.)\Z", re.IGNORECASE
+    r"\b(?:(?:wa|t)\.me/|(?:\w{1,8}_)?(?:phone|tel|telefon|mobile|gsm|cep)\w{0,8}=|(?:tel|no|gsm|cep|fax|faks)\.)\Z",
+    re.IGNORECASE,
 )
 """What a number may follow without a space, though it ends in a sign that most others go on with."""
+ANNOUNCED = 24
+"""Characters before a number in which that is looked for."""
+_ARGUMENT = re.compile(r"(?<!\btel)(?<!\bgsm)(?<!\bcep)(?<!\bfax)(?<!\bfaks)(?<!\btelefon)(?<=\w)\(\Z", re.IGNORECASE)
+"""A bracket that opens the arguments of a call in a program, behind its name."""
 _NO_DIGIT, _DIGITS = re.compile("[^0-9]"), re.compile("[0-9]+")
 _PREFIX = re.compile(
     r"\(\+[1-9][0-9]{0,2}\)|\+|00(?=[1-9](?P<apart>[0-9]{0,2}(?![0-9]))?)|00[ ](?=[1-9][0-9]{0,2}[ ][0-9]{3})"
@@ -52,7 +57,7 @@ _PREFIX = re.compile(
 """What a country's calling code follows, or holds it as in (+90); `apart` where it stands alone behind 00."""
 
 _NO_PHONE = re.compile(
-    r"\(*(?:[0-9]{4}([.\-/])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([.\-/])[0-9]{1,2}\2[0-9]{2,4}"  # dates
+    r"\(*(?:[0-9]{4}([.\-/])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([.\-/])[0-9]{1,2}\2[0-9]{2,4}(?!\2[0-9])"  # dates
     r"|[12][0-9]{3}[ ]?[\-/][ ]?[12][0-9]{3}|(?:19|20)[0-9]{2}[ ](?:19|20)[0-9]{2}"  # years
     r"|[0-9]+\.[0-9]+(?!\.)|[0-9]{1,3}(?:\.[0-9]{3})+)(?![0-9])"  # decimals, thousands
 )
@@ -65,10 +70,14 @@ _WINDOW_BEHIND = re.compile(r"[^0-9\[\]]*")
 _SENTENCE_END = re.compile(r"[.!?]\s*\n|\n\s*\n")
 _PHONE = (
     r"\b(?:tel|tlf|telefon\w*|phone|phones|telephone\w*|mobile|mobil|cell|cellular|fax|faks|gsm|cep|call|calling|"
-    r"dial|dialed|dialing|dialling|whatsapp|wa\.me|sms|text (?:me|us)|ring (?:me|us)|a ring|my (?:new )?number|hotline|"
+    r"dial|dialed|dialing|dialling|whatsapp|wa\.me|sms|text (?:me|us)|ring (?:me|us)|a ring|hotline|"
+    r"(?:my|his|her|our|your|their) (?:new |direct )?number|"
     r"voicemail|pager|contact|reach|answering|messages? to|mesaj at\w*|ara|aray[ıi]n\w*|arayabil\w*|ula[şs]\w*|"
-    r"numaray[ıi] çevir\w*|çağrı merkez\w*|santral\w*|dahili|hat|hatt[ıi]\w{0,4})\b"
-    r"|\b(?:home|work|office|desk|ev|ofis|[iİ]ş)\s*:|[iİıI]leti[şs]im|[☎✆📞📱📲]"
+    r"numaray[ıi] çevir\w*|çağrı merkez\w*|müşteri hizmet\w*|(?:bilgi|randevu|rezervasyon|destek) için|"
+    r"santral\w*|dahili|hat|hatt[ıi]\w{0,4})\b"
+    r"|(?:\A|[.!?,;:]\s|\bbenim |\byeni )numaram\b"  # not the one of a customer or a tax payer
+    r"|(?:\b|_)(?:phone|mobile|tel|telefon|gsm|cep|fax|faks)(?:_?(?:no|nr|num|number))?\b"
+    r"|\b(?:home|work|office|desk|direct|ev|ofis|[iİ]ş)\s*:|\bph[.:]|[iİıI]leti[şs]im|[iİıI]rtibat|[☎✆📞📱📲]"
 )
 _OTHER = (
     rf"\b(?:{OTHER_NUMBERS}|vergi\w*|vkn|tax|iban|hesa[bp]\w*|accounts?|kart\w*|cards?|kimlik\w*|tckn|plaka\w*|sicil\w*|"
@@ -78,14 +87,14 @@ _WORD = re.compile(rf"(?P<phone>{_PHONE})|(?P<other>{_OTHER})", re.IGNORECASE)
 _BEHIND = re.compile(
     r"[ \-–(]{0,3}(?:office|fax|faks|mobile|cell|home|work|desk|tel|gsm|ofis|dahili)\b"
     r"|.{0,6}\b(?:numaral[ıi]|no['’]?lu)\s+(?:\w+\s+)?(?:hat|telefon|cep|gsm)|.{0,4}\bnumara\w*\s+(?:\w+\s+)?(?:ara|ula[şs])"
-    r"|['’]?(?:[dt][ea]n|y?[ıiuü])\s+(?:ara|ula[şs])",
+    r"|['’ ]?(?:[dt][ea]n|y?[ıiuü])\s+(?:ara|ula[şs])|['’ ]?y?[ae]\s+(?:mesaj|sms|whatsapp)",
     re.IGNORECASE,
 )
 
 
 def phone_at(text: str, at: int) -> tuple[int, int] | None:
     """The telephone number that starts at `at` (a digit, a plus sign or a bracket)."""
-    if _GOES_ON.search(text, max(at - 2, 0), at) and not _ANNOUNCED.search(text, max(at - 10, 0), at):
+    if _GOES_ON.search(text, max(at - 2, 0), at) and not _ANNOUNCED.search(text, max(at - ANNOUNCED, 0), at):
         return None
     if prefix := _PREFIX.match(text, at):
         return _international(text, at, prefix)
@@ -93,7 +102,9 @@ def phone_at(text: str, at: int) -> tuple[int, int] | None:
         return None if NAMED_OTHERWISE.search(text, max(at - BEFORE, 0), at) else strong.span()
     # Most numbers are of no form at all, which is told sooner than what stands around them.
     found = _contextual(text, at, at)
-    return found if found and _in_context(text, at) else None
+    if found is None or (text[slice(*found)].isdigit() and _ARGUMENT.search(text, max(at - 2, 0), at)):
+        return None
+    return found if _in_context(text, at) else None
 
 
 def _international(text: str, at: int, prefix: re.Match[str]) -> tuple[int, int] | None:

@@ -16,9 +16,8 @@ import pyarrow as pa
 from elek.kernels import buffers, kernel, part
 from elek.pii import IBAN_AFTER, IBAN_BEFORE, Traces
 
-_AT, _COLON = 0x40, 0x3A
-_EMAIL, _IPV6 = 1, 2
-_MANY = 4
+_AT, _COLON, _CLOSING = 0x40, 0x3A, 0x29
+_EMAIL, _IPV6, _MANY, _WRITTEN = 1, 2, 4, 8
 _DIGITS, _GAP = 5, 3
 """Digits that make a run, and the most separators between two of them: `elek.pii.detection`'s expression."""
 _IPV4, _PHONE = 6, 7
@@ -30,7 +29,7 @@ KINDS = np.zeros(256, np.uint8)
 """Of bytes: those that continue a character stand in no place of their own."""
 KINDS[list(b"0123456789")] = _DIGIT
 KINDS[list(b" \t.-()/")] = _SEPARATOR
-KINDS[list(b"@:")] = _SIGN
+KINDS[list(b"@:)]}>")] = _SIGN
 KINDS[0x80:0xC0] = _CONTINUES
 MOST = 1 << 16
 """Runs of one text that are noted down; of more the detectors look for themselves."""
@@ -45,7 +44,8 @@ def traces(text: pa.Array) -> Iterator[tuple[int, Traces]]:
     _scan(data, offsets, KINDS, marks, counts, runs)
     for row in np.flatnonzero((marks > 0) | (np.diff(counts) > 0)).tolist():
         own = None if marks[row] & _MANY else runs[counts[row] : counts[row + 1]].tolist()
-        yield row, Traces(bool(marks[row] & _EMAIL), bool(marks[row] & _IPV6), own)
+        mark = marks[row]
+        yield row, Traces(bool(mark & _EMAIL), bool(mark & _WRITTEN), bool(mark & _IPV6), own)
 
 
 @part
@@ -75,7 +75,7 @@ def _scan(data, offsets, kinds, marks, counts, runs):
                 place += 1
             elif kind != _CONTINUES:
                 if digits:
-                    if kind == _SEPARATOR or _typeset(data, at, stop):
+                    if kind == _SEPARATOR or data[at] == _CLOSING or _typeset(data, at, stop):
                         gap += 1
                         dots += data[at] == _DOT
                     else:
@@ -88,7 +88,7 @@ def _scan(data, offsets, kinds, marks, counts, runs):
                             size += 1
                         digits = gap = 0
                 if kind == _SIGN and at + 1 < stop:
-                    mark |= _mark(data, at, stop)
+                    mark |= _mark(data, offsets[row], at, stop)
                 place += 1
             at += 1
         if digits >= _DIGITS:  # at the end no pains are spared
@@ -121,11 +121,20 @@ def _near_iban(data, begin, end, start, stop):
 
 
 @part
-def _mark(data, at, stop):
-    """What the @ or colon at `at`, which is not the last byte, could belong to."""
+def _is_at(first, second, third):
+    """Whether three bytes are "(at", "[at", "{at" or "<at"."""
+    opened = first == 0x28 or first == 0x5B or first == 0x7B or first == 0x3C
+    return opened and second | 0x20 == 0x61 and third | 0x20 == 0x74
+
+
+@part
+def _mark(data, start, at, stop):
+    """What the @, colon or closing bracket at `at`, which is not the last byte, could belong to."""
     after = data[at + 1]
     if data[at] == _AT:
         return _EMAIL if after >= 0x80 or 0x30 <= after <= 0x39 or 0x61 <= after | 0x20 <= 0x7A else 0
+    if data[at] != _COLON:
+        return _WRITTEN if at - start > 3 and _is_at(data[at - 3], data[at - 2], data[at - 1]) else 0
     end = at + 1
     while end < stop and end < at + 5 and _is_hex(data[end]):
         end += 1

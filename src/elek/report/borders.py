@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elek.licences.categories import CATEGORIES, RANK
-from elek.licences.evidence import CONVINCING
+from elek.licences.finding import CONVINCING
 
 
 class Border(NamedTuple):

@@ -118,8 +118,8 @@ class FileOptions(SourceBase):
     element: Annotated[str, Field(pattern=r"^[^/\s]+(/[^/\s]+)*$")] | None = None
     """xml: the element that holds the text, as the end of its path (`DEF`, `SYNSET/DEF`)."""
     agents: Annotated[tuple[Agent, ...], BeforeValidator(_listed)] = AI_AGENTS
-    """warc: crawlers that gather training text. A page that the robots.txt of its site, where the same file holds it,
-    forbids one of them by name counts as reserved (`licence.opt_out`). `[]` asks no robots.txt."""
+    """warc: crawlers that gather text for language models. A page that the robots.txt of its site, where the same file
+    holds it, forbids one of them by name counts as reserved (`licence.opt_out`). `[]` asks no robots.txt."""
 
     @model_validator(mode="after")
     def _belongs(self) -> FileOptions:

@@ -4,7 +4,8 @@
 
 What is seen through, within reason: capitals (Turkish ones too), letters without their marks, accents, letters drawn
 out ("shiiit"), digits and signs for letters ("sh1t", "$hit", "s!ktir", "6öt"), stars ("f**k", "f#ck"), letters set
-apart ("f u c k", "a.m.k"), words cut in two ("si.ktir"), Cyrillic and Greek look-alikes, zero-width characters.
+apart ("f u c k", "a.m.k"), words cut in two ("si.ktir"), Cyrillic and Greek look-alikes, letters of mathematical
+alphabets, in circles and of full width, zero-width characters.
 Linear in the bytes: a word is read up to MAX_WORD symbols, at most twice, stars walk the trie at most once, and what
 follows a cut is read again, up to MAX_WORD symbols of it.
 """
@@ -32,7 +33,7 @@ from elek.toxicity.lexicon import (
     SYMBOLS,
     TURKISH,
 )
-from elek.toxicity.reading import glue, is_joint, is_prose, join, read, skip
+from elek.toxicity.reading import glue, is_joint, is_prose, join, read, skip, stands_alone
 
 _STRONG = SEVERITIES.index("strong")
 _CUT = 6  # letters of a pattern that is found in a word cut in two; shorter ones come about by chance
@@ -142,66 +143,80 @@ def _across_cuts(data, at, end, size, lex, word, word_spell, stack):
     return size, at
 
 
+@part
+def _weigh(data, begin, end, lex, weights, totals, before, fold_, spell, word, word_spell, stack):
+    """Add up in `totals` what the text data[begin:end] says, and return how many words it has.
+
+    `before` takes the totals before the first word of a phrase; the other arrays are room for words.
+    """
+    symbols, spelled, child, first = lex.symbols, lex.spelled, lex.child, lex.first
+    at, words = begin, 0
+    settled = begin  # up to here signs are what they are: no word is read more than twice
+    phrase = 0  # symbols of a phrase begun in earlier words, 0 for none
+    while at < end:
+        if phrase == 0:
+            at, passed = skip(data, at, end, symbols, child, first)
+            words += passed
+        start, at, size, plain, drawn, doubtful, adjoins = read(
+            data, begin, at, end, at >= settled, symbols, spelled, word, word_spell
+        )
+        if size == 0:
+            break
+        phrase = phrase if adjoins else 0
+        hidden = size == 3 and not plain and word[1] == STAR and stands_alone(data, begin, start, at, end)
+        least = 1
+        if size == 1 and at + 1 < end:
+            size, at, least = join(data, start, at, end, symbols, spelled, word, word_spell)
+            hidden = size > 1
+        if is_joint(data, at, end) and not hidden and size < MAX_WORD:
+            parts = size
+            size, at = _across_cuts(data, at, end, size, lex, word, word_spell, stack)
+            hidden = size > parts
+        drawn = drawn and not hidden
+        found, alive, whole = -1, False, False
+        if size <= MAX_WORD and (phrase > 0 or drawn or not plain or _may_match(word, size, child, first)):
+            found, alive, whole, size = _look_up(
+                word, word_spell, size, phrase, drawn, hidden, fold_, spell, lex, stack
+            )
+            if not whole:
+                before[:] = totals
+        level = lex.severity[found] if found >= 0 else 0
+        if doubtful and (level == 0 or not is_prose(data, begin, start, at, end)):
+            at, settled = start, at
+            continue
+        words += 1
+        phrase = size if alive and not drawn else 0
+        if found >= 0 and whole:  # the phrase replaces what its words had said one by one
+            totals[:] = before
+        if level >= least:
+            _add(totals, lex.category[found], level, weights)
+    return words
+
+
+@part
+def _add(totals, category, level, weights):
+    totals[_AMBIGUOUS if level == 1 else _WEIGHT] += weights[level]
+    totals[_MATCHES] += 1
+    totals[_WORST] = max(totals[_WORST], level)
+    totals[_SUMS + category] += weights[level]
+
+
 @kernel
 def scan(
     data, offsets, rows, lex, weights,
     out_words, out_weight, out_ambiguous, out_matches, out_severity, out_category,
 ):  # fmt: skip
     """Fill the out_ arrays for `rows` of the UTF-8 column (data, offsets). Ambiguous weight is kept apart."""
-    fold_ = np.empty(MAX_WORD * 2, np.int64)
-    spell = np.empty(MAX_WORD * 2, np.int64)
-    word = np.empty(MAX_WORD + 1, np.int64)
-    word_spell = np.empty(MAX_WORD + 1, np.int64)
+    fold_, spell = np.empty(MAX_WORD * 2, np.int64), np.empty(MAX_WORD * 2, np.int64)
+    word, word_spell = np.empty(MAX_WORD + 1, np.int64), np.empty(MAX_WORD + 1, np.int64)
     stack = np.empty((4096, 2), np.int64)
-    totals = np.zeros(_SUMS + 8)
-    before = np.zeros(_SUMS + 8)  # the totals before the first word of a phrase
-    symbols, spelled, child, first = lex.symbols, lex.spelled, lex.child, lex.first
+    totals, before = np.zeros(_SUMS + 8), np.zeros(_SUMS + 8)
     for row in rows:
-        begin, end = offsets[row], offsets[row + 1]
-        at, words = begin, 0
-        settled = begin  # up to here signs are what they are: no word is read more than twice
-        phrase = 0  # symbols of a phrase begun in earlier words, 0 for none
         totals[:] = 0.0
-        while at < end:
-            if phrase == 0:
-                at, passed = skip(data, at, end, symbols, child, first)
-                words += passed
-            start, at, size, plain, drawn, doubtful, adjoins = read(
-                data, begin, at, end, at >= settled, symbols, spelled, word, word_spell
-            )
-            if size == 0:
-                break
-            phrase = phrase if adjoins else 0
-            apart, least = False, 1
-            if size == 1 and at + 1 < end:
-                joined, behind, least = join(data, start, at, end, symbols, spelled, word, word_spell)
-                if joined > 1:
-                    size, at, apart, drawn = joined, behind, True, False
-            if is_joint(data, at, end) and not apart and size < MAX_WORD:
-                glued, behind = _across_cuts(data, at, end, size, lex, word, word_spell, stack)
-                if glued > size:
-                    size, at, apart, drawn, phrase = glued, behind, True, False, 0
-            found, alive, whole = -1, False, False
-            if size <= MAX_WORD and (phrase > 0 or drawn or not plain or _may_match(word, size, child, first)):
-                found, alive, whole, size = _look_up(
-                    word, word_spell, size, phrase, drawn, apart, fold_, spell, lex, stack
-                )
-                if not whole:
-                    before[:] = totals
-            level = lex.severity[found] if found >= 0 else 0
-            if doubtful and (level == 0 or not is_prose(data, begin, start, at, end)):
-                at, settled = start, at
-                continue
-            words += 1
-            phrase = size if alive and not drawn else 0
-            if found >= 0 and whole:  # the phrase replaces what its words had said one by one
-                totals[:] = before
-            if level >= least:
-                totals[_AMBIGUOUS if level == 1 else _WEIGHT] += weights[level]
-                totals[_MATCHES] += 1
-                totals[_WORST] = max(totals[_WORST], level)
-                totals[_SUMS + lex.category[found]] += weights[level]
-        out_words[row], out_weight[row], out_ambiguous[row] = words, totals[_WEIGHT], totals[_AMBIGUOUS]
+        out_words[row] = _weigh(
+            data, offsets[row], offsets[row + 1], lex, weights, totals, before, fold_, spell, word, word_spell, stack
+        )
+        out_weight[row], out_ambiguous[row] = totals[_WEIGHT], totals[_AMBIGUOUS]
         out_matches[row], out_severity[row] = totals[_MATCHES], totals[_WORST]
         out_category[row] = np.argmax(totals[_SUMS:]) if totals[_MATCHES] > 0 else -1
 

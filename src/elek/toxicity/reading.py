@@ -11,6 +11,7 @@ from elek.toxicity.lexicon import BREAK, DIGIT, FOREIGN, MAX_WORD, PLAIN, SEVERI
 
 _STRONG = SEVERITIES.index("strong")
 _NO_SIGN, _SIGN, _DOUBTFUL_SIGN = 0, 1, 2  # what `$`, `@` and `!` are
+OUTSIDE, SOFT_HYPHEN = 0x800, 0xAD  # the first code point of which no table tells, and one that every word ignores
 
 
 @part
@@ -79,6 +80,52 @@ def skip(data, at, end, symbols, child, first):
 
 
 @part
+def _decode(data, at, end):
+    """Code point and bytes of the character at `at`, which is not ASCII. What lies from 0x800 on is OUTSIDE, but for
+    characters of no width (a soft hyphen's) and letters in fancy dress (those that they look like)."""
+    byte = data[at]
+    if byte < 0xE0 and at + 1 < end:
+        return ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
+    step = 3 if byte < 0xF0 else 4
+    if at + step > end or (byte != 0xE2 and byte != 0xEF and byte != 0xF0):
+        return OUTSIDE, step
+    point = np.int64(byte) & (0x0F if step == 3 else 0x07)
+    for place in range(at + 1, at + step):
+        point = point << 6 | (np.int64(data[place]) & 0x3F)
+    if 0x200B <= point <= 0x200F or point == 0xFEFF:
+        return SOFT_HYPHEN, step
+    return _undressed(point), step
+
+
+@part
+def _undressed(point):
+    """ASCII of a letter that is wide, in a circle or square, or of a mathematical alphabet; OUTSIDE for any other."""
+    if 0xFF21 <= point <= 0xFF5A and (point - 0xFF21) % 32 < 26:
+        return 65 + point - 0xFF21
+    if 0x24B6 <= point < 0x24B6 + 52:
+        return 97 + (point - 0x24B6) % 26
+    if 0x1F130 <= point <= 0x1F189 and (point - 0x1F130) % 32 < 26:
+        return 97 + (point - 0x1F130) % 32
+    if 0x1D400 <= point < 0x1D400 + 13 * 52:
+        return 97 + (point - 0x1D400) % 26
+    if point == 0x210E:  # what mathematics had before it got its alphabets
+        return 104
+    return 101 if point == 0x212F else 103 if point == 0x210A else 111 if point == 0x2134 else OUTSIDE
+
+
+@part
+def _signified(data, begin, start, at, end, size, letters, last, signs, symbol):
+    """Symbol of the ASCII sign at `at`, BREAK where it stands for no letter, and what sort of sign it is."""
+    byte = data[at]
+    if byte == 36 or byte == 64 or byte == 33:
+        sign = _sign(data, begin, at, end, size, signs)
+        return (symbol if sign else np.int64(BREAK)), sign
+    if symbol == STAR and not (letters and _is_censored(data, begin, start, at, end, letters, last)):
+        return np.int64(BREAK), _NO_SIGN
+    return symbol, _NO_SIGN
+
+
+@part
 def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
     """The next word from `at` on: symbols from a letter or digit to whatever cannot be part of it.
 
@@ -90,58 +137,37 @@ def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
     plain, drawn, doubtful, adjoins = True, False, False, True
     while at < end:
         byte = data[at]
-        if (97 <= byte <= 122 or 65 <= byte <= 90) and size < MAX_WORD:  # the usual case, short
-            symbol = np.int64(symbols[byte])
-            run = run + 1 if symbol == last else 1
-            drawn = drawn or run == 3
-            last = symbol
-            start = at if size == 0 else start
-            word[size], word_spell[size] = symbol, spelled[byte]
-            size += 1
-            letters += 1
-            at += 1
-            continue
-        if byte < 0x80:
-            point, step = np.int64(byte), 1
-        elif byte < 0xE0 and at + 1 < end:
-            point, step = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
-        elif byte < 0xF0:
-            point, step = np.int64(0x800), 3
-            if at + 2 < end and byte == 0xE2 and data[at + 1] == 0x80 and 0x8B <= data[at + 2] <= 0x8F:
-                at += 3  # zero-width space, joiners, direction marks
-                continue
-            if at + 2 < end and byte == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
-                at += 3
-                continue
+        sign, step = _NO_SIGN, 1
+        if (97 <= byte <= 122 or 65 <= byte <= 90) and size < MAX_WORD:  # the usual case
+            point = np.int64(byte)
+            symbol = np.int64(symbols[point])
         else:
-            point, step = np.int64(0x800), 4
-        symbol = np.int64(symbols[point]) if point < 0x800 else np.int64(BREAK)
-        if symbol == SKIP:
-            at += step
-            continue
-        sign = _NO_SIGN
-        if byte == 36 or byte == 64 or byte == 33:
-            sign = _sign(data, begin, at, end, size, signs)
-            symbol = symbol if sign else np.int64(BREAK)
-            doubtful = doubtful or sign == _DOUBTFUL_SIGN
-        elif symbol == STAR and not (letters and _is_censored(data, begin, start, at, end, letters, last)):
-            symbol = np.int64(BREAK)
-        if symbol == BREAK:
-            if size > 0:
-                break
-            at += step
-            adjoins = adjoins and (byte == 32 or byte == 10 or byte == 45 or byte == 39)
-            continue
+            point = np.int64(byte)
+            if byte >= 0x80:
+                point, step = _decode(data, at, end)
+            symbol = np.int64(symbols[point]) if point < OUTSIDE else np.int64(BREAK)
+            if symbol == SKIP:
+                at += step
+                continue
+            if byte < 0x40 or byte == 0x40:
+                symbol, sign = _signified(data, begin, start, at, end, size, letters, last, signs, symbol)
+                doubtful = doubtful or sign == _DOUBTFUL_SIGN
+            if symbol == BREAK:
+                if size > 0:
+                    break
+                at += step
+                adjoins = adjoins and (byte == 32 or byte == 10 or byte == 45 or byte == 39)
+                continue
         run = run + 1 if symbol == last else 1
         last = symbol
         drawn = drawn or (run == 3 and symbol < 26)
         start = at if size == 0 else start
         if size < MAX_WORD:
             word[size] = symbol
-            word_spell[size] = PLAIN if point >= 0x800 or sign else spelled[point]
+            word_spell[size] = PLAIN if sign else spelled[point]
         size += 1
         letters += symbol < 26 and not sign
-        foreign += point < 0x800 and spelled[point] == FOREIGN
+        foreign += spelled[point] == FOREIGN
         digits += DIGIT <= symbol < STAR
         stars += symbol == STAR
         plain = plain and symbol < 26 and not sign
@@ -167,6 +193,15 @@ def is_prose(data, begin, start, at, end):
     while behind < end and data[behind] == 32:
         behind += 1
     return behind == end or _is_letter(data[behind])
+
+
+@kernel
+def stands_alone(data, begin, start, at, end):
+    """Whether data[start:at] is a word of prose between spaces or marks, and no part of a formula ("2*s*k")."""
+    if start > begin and data[start - 1] != 32 and data[start - 1] != 10 and data[start - 1] != 34:
+        return False
+    behind = data[at] if at < end else 32
+    return behind <= 34 or behind == 44 or behind == 46 or behind == 63
 
 
 @kernel
