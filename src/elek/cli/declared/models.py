@@ -32,13 +32,13 @@ def generate(
     ] = None,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1: what was said before is less likely.")] = 1.0,
     beams: Annotated[
-        int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1)
+        int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1, max=100)
     ] = None,
     length_penalty: Annotated[
         float | None, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter; by default 1.")
     ] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End the text before this; may be given repeatedly.")] = None,
-    num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1)] = 1,
+    num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1, max=1000)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed, the same text.")] = 0,
     explain: Annotated[
         int, typer.Option(help="Show each token's probability and so many candidates beside it.", min=0)
