@@ -98,6 +98,16 @@ def test_an_unknown_option_is_exit_code_2(tmp_path: Path) -> None:
     assert "--quik" in done.stderr
 
 
+def test_both_pages_on_one_port_are_refused(tmp_path: Path) -> None:
+    """Before a server starts, with ports that would do."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    done = elek(tmp_path, "ui", "--prefect-port", "65535", "--mlflow-port", "65535")
+    assert done.returncode == 2
+    assert "both cannot listen on port 65535" in done.stderr
+    assert "--mlflow-port 1" in done.stderr
+
+
 def test_version(tmp_path: Path) -> None:
     """--version prints name and number."""
     assert elek(tmp_path, "--version").stdout.startswith("elek 0.")

@@ -41,10 +41,13 @@ def serve(*, prefect_port: int, mlflow_port: int) -> None:
 
     Raises ElekError for a port that is taken, saying by whom, and for a server that does not come up or dies.
     """
+    project = console.project()
+    if prefect_port == mlflow_port:
+        fix = f"elek ui --prefect-port {prefect_port} --mlflow-port {mlflow_port % 65535 + 1}"
+        raise ParamsError(f"both cannot listen on port {prefect_port}", where="elek ui", fix=fix)
     from flows import environment
     from flows.server import healthy
 
-    project = console.project()
     environment.apply(project)
     already = servers.addresses(project)
     if already:
@@ -53,9 +56,6 @@ def serve(*, prefect_port: int, mlflow_port: int) -> None:
             where=str(project),
             fix="open these pages, or stop that one first with Ctrl-C",
         )
-    if prefect_port == mlflow_port:
-        fix = f"elek ui --prefect-port {prefect_port} --mlflow-port {mlflow_port % 65535 + 1}"
-        raise ParamsError(f"both cannot listen on port {prefect_port}", where="elek ui", fix=fix)
     both = _servers(project, prefect_port, mlflow_port)
     for server in both:
         _require_free(server)
@@ -155,7 +155,7 @@ def _announce(project: Path, both: tuple[Server, Server]) -> None:
     lines = [
         ("flow runs", f"{prefect.url}/runs"),
         ("schedules", f"{prefect.url}/deployments"),
-        ("model", f"{mlflow.url}/#/models/{model}"),
+        ("model", f"{mlflow.url}/#/models/{model}?{servers.TRAINING_VIEW}"),
         ("experiments", f"{mlflow.url}/#/experiments?{servers.TRAINING_VIEW}"),
         ("logs", str(project / ".cache" / "logs")),
     ]
