@@ -16,7 +16,12 @@ traceback is shown.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+from pathlib import Path
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class ElekError(Exception):
@@ -71,6 +76,23 @@ class TrainingError(ElekError):
 
 class StoppedError(TrainingError):
     pass
+
+
+def of_system(error: BaseException) -> DataError | None:
+    """A full disk, or a file that the system lets nobody here read or write, in words; None for any other error."""
+    number, name = (error.errno, error.filename) if isinstance(error, OSError) else (None, None)
+    path = Path(str(name)).absolute() if name else None
+    if path and path.name.startswith(".") and path.suffix == ".tmp":  # one of ours, which its folder does not take
+        path = path.parent
+    where = str(path) if path else None
+    # Libraries written in Rust carry the system's error in their text alone.
+    if number in _DISK_FULL or "(os error 28)" in str(error):
+        fix = "make room (.cache/shards can be deleted) and run again"
+        return DataError("the disk is full", where=where, fix=fix)
+    if number in _REFUSED and where and isinstance(error, OSError):
+        fix = "allow it, or take a file or folder that you may read and write"
+        return DataError(f"the system refuses it: {error.strerror}", where=where, fix=fix)
+    return None
 
 
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:

@@ -32,7 +32,8 @@ def generate(
     ] = None,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1: what was said before is less likely.")] = 1.0,
     beams: Annotated[
-        int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1, max=100)
+        int | None,
+        typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1, max=100),
     ] = None,
     length_penalty: Annotated[
         float | None, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter; by default 1.")
