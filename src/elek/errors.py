@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LISTED = 40
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
@@ -102,7 +103,8 @@ def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """A remedy for an unknown name: the nearest valid one, or the list of all of them."""
+    """A remedy for an unknown name: the nearest valid one, or a list of them."""
     valid = sorted(valid)
     near = nearest(name, valid)
-    return f"did you mean `{near}`?" if near else f"valid names: {', '.join(valid)}"
+    more = f" and {len(valid) - _LISTED} more" if len(valid) > _LISTED else ""
+    return f"did you mean `{near}`?" if near else f"valid names: {', '.join(valid[:_LISTED])}{more}"

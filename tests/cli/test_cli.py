@@ -65,6 +65,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+    assert "..." not in done.stdout.partition("Commands:")[2], "a line that is cut off"
     for command in app.registered_commands:
         assert command.callback is not None
         assert command.callback.__name__ in done.stdout
