@@ -15,7 +15,6 @@ how much memory it needed goes to `.cache/timings/<name>.json`, which nobody tra
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ import psutil
 from pydantic import BaseModel
 
 from elek.dataset import Part, atomic_folder, part_name, write_json
-from elek.errors import DataError, ElekError
+from elek.errors import ElekError, of_system
 from elek.execution.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
 from elek.execution.engine import map_shards, needs, ready
 from elek.execution.lock import stage_lock
@@ -125,10 +124,8 @@ class Stage(Generic[P]):
             self._print_summary()
 
     def _leave(self, error: BaseException) -> None:
-        """End the process with lines for a person, if the error is one of ours or a full disk; else do nothing."""
-        if _disk_is_full(error):
-            where, fix = str(self.data(self.name).parent), "make room (.cache/shards can be deleted) and run again"
-            error = DataError("the disk is full", where=where, fix=fix)
+        """End the process with lines for a person, if the error is ours or the system's refusal; else do nothing."""
+        error = of_system(error) or error
         if isinstance(error, ElekError):
             sys.stderr.write(f"{self.name}: {error}\n")
             raise SystemExit(error.exit_code)
@@ -159,9 +156,3 @@ def _peak_memory() -> int:
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * unit
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    # Libraries written in Rust carry the system's error in their text alone.
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return full or "(os error 28)" in str(error)

@@ -36,6 +36,9 @@ def main() -> None:
         loss, perplexity, bits = (words(name, objective) for name in ("loss", "perplexity", "bits_per_byte"))
         for name in SPLITS:
             row = plain(stage.metrics[name])
+            if not row["documents"]:
+                stage.summary.append((name, "no documents"))
+                continue
             figures = f"{loss} {row['loss']}, {perplexity} {row['perplexity']}, {row['bits_per_byte']} {bits}"
             beside = f"; n-gram model {row['ngram']['bits_per_byte']}" if "ngram" in row else ""
             stage.summary.append((name, f"{figures}{beside}"))

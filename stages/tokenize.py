@@ -30,7 +30,8 @@ def main() -> None:
             write_shards_manifest(stage.out / name, shards, tokenizer, parent=dataset.digest)
             stage.metrics[name] = TokenShards(stage.out / name, verify=False).figures()
         for name, row in stage.metrics.items():
-            stage.summary.append((name, f"{row['tokens']:,} tokens, {row['bytes_per_token']} bytes each"))
+            each = f", {row['bytes_per_token']} bytes each" if row["tokens"] else ""
+            stage.summary.append((name, f"{row['tokens']:,} tokens{each}"))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -160,24 +161,34 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert not list((tmp_path / "data").rglob("*.tmp"))
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "the system refuses it")]
+)
 @pytest.mark.parametrize("name", ["reports/clean.json", ".cache/timings/clean.json", ".cache/run.holder.json"])
 def test_a_disk_that_fills_around_the_data_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    number: int,
+    said: str,
 ) -> None:
-    """Also where it is the report, the timing or the lock's note for which there is no room."""
+    """Also where it is the report, the timing or the lock's note that cannot be written."""
     project(tmp_path, monkeypatch, {})
     write = dataset.write_text
 
     def full(path: Path, text: str) -> None:
         if path == tmp_path / name:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(number, os.strerror(number), str(path))
         write(path, text)
 
     monkeypatch.setattr(dataset, "write_text", full)
     with pytest.raises(SystemExit) as caught:
         clean.main()
     assert caught.value.code == 4
-    assert "clean: the disk is full" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"clean: {said}" in told
+    assert str(tmp_path / name) in told
 
 
 def test_debris_of_a_killed_worker_is_not_part_of_a_dataset(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from elek import params
 from elek.errors import ElekError, LockError, ParamsError, did_you_mean
 from elek.params import ExecutionParams, Section
+from elek.training.params import TrainParams
 
 
 class Inner(Section):
@@ -105,6 +106,15 @@ def test_outside_of_a_project(tmp_path: Path) -> None:
     """Without params.yaml the remedy is to go to the project's folder."""
     with pytest.raises(ParamsError, match="project's folder"):
         params.read(tmp_path / "params.yaml")
+
+
+def test_a_slip_in_a_size_is_told_alone() -> None:
+    """Far beyond what can be trained is refused, and what only follows from that size is not told beside it."""
+    with pytest.raises(ParamsError) as caught:
+        params.parse("train", {"model": {"context": 10_000_000}}, TrainParams)
+    assert caught.value.what == (
+        "`train.model.context`: Input should be less than or equal to 1048576 (given: 10000000)"
+    )
 
 
 def test_an_empty_section_has_the_defaults() -> None:

@@ -16,7 +16,13 @@ traceback is shown.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+from pathlib import Path
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LISTED = 40
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class ElekError(Exception):
@@ -73,6 +79,23 @@ class StoppedError(TrainingError):
     pass
 
 
+def of_system(error: BaseException) -> DataError | None:
+    """A full disk, or a file that the system lets nobody here read or write, in words; None for any other error."""
+    number, name = (error.errno, error.filename) if isinstance(error, OSError) else (None, None)
+    path = Path(str(name)).absolute() if name else None
+    if path and path.name.startswith(".") and path.suffix == ".tmp":  # one of ours, which its folder does not take
+        path = path.parent
+    where = str(path) if path else None
+    # Libraries written in Rust carry the system's error in their text alone.
+    if number in _DISK_FULL or "(os error 28)" in str(error):
+        fix = "make room (.cache/shards can be deleted) and run again"
+        return DataError("the disk is full", where=where, fix=fix)
+    if number in _REFUSED and where and isinstance(error, OSError):
+        fix = "allow it, or take a file or folder that you may read and write"
+        return DataError(f"the system refuses it: {error.strerror}", where=where, fix=fix)
+    return None
+
+
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
     """The valid name that `name` was probably meant to be, or None where nothing is near (0 anything, 1 equal)."""
     found = difflib.get_close_matches(name, sorted(valid), n=1, cutoff=cutoff)
@@ -80,7 +103,8 @@ def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """A remedy for an unknown name: the nearest valid one, or the list of all of them."""
+    """A remedy for an unknown name: the nearest valid one, or a list of them."""
     valid = sorted(valid)
     near = nearest(name, valid)
-    return f"did you mean `{near}`?" if near else f"valid names: {', '.join(valid)}"
+    more = f" and {len(valid) - _LISTED} more" if len(valid) > _LISTED else ""
+    return f"did you mean `{near}`?" if near else f"valid names: {', '.join(valid[:_LISTED])}{more}"

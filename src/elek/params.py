@@ -84,17 +84,19 @@ def read(path: Path) -> dict[str, Any]:
         loaded = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(
-            f"there is no {path.name} here", where=str(path.parent), fix="run Elek in the project's folder"
+            f"there is no {path.name} here", where=str(path.parent.absolute()), fix="run Elek in the project's folder"
         ) from None
     except UnicodeDecodeError as error:
         fix = "save it as UTF-8 (in Windows' Notepad: Save as, Encoding)"
         raise ParamsError("the file is not UTF-8", where=f"{path}, byte {error.start}", fix=fix) from None
     except OSError as error:
-        raise ParamsError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+        fix = "name a file that you may read"
+        raise ParamsError(f"the file cannot be read: {error.strerror}", where=str(path), fix=fix) from None
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, a number without end
         raise ParamsError(f"the file is not valid YAML: {error}", where=str(path)) from None
     if not isinstance(loaded, dict):
-        raise ParamsError("the file holds no sections", where=str(path))
+        fix = "`train:`, say, and its keys beneath it; `git checkout params.yaml` brings the committed one back"
+        raise ParamsError("the file holds no sections", where=str(path), fix=fix)
     return loaded
 
 
@@ -137,6 +139,8 @@ def parse(section: str, raw: object, cls: type[S], where: str = "params.yaml") -
 def _explain(section: str, cls: type[BaseModel], error: ValidationError, where: str) -> ParamsError:
     problems, fix = [], None
     for item in error.errors(include_url=False, include_context=False):
+        if item["type"] == "default_factory_not_called":  # only because another key is wrong, which is told
+            continue
         location = [str(part) for part in item["loc"] if not _is_union_tag(part)]
         key = ".".join([section, *location])
         if item["type"] == "extra_forbidden":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,10 @@ from unittest.mock import patch
 
 import pytest
 
-from elek.cli import app, main, summary
+from elek.cli import app, console, main, summary
 from elek.cli.lineage import backward
 from elek.dataset import write_json
+from elek.errors import ParamsError
 from elek.evaluation.names import as_pseudo
 from elek.lineage.ancestry import Rebuild, Version
 from tests.project import environment
@@ -62,6 +65,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+    assert "..." not in done.stdout.partition("Commands:")[2], "a line that is cut off"
     for command in app.registered_commands:
         assert command.callback is not None
         assert command.callback.__name__ in done.stdout
@@ -96,6 +100,43 @@ def test_an_unknown_option_is_exit_code_2(tmp_path: Path) -> None:
     done = elek(tmp_path, "run", "--quik")
     assert done.returncode == 2
     assert "--quik" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "where"), [("a.txt", "a.txt"), (".page.html.1a2b.tmp", "")])
+def test_what_the_system_refuses_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: str
+) -> None:
+    """A folder that takes no file is named, not the temporary file; any other error of the system is a bug of ours."""
+
+    def refuse() -> Path:
+        raise OSError(number, os.strerror(number), name)
+
+    monkeypatch.setattr(console, "project", refuse)
+    number = errno.EACCES
+    done = elek(tmp_path, "why", "x")
+    assert done.returncode == 4
+    said = f"the system refuses it: {os.strerror(number)}\n  where: {tmp_path / where}\n  fix:   "
+    assert done.stderr.startswith(said)
+    number = errno.EINVAL
+    with pytest.raises(OSError, match=os.strerror(number)):
+        elek(tmp_path, "why", "x")
+
+
+def test_a_page_is_not_begun_where_nobody_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work for it may take minutes."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ParamsError, match="nobody here may write"):
+        console.check_page(tmp_path / "new" / "page.html")
+
+
+def test_both_pages_on_one_port_are_refused(tmp_path: Path) -> None:
+    """Before a server starts, with ports that would do."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    done = elek(tmp_path, "ui", "--prefect-port", "65535", "--mlflow-port", "65535")
+    assert done.returncode == 2
+    assert "both cannot listen on port 65535" in done.stderr
+    assert "--mlflow-port 1" in done.stderr
 
 
 def test_version(tmp_path: Path) -> None:

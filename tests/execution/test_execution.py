@@ -229,6 +229,24 @@ def test_the_process_that_is_forked_has_one_thread() -> None:
 
 
 @ONLY_FORKED
+def test_ctrl_c_leaves_the_imports_of_the_fork_server_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal sends it to the whole group: the one that was started is silent, and its starter ends it."""
+    begun = tmp_path / "begun"
+    source = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(0.5)\n"
+    (tmp_path / "slow_to_import.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with ready(ExecutionParams(workers=2), "slow_to_import"):
+        server = psutil.Process(forking._server()._forkserver_pid)
+        while not begun.exists():
+            time.sleep(0.01)
+        server.send_signal(signal.SIGINT)
+        assert map_shards(square, range(4), execution=ExecutionParams(workers=2), label="t") == [0, 1, 4, 9]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@ONLY_FORKED
 def test_where_no_socket_can_be_workers_are_spawned(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -268,3 +268,24 @@ def test_samples_around_the_threshold_and_what_is_held(tmp_path: Path) -> None:
 def test_nothing_held_is_no_file(tmp_path: Path) -> None:
     """A list of nothing is not written."""
     assert not (render(tmp_path) / "held.jsonl").exists()
+
+
+def test_a_narrow_page_lists_what_the_flow_chart_shows() -> None:
+    """Each block once below its column, in order, with its figure and a bar on one scale; an empty one is left out."""
+    nodes = [
+        charts.Node("a_b", 0, "--c0", "30 B"),
+        charts.Node("kept", 1, "--keep", "20 B"),
+        charts.Node("x<y", 1, "--drop", "10 B"),
+        charts.Node("none", 1, "--drop", "0 B"),
+    ]
+    flow = charts.flow(nodes, [(0, 1, 20.0), (0, 2, 10.0)], ["sources", "filter"], "Where it went")
+    chart, _, listed = flow.partition("<dl")
+    assert chart.startswith('<div class="chart"><svg')
+    assert re.findall(r"<dt>(.*?)</dt>|<dd><span>(.*?)</span><span>(.*?)</span>", listed) == [
+        ("sources", "", ""),
+        ("", "a_<wbr>b", "30 B"),
+        ("filter", "", ""),
+        ("", "kept", "20 B"),
+        ("", "x&lt;y", "10 B"),
+    ]
+    assert re.findall(r"width:([\d.]+)%", listed) == ["100.00", "66.67", "33.33"]

@@ -22,10 +22,15 @@ def _prepare(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_model(folder / "data" / "train", model())
 
 
-def test_evaluate_scores_every_split_and_shows_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_scores_every_split_and_shows_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Figures by language and source, a table per split, samples; a second run gives the same bytes."""
     _prepare(tmp_path, monkeypatch)
     evaluate.main()
+    said = "".join(capsys.readouterr())
+    assert "evaluation  no documents" in said
+    assert "None" not in said
     report = (tmp_path / "reports" / "evaluate.json").read_bytes()
     metrics = json.loads(report)
     assert set(metrics) == {"validation", "test", "evaluation", "generations"}

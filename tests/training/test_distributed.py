@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import distributed
 
 from elek.errors import DataError, ParamsError, TrainingError
 from elek.params import load, parse
+from elek.training import parallel
 from elek.training.job import Facts, train
 from elek.training.launch import launch
 from elek.training.parallel import LostError, World, naming_losses
@@ -146,6 +149,18 @@ def test_a_process_that_loses_the_others_says_so(monkeypatch: pytest.MonkeyPatch
         raise error
     with pytest.raises(RuntimeError, match="shape"), naming_losses(Path(".ckpt")):
         raise RuntimeError("mat1 and mat2 have another shape")
+
+
+def test_a_process_whose_launcher_died_before_they_met_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed while its processes imported torch; PyTorch would look for it for minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", **address}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(parallel, "TIMEOUT", timedelta(seconds=1))
+    with pytest.raises(LostError, match="process 1 of 2 lost its launcher"), parallel.joined("ddp"):
+        pass
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from torch.profiler import ProfilerActivity, profile
 
 from elek.model.config import ModelShape
+from elek.training import loss
 from elek.training.explain import explain
 from elek.training.footprint import footprint, pretended
 from elek.training.parallel import World
@@ -66,6 +68,18 @@ def test_explain_adds_up() -> None:
     assert (costs.tokens, costs.epochs) == (50 * 16 * 32, 25.6)
     assert costs.cache_per_token == 2 * 2 * 32 * 4
     assert set(costs.derived) == {"kv_heads", "ffn"}
+
+
+@pytest.mark.parametrize("rows", [64, 65, 300])
+def test_a_long_context_is_counted_from_a_few_groups_of_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """All groups of the loss need what the second does, so that the count says the same and ends for any context."""
+    monkeypatch.setattr(loss, "CHUNK_NUMBERS", 16 * VOCAB)  # 64 rows in a group
+    shape = {"context": rows, "layers": 1, "width": 32, "heads": 2}
+    params = make_params("causal", shape, batch=1, validation={"windows": 1})
+    config = params.config(VOCAB)
+    told = footprint(config, params, "fp32")
+    monkeypatch.setattr("elek.training.footprint._few_groups", nullcontext)
+    assert told == footprint(config, params, "fp32")
 
 
 def test_several_processes_share_out_what_they_can() -> None:

@@ -84,5 +84,6 @@ def test_the_command_suggests_and_changes_nothing(
     assert said["suggested"]
     assert "<svg" in (tmp_path / ".cache" / "lr.html").read_text(encoding="utf-8")
     assert path.read_bytes() == before
-    with pytest.raises(ParamsError, match="is not below"):
-        lr(low=1.0, high=1.0, steps=12, out=None, as_json=False)
+    for low, high in [(1.0, 1.0), (0.0, 1.0), (0.1, math.inf), (math.nan, 1.0)]:
+        with pytest.raises(ParamsError, match="rates cannot rise from"):
+            lr(low=low, high=high, steps=12, out=None, as_json=False)

@@ -57,7 +57,8 @@ def read(
     files: list[dict[str, object]] = []
     for path in paths:
         if not path.is_file():
-            raise DataError("there is no such file", where=str(path))
+            what = "this is a folder, and a labelled file is needed" if path.is_dir() else "there is no such file"
+            raise DataError(what, where=str(path), fix="name a .jsonl, .csv or .parquet file")
         rows, skips = 0, list[Skip]()
         for item in read_file(File(path.name, path), options):
             if isinstance(item, Skip):
@@ -71,7 +72,8 @@ def read(
             rows += 1
         if not rows:
             reason = f": {skips[0].reason}" if skips else ""
-            raise DataError(f"no row could be read{reason}", where=str(path))
+            fix = f"each row needs a text and, under `{label_column}`, a label"
+            raise DataError(f"no row could be read{reason}", where=str(path), fix=fix)
         files.append({"name": path.name, "sha256": sha256_file(path), "rows": rows, "skipped": len(skips)})
     return _collect(texts, langs, labels, [label.lower() for label in positive], files)
 

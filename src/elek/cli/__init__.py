@@ -9,21 +9,25 @@ import typer
 
 from elek import __version__
 from elek.cli.declared import app
-from elek.errors import ElekError
+from elek.errors import ElekError, of_system
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Entry point: an ElekError becomes lines on stderr and its exit code; a bug of ours keeps its traceback."""
+    """Entry point: an ElekError, or what the system refuses, becomes lines on stderr and an exit code; a bug of ours
+    keeps its traceback."""
     from elek.cli import console
 
     console.use_utf8()
     try:
         app()
-    except ElekError as error:
-        console.print_error(error)
-        sys.exit(error.exit_code)
+    except (ElekError, OSError) as error:
+        told = error if isinstance(error, ElekError) else of_system(error)
+        if told is None:
+            raise
+        console.print_error(told)
+        sys.exit(told.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(130)

@@ -45,6 +45,8 @@ def check_page(out: Path) -> None:
         raise ParamsError(
             "this is a file, and a page cannot lie in it", where=str(folder), fix="name another with --out"
         )
+    if not os.access(folder, os.W_OK):
+        raise ParamsError("nobody here may write to this folder", where=str(folder), fix="name another with --out")
 
 
 def project() -> Path:

@@ -17,7 +17,7 @@ import typer
 
 from elek import __version__, servers
 from elek.cli import console
-from elek.errors import ElekError
+from elek.errors import ElekError, of_system
 from elek.execution import lock
 from elek.lineage import worktree
 
@@ -77,8 +77,11 @@ def examine() -> Iterator[Finding]:
     for topic, check in checks:
         try:
             yield check(project)
-        except ElekError as error:
-            yield _wrong(topic, error)
+        except (ElekError, OSError) as error:
+            told = error if isinstance(error, ElekError) else of_system(error)
+            if told is None:
+                raise
+            yield _wrong(topic, told)
 
 
 def _wrong(topic: str, error: ElekError) -> Finding:

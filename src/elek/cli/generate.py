@@ -107,7 +107,8 @@ def _from_file(file: Path) -> list[str]:
     try:
         text = _utf8(file.read_bytes(), str(file)).removesuffix("\n")
     except OSError as error:
-        raise SourceError(f"the file cannot be read: {error.strerror}", where=str(file)) from None
+        fix = "name a file with one prompt a line"
+        raise SourceError(f"the file cannot be read: {error.strerror}", where=str(file), fix=fix) from None
     lines = [line.removesuffix("\r") for line in text.split("\n")] if text else []
     if file.suffix == ".jsonl":
         lines = [_prompt_of(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -130,7 +131,7 @@ def _utf8(raw: bytes, where: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError("the prompt is not UTF-8", where=f"{where}, byte {error.start}") from None
+        raise DataError("the prompt is not UTF-8", where=f"{where}, byte {error.start}", fix="save it as UTF-8") from None
 
 
 def _warn(model: TextModel, prompt: str, settings: Settings, what: str) -> None:

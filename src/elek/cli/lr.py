@@ -41,8 +41,9 @@ td, th {{ text-align: right; padding: .1rem .8rem; font-variant-numeric: tabular
 def lr(*, low: float, high: float, steps: int, out: Path | None, as_json: bool) -> None:
     """`elek lr`. Raises ParamsError where the range is empty, and what `Trainer` raises."""
     project = console.project()
-    if not low < high:
-        raise ParamsError(f"--low {low:g} is not below --high {high:g}", where="elek lr", fix="--low 0.01 --high 100")
+    if not 0 < low < high < math.inf:
+        what = f"rates cannot rise from --low {low:g} to --high {high:g}"
+        raise ParamsError(what, where="elek lr", fix="above 0 and rising, as in --low 0.01 --high 100")
     params = load(project / "params.yaml", "train", TrainParams)
     path = out or project / ".cache" / "lr.html"
     console.check_page(path)

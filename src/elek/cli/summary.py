@@ -132,7 +132,7 @@ def _where_next(project: Path, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found["report"]:
         rows.append(("report", found["report"]))
     if found["pages"]:
-        model = f"/#/models/{outcome.model}" if outcome and outcome.version else ""
+        model = f"/#/models/{outcome.model}?{servers.TRAINING_VIEW}" if outcome and outcome.version else ""
         rows.append(("pages", f"{found['pages']['prefect']}/runs\n{found['pages']['mlflow']}{model}"))
     else:
         rows.append(("pages", "`elek ui` serves them: the flow run in Prefect, the model in MLflow"))

@@ -14,7 +14,7 @@ import psutil
 
 from elek import servers
 from elek.cli import console
-from elek.errors import ElekError
+from elek.errors import ElekError, ParamsError
 from elek.execution.processes import signals_raise, start, stop
 from elek.tracking import registry
 
@@ -41,15 +41,20 @@ def serve(*, prefect_port: int, mlflow_port: int) -> None:
 
     Raises ElekError for a port that is taken, saying by whom, and for a server that does not come up or dies.
     """
+    project = console.project()
+    if prefect_port == mlflow_port:
+        fix = f"elek ui --prefect-port {prefect_port} --mlflow-port {mlflow_port % 65535 + 1}"
+        raise ParamsError(f"both cannot listen on port {prefect_port}", where="elek ui", fix=fix)
     from flows import environment
     from flows.server import healthy
 
-    project = console.project()
     environment.apply(project)
     already = servers.addresses(project)
     if already:
         raise ElekError(
-            f"`elek ui` is at work in this project: {', '.join(sorted(already.values()))}", where=str(project)
+            f"`elek ui` is at work in this project: {', '.join(sorted(already.values()))}",
+            where=str(project),
+            fix="open these pages, or stop that one first with Ctrl-C",
         )
     both = _servers(project, prefect_port, mlflow_port)
     for server in both:
@@ -117,7 +122,7 @@ def _require_free(server: Server) -> None:
     raise ElekError(
         f"port {server.port} is taken by {_listener(server.port)}",
         where=f"{server.name} on {HOST}",
-        fix=f"stop that, or choose another: elek ui --{server.name}-port {server.port + 1}",
+        fix=f"stop that, or choose another: elek ui --{server.name}-port {server.port % 65535 + 1}",
     )
 
 
@@ -150,7 +155,7 @@ def _announce(project: Path, both: tuple[Server, Server]) -> None:
     lines = [
         ("flow runs", f"{prefect.url}/runs"),
         ("schedules", f"{prefect.url}/deployments"),
-        ("model", f"{mlflow.url}/#/models/{model}"),
+        ("model", f"{mlflow.url}/#/models/{model}?{servers.TRAINING_VIEW}"),
         ("experiments", f"{mlflow.url}/#/experiments?{servers.TRAINING_VIEW}"),
         ("logs", str(project / ".cache" / "logs")),
     ]

@@ -187,7 +187,7 @@ def _funnel(volume: Volume, unit: str) -> str:
         if fate not in rules:
             links[through, copies.get(fate, kept)] += number
     drawn = [(start, end, float(number)) for (start, end), number in sorted(links.items())]
-    return charts.sankey(nodes, drawn, ["sources", "filters", "duplicates"], f"Where the {unit} went")
+    return charts.flow(nodes, drawn, ["sources", "filters", "duplicates"], f"Where the {unit} went")
 
 
 def _grouped(values: Counter[str]) -> dict[str, str]:

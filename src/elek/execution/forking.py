@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -81,7 +82,7 @@ def renew() -> None:
 def _start(server: Any) -> None:
     _ours[:] = [server]
     reason = "it has no process"
-    with _environment():
+    with _environment(), _deaf_to_interrupts():
         try:
             server.ensure_running()
         except OSError as error:  # its socket lies where temporary files do, and the path may be too long for one
@@ -113,6 +114,19 @@ def _server() -> Any:  # private parts of it are used here
 def _say_spawned(reason: str) -> None:
     sys.stderr.write(f"workers are spawned, which takes them a second each: no fork server could be had ({reason})\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started here is left alone by Ctrl-C, which would interrupt its imports with a traceback. We end it."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -32,6 +32,8 @@ from pydantic import Field, model_validator
 
 from elek.params import Section
 
+MOST_CONTEXT, MOST_LAYERS, MOST_WIDTH = 2**20, 256, 2**16
+"""Bounds far above what this program can train: a mistyped number is refused, where `elek explain` would not end."""
 HEAD_SIZE = 64
 """Components of a head where the shape is derived: what the fastest attention kernels are made for."""
 
@@ -58,16 +60,16 @@ class ModelShape(Section):
     the token shards; see `ModelConfig`.
     """
 
-    depth: int | None = Field(default=None, ge=1)
+    depth: int | None = Field(default=None, ge=1, le=MOST_LAYERS)
     """One dial instead of many numbers: `depth` layers, 64 · depth wide (Kaplan et al. 2020, §3.1: the loss hardly
     depends on the ratio of the two between 30 and 200), heads of 64, learning rates that follow the width, 20 tokens
     of training per parameter, and a batch that follows the tokens (see `elek.training.rates`). Whatever is given beside
     it stays as given; `elek explain` shows what follows and by which law."""
-    context: int = Field(default=256, ge=2)
+    context: int = Field(default=256, ge=2, le=MOST_CONTEXT)
     """Tokens that the model sees at once."""
-    layers: int = Field(default_factory=lambda shape: shape["depth"] or 6, ge=1)
+    layers: int = Field(default_factory=lambda shape: shape["depth"] or 6, ge=1, le=MOST_LAYERS)
     """Blocks of attention and feed-forward network."""
-    width: int = Field(default_factory=lambda shape: HEAD_SIZE * (shape["depth"] or 3), ge=2)
+    width: int = Field(default_factory=lambda shape: HEAD_SIZE * (shape["depth"] or 3), ge=2, le=MOST_WIDTH)
     """Components of the residual stream."""
     heads: int = Field(default_factory=default_heads, ge=1)
     """Query heads; `width / heads` is the size of a head, best 64 or 32."""
@@ -76,7 +78,7 @@ class ModelShape(Section):
     mlp: Literal["swiglu", "gelu"] = "swiglu"
     """The feed-forward network: gated (Shazeer 2020), or two matrices with a GELU between them (Hendrycks and Gimpel
     2016, the tanh form of GPT-2)."""
-    ffn: int = Field(default_factory=default_ffn, ge=1)
+    ffn: int = Field(default_factory=default_ffn, ge=1, le=4 * MOST_WIDTH)
     """Inner width of the feed-forward network. By default 8/3 of `width`, rounded up to a multiple of 32, and with
     `gelu`, which has two matrices instead of three, 4 times `width`."""
     positions: Literal["rope", "learned", "sinusoidal", "none"] = "rope"

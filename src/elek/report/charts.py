@@ -33,20 +33,50 @@ class Node:
     note: str = ""
 
 
-def sankey(nodes: Sequence[Node], links: Sequence[tuple[int, int, float]], headings: Sequence[str], label: str) -> str:
-    """A flow chart: bands between blocks, as wide as what flows through them.
+Links = Sequence[tuple[int, int, float]]
+"""(from, to, amount), with indices into the nodes."""
 
-    `links` are (from, to, amount) with indices into `nodes`; a block is as high as the larger of what comes in
-    and what goes out. Blocks stand in the order given, column by column.
-    """
-    width, height, gap, block, right = 1060.0, 460.0, 13.0, 12.0, 210.0
-    names = [f"{node.name}  {node.note}" for node in nodes if node.column == 0]
-    left = 14 + 7.0 * max(map(len, names), default=0)
+
+def flow(nodes: Sequence[Node], links: Links, headings: Sequence[str], label: str) -> str:
+    """A flow chart, and the same figures as a list: the page shows the list where it is too narrow for the chart."""
+    return f'<div class="chart">{sankey(nodes, links, headings, label)}</div>{_flow_list(nodes, links, headings)}'
+
+
+def _sizes(nodes: Sequence[Node], links: Links) -> list[float]:
+    """What flows through each node: the larger of what comes in and what goes out."""
     incoming, outgoing = [0.0] * len(nodes), [0.0] * len(nodes)
     for start, end, amount in links:
         outgoing[start] += amount
         incoming[end] += amount
-    size = [max(a, b) for a, b in zip(incoming, outgoing, strict=True)]
+    return [max(a, b) for a, b in zip(incoming, outgoing, strict=True)]
+
+
+def _flow_list(nodes: Sequence[Node], links: Links, headings: Sequence[str]) -> str:
+    """Each column's nodes below its heading: name, note, and a bar on one scale for all."""
+    size = _sizes(nodes, links)
+    largest = max(size, default=0.0) or 1.0
+    rows = []
+    for column, heading in enumerate(headings):
+        rows.append(f"<dt>{escape(heading)}</dt>")
+        rows += [
+            f"<dd><span>{escape(node.name).replace('_', '_<wbr>')}</span><span>{escape(node.note)}</span>"
+            f'<i class="bar" style="width:{100 * amount / largest:.2f}%;background:var({node.colour})"></i></dd>'
+            for node, amount in zip(nodes, size, strict=True)
+            if node.column == column and amount
+        ]
+    return f'<dl class="list">{"".join(rows)}</dl>'
+
+
+def sankey(nodes: Sequence[Node], links: Links, headings: Sequence[str], label: str) -> str:
+    """A flow chart: bands between blocks, as wide as what flows through them.
+
+    A block is as high as the larger of what comes in and what goes out. Blocks stand in the order given, column by
+    column.
+    """
+    width, height, gap, block, right = 1060.0, 460.0, 13.0, 12.0, 210.0
+    names = [f"{node.name}  {node.note}" for node in nodes if node.column == 0]
+    left = 14 + 7.0 * max(map(len, names), default=0)
+    size = _sizes(nodes, links)
     columns = max(node.column for node in nodes) + 1
     members = [[i for i, node in enumerate(nodes) if node.column == c and size[i]] for c in range(columns)]
     total = max(sum(size[i] for i in column) for column in members)

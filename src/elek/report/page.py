@@ -205,7 +205,7 @@ def _funnel(flows: list[Flow], unit: str) -> str:
     links += _by_block(((splits[f.fate], amount[id(f)]) for f in flows if f.stage == "kept"), unique)
     links += _by_block(((split_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "split"), unique)
     headings = ["sources", "filter", "dedup", "split"]
-    return charts.sankey(nodes, links, headings, f"Where the {unit} of every source went")
+    return charts.flow(nodes, links, headings, f"Where the {unit} of every source went")
 
 
 def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:

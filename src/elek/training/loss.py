@@ -9,6 +9,7 @@ Liger Kernel, Hsu et al. 2024.) Exact: loss and gradients equal those of `F.cros
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,6 +24,11 @@ CHUNKS = 4
 costs as much as to read and write all of it."""
 
 
+def groups(rows: int, size: int) -> Sequence[int]:
+    """First rows of the groups of `size` whose gradients are kept for one product."""
+    return range(0, rows, size)
+
+
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -35,7 +41,7 @@ class _HeadLoss(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=states.device)
         step = max(1, CHUNK_NUMBERS // vocabulary)
         held = states.new_empty(min(CHUNKS * step, rows), vocabulary) if training else states.new_empty(0)
-        for first in range(0, rows, CHUNKS * step):
+        for first in groups(rows, CHUNKS * step):
             last = min(first + CHUNKS * step, rows)
             for start in range(first, last, step):
                 end = min(start + step, last)

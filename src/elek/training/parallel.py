@@ -7,13 +7,14 @@ up by as many processes as wrote it.
 
 A process that dies takes the job with it: its neighbours' next collective fails, `torchrun` ends whoever is left,
 and the last checkpoint stands. A process that hangs does so after `TIMEOUT`. Where the launcher itself is killed, its
-processes notice after the step in hand, save and leave.
+processes notice after the step in hand, save and leave, or when they meet, before the first step.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,8 @@ from elek.training.checkpoint import differences
 
 TIMEOUT = timedelta(minutes=5)
 """The longest that a process waits for the others in one collective."""
+LAUNCHER_TIMEOUT = 30.0
+"""Seconds that a process waits for an answer of the launcher's, which listens before it starts any process."""
 
 
 class LostError(TrainingError):
@@ -143,12 +146,31 @@ def joined(kind: Literal["ddp", "fsdp"]) -> Iterator[World]:
     rank, size = outer_world()
     launcher = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None  # torchrun sets it
     if size > 1:
+        _require_launcher(rank, size)
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
     try:
         yield World(rank, size, kind, launcher)
     finally:
         if size > 1:
             dist.destroy_process_group()
+
+
+def _require_launcher(rank: int, size: int) -> None:
+    """Raises LostError where the launcher, through which the processes meet, died before they did.
+
+    PyTorch would try for all of `TIMEOUT` to reach it.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":  # the first process listens instead
+        return
+    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        socket.create_connection(address, LAUNCHER_TIMEOUT).close()
+    except OSError as error:
+        raise LostError(
+            f"process {rank} of {size} lost its launcher: {error}",
+            where=":".join(map(str, address)),
+            fix="run it again: training goes on from the last checkpoint, if there is one",
+        ) from None
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def curate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Clean, measure, filter and deduplicate files of one's own; say why for every document."""
+    """Clean, measure, filter and deduplicate files of one's own. Says why for every document."""
     from elek.cli.curate import curate
 
     curate(
@@ -70,7 +70,7 @@ def why(
     doc_id: Annotated[str, typer.Argument(help="Id of a document, as reports and datasets name it.")],
     json: Json = False,
 ) -> None:
-    """Tell all that happened to one document: every rule with its margin, and where its tokens went."""
+    """Tell all that happened to one document. Every rule with its margin, and where its tokens went."""
     from elek.cli.why import why
 
     why(doc_id, as_json=json)
@@ -81,7 +81,7 @@ def rules(
     by: Annotated[By | None, typer.Option(help="Count by language or by source, too.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell how often each rule fires, which go together, and which are dead; from stored signals."""
+    """Tell how often each rule fires, and which are dead. From stored signals; also which go together."""
     from elek.cli.rules import rules
 
     rules(by=None if by is None else by.value, as_json=json)
@@ -97,7 +97,7 @@ def whatif(
     examples: Annotated[int, typer.Option(help="So many documents gained, and lost.", min=0)] = 5,
     json: Json = False,
 ) -> None:
-    """Tell what other settings would keep, drop and gain, from stored signals: nothing is run or changed."""
+    """Tell what other settings would keep, drop and gain. From stored signals: nothing is run or changed."""
     from elek.cli.whatif import whatif
 
     whatif(set_ or [], unset or [], examples, as_json=json)
@@ -108,7 +108,7 @@ def lineage(
     name: Annotated[str, typer.Argument(help="A model version (3, champion), a source, or the id of a document.")],
     json: Json = False,
 ) -> None:
-    """Tell what a model version was made from, or which versions learned from a source or a document."""
+    """Tell what a model version was made from. Of a source or a document: which versions learned from it."""
     from elek.cli.lineage import lineage
 
     lineage(name, as_json=json)
@@ -131,7 +131,7 @@ def vocab_compare(
     out: Annotated[Path | None, typer.Option(help="Write a page with pictures there.")] = None,
     json: Json = False,
 ) -> None:
-    """Train SentencePiece, tokenizers, tiktoken and whole words on the same text, and set them side by side."""
+    """Train vocabularies on the same text and compare them. SentencePiece, tokenizers, tiktoken, whole words."""
     from elek.cli.vocab import compare
 
     compare(size, megabytes, out, as_json=json)

@@ -32,13 +32,14 @@ def generate(
     ] = None,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1: what was said before is less likely.")] = 1.0,
     beams: Annotated[
-        int | None, typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1)
+        int | None,
+        typer.Option(help="Search the likeliest whole text with so many beams, drawing nothing.", min=1, max=100),
     ] = None,
     length_penalty: Annotated[
         float | None, typer.Option(help="Of beams: above 0 longer texts gain, below 0 shorter; by default 1.")
     ] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End the text before this; may be given repeatedly.")] = None,
-    num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1)] = 1,
+    num: Annotated[int, typer.Option(help="Texts per prompt, with the seeds that follow --seed.", min=1, max=1000)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed, the same text.")] = 0,
     explain: Annotated[
         int, typer.Option(help="Show each token's probability and so many candidates beside it.", min=0)
@@ -71,7 +72,7 @@ def attention(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("attention.html"),
     model: Version = None,
 ) -> None:
-    """Draw what the model looks at in a text, and how it is surprised, as a page of its own."""
+    """Draw what the model looks at in a text. A page of its own, which also shows how each token surprised it."""
     from elek.cli.attention import attention
 
     attention(text, out, model)
@@ -101,7 +102,7 @@ def fill(
     ] = 1,
     json: Json = False,
 ) -> None:
-    """Fill in what is masked, with a model of `train.objective: masked`."""
+    """Fill in what is masked. Needs a model of `train.objective: masked`."""
     from elek.cli.fill import fill
 
     fill(text, top_k=top_k, joint=joint, max_pieces=max_pieces, as_json=json)
@@ -112,7 +113,7 @@ def explain(
     params: Annotated[Path, typer.Option(help="File whose section `train` is explained.")] = Path("params.yaml"),
     json: Json = False,
 ) -> None:
-    """Tell what the model and its training cost: parameters, operations, memory."""
+    """Tell what a model will cost. Parameters, operations, memory and time, before it is trained."""
     from elek.cli.explain import explain
 
     explain(params, as_json=json)
@@ -126,7 +127,7 @@ def lr(
     out: Annotated[Path | None, typer.Option(help="File for the picture, instead of .cache/lr.html.")] = None,
     json: Json = False,
 ) -> None:
-    """Find a learning rate: a short run in which it rises until the loss does."""
+    """Find a learning rate. In a short run it rises until the loss does."""
     from elek.cli.lr import lr
 
     lr(low=low, high=high, steps=steps, out=out, as_json=json)
