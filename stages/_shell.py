@@ -15,7 +15,6 @@ how much memory it needed goes to `.cache/timings/<name>.json`, which nobody tra
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from typing import Any, Generic, TypeVar
 import psutil
 from pydantic import BaseModel
 
-from elek.dataset import Part, atomic_folder, part_name, write_json
+from elek.dataset import DISK_FULL, Part, atomic_folder, part_name, write_json
 from elek.errors import DataError, ElekError
 from elek.execution.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
 from elek.execution.engine import map_shards, needs, ready
@@ -163,5 +162,5 @@ def _peak_memory() -> int:
 
 def _disk_is_full(error: BaseException) -> bool:
     # Libraries written in Rust carry the system's error in their text alone.
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    full = isinstance(error, OSError) and error.errno in DISK_FULL
     return full or "(os error 28)" in str(error)

@@ -10,6 +10,7 @@ decision is a column and never a copy of text.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -26,6 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from elek.errors import DataError
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system answers where no more can be written: the disk, somebody's quota or the limit of a file is reached."""
 
 SCHEMA_VERSION = 1
 MANIFEST = "_manifest.json"
