@@ -277,7 +277,7 @@ def test_the_death_of_that_process_while_it_starts_changes_no_result(capfd: pyte
     """As long as it imports, nobody has been forked, and the pool waits for its first worker."""
     two = ExecutionParams(workers=2)
     with ready(two, "json"):
-        (server,) = (child for child in psutil.Process().children() if "multiprocessing.forkserver" in str(child.cmdline()))
+        (server,) = (child for child in psutil.Process().children() if "forkserver" in str(child.cmdline()))
         server.suspend()
         threading.Timer(0.3, server.kill).start()
         assert map_shards(square, range(4), execution=two, label="t") == [0, 1, 4, 9]
