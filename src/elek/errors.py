@@ -20,7 +20,8 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system answers where no more can be written: the disk, somebody's quota or the limit of a file is reached."""
 _LISTED = 40
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -87,9 +88,10 @@ def of_system(error: BaseException) -> DataError | None:
         path = path.parent
     where = str(path) if path else None
     # Libraries written in Rust carry the system's error in their text alone.
-    if number in _DISK_FULL or "(os error 28)" in str(error):
+    if number in DISK_FULL or "(os error 28)" in str(error):
         fix = "make room (.cache/shards can be deleted) and run again"
-        return DataError("the disk is full", where=where, fix=fix)
+        told = f": {error.strerror}" if isinstance(error, OSError) else ""
+        return DataError(f"the disk is full{told}", where=where, fix=fix)
     if number in _REFUSED and where and isinstance(error, OSError):
         fix = "allow it, or take a file or folder that you may read and write"
         return DataError(f"the system refuses it: {error.strerror}", where=where, fix=fix)

@@ -17,6 +17,7 @@ import pytest
 from elek.curation import running
 from elek.dataset import DOCUMENT
 from elek.errors import DataError, ParamsError, SourceError
+from elek.filtering import discover
 from tests.conftest import ROOT
 from tests.corpus import document
 from tests.curation.files import decisions, reasons, records, run, table, write
@@ -61,7 +62,7 @@ def test_signals_are_flat_and_have_the_names_that_are_promised(out: Path) -> Non
     """A row per document, nothing nested, no hash; every rule's value by name."""
     signals = table(out, "signals")
     promised = {"id", "language.label", "language.score", "toxicity.score", "licence.evidence", "pii.count"}
-    promised |= {"gopher_quality.words", "gopher_repetition.duplicate_lines", "fineweb.newline_ratio"}
+    promised |= {f"{name}.{rule.signal}" for name, found in discover().items() for rule in found.rules}
     assert promised <= set(signals.column_names)
     assert not any(pa.types.is_nested(field.type) or field.name.startswith("hash.") for field in signals.schema)
     assert signals["id"].to_pylist() == [row["id"] for row in records()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import json
 import os
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 from elek.curation import inputs
 from elek.curation.inputs import Cutter, find_inputs
 from elek.curation.reading import read_shard
-from elek.errors import ElekError, ParamsError, SourceError
+from elek.errors import DataError, ElekError, ParamsError, SourceError
 from elek.sources.decoding import lines
 from elek.sources.files import File
 from elek.sources.records import Skip, summed
@@ -252,6 +253,23 @@ def test_a_file_that_breaks_off_when_it_is_half_read_ends_the_run(tmp_path: Path
         patch.setattr(inputs, "lines", torn)
         with pytest.raises(SourceError, match=r"(?s)Input/output error.*in\.jsonl"):
             list(Cutter(tmp_path / "scratch", 2000).shards([File("in.jsonl", path)]))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_piece_that_cannot_be_written_is_no_damaged_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Where no more can be written, nothing of the input is left out as if it could not be read."""
+    path = write(tmp_path / "in.jsonl", [{"id": str(n), "text": "x" * 60} for n in range(200)])
+    compressed = tmp_path / "cut.jsonl.gz"
+    compressed.write_bytes(gzip.compress(path.read_bytes()))
+
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match="the disk is full"):
+        run([path, compressed], tmp_path / "out")
 
 
 def test_columns_of_odd_types_are_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -287,6 +288,18 @@ def test_the_death_of_the_process_that_is_forked_changes_no_result(tmp_path: Pat
     tasks = [(number, tmp_path / "died") for number in range(8)]
     assert map_shards(kill_server, tasks, execution=ExecutionParams(workers=2), label="t") == list(range(8))
     assert (tmp_path / "died").exists()
+
+
+@ONLY_FORKED
+def test_the_death_of_that_process_while_it_starts_changes_no_result(capfd: pytest.CaptureFixture[str]) -> None:
+    """As long as it imports, nobody has been forked, and the pool waits for its first worker."""
+    two = ExecutionParams(workers=2)
+    with ready(two, "json"):
+        (server,) = (child for child in psutil.Process().children() if "forkserver" in str(child.cmdline()))
+        server.suspend()
+        threading.Timer(0.3, server.kill).start()
+        assert map_shards(square, range(4), execution=two, label="t") == [0, 1, 4, 9]
+    assert "a worker process was killed" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")

@@ -109,6 +109,14 @@ QUESTIONS: list[tuple[list[str], list[str], dict[str, Any]]] = [
     (["filter.gopher_quality.min_words=30"], [], {"filter.gopher_quality.min_words": 30}),
     (["filter.gopher_quality.min_words.tr=90"], [], {"filter.gopher_quality.min_words": {"default": 40, "tr": 90}}),
     (
+        ["filter.gopher_quality.max_mean_word_length.en=5", "filter.gopher_repetition.max_duplicate_lines.tr=0.01"],
+        [],
+        {
+            "filter.gopher_quality.max_mean_word_length": {"default": 10, "tr": 21, "en": 5},
+            "filter.gopher_repetition": {"max_duplicate_lines": {"default": 0.3, "tr": 0.01}},
+        },
+    ),
+    (
         ["filter.licence.policy=open", "filter.licence.unknown=false"],
         [],
         {"filter.licence": {"policy": "open", "unknown": False}},

@@ -171,6 +171,9 @@ def test_spans_are_in_characters() -> None:
         ("# SPDX-License-Identifier: GPL-3.0-only\n" + PROSE, "MIT", True),
         ("This work is licensed under CC BY-NC 4.0.\n" + PROSE, "CC-BY-4.0", True),
         ("© 2020 Some House. All rights reserved.\n" + PROSE, "CC0-1.0", True),
+        (PROSE + "\nAll rights reserved. © 2020 Some House", "CC0-1.0", True),
+        (PROSE + "\nTüm hakları saklıdır. © 2020 Bir Yayınevi", "CC0-1.0", True),
+        (PROSE + "\nThe line 'All rights reserved' means little. © is a sign.", "CC0-1.0", False),
         # the same family, something freer, a choice that holds it, a stricter declaration
         (GPL_NOTICE + PROSE, "GPL-3.0-only", False),
         ("# SPDX-License-Identifier: MIT\n" + PROSE, "GPL-3.0-only", False),

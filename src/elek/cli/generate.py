@@ -131,7 +131,9 @@ def _utf8(raw: bytes, where: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError("the prompt is not UTF-8", where=f"{where}, byte {error.start}", fix="save it as UTF-8") from None
+        raise DataError(
+            "the prompt is not UTF-8", where=f"{where}, byte {error.start}", fix="save it as UTF-8"
+        ) from None
 
 
 def _warn(model: TextModel, prompt: str, settings: Settings, what: str) -> None:

@@ -8,7 +8,6 @@ here but csv, whose rows cannot be told apart without.
 from __future__ import annotations
 
 import codecs
-import errno
 import glob
 import json
 import os
@@ -20,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from elek.errors import ParamsError, SourceError, did_you_mean
+from elek.errors import DISK_FULL, ParamsError, SourceError, did_you_mean
 from elek.sources.crawls import cut_warc
 from elek.sources.decoding import Unreadable, check_whole, compression, lines
 from elek.sources.files import File, plain_name
@@ -42,7 +41,6 @@ PIECE_BYTES = 4_000_000
 TAPER = 8
 """Towards the end of the input, a piece is this part of what is left, down to the same part of PIECE_BYTES: the last
 worker to end leaves the others idle for a small piece only (guided self-scheduling: Polychronopoulos and Kuck 1987)."""
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 PIECE_COST = 500
 """Bytes counted for a piece as such: a folder of tiny files is cut too."""
 

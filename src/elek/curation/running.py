@@ -20,12 +20,12 @@ from elek.curation import page
 from elek.curation.against import Earlier, find_earlier, sign
 from elek.curation.beside import merge as merge_near
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
-from elek.curation.inputs import DISK_FULL, KIND, Cutter, find_inputs, is_result
+from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part
 from elek.dedup.decisions import decide, warm_up
-from elek.errors import DataError, SourceError
+from elek.errors import DISK_FULL, DataError, SourceError
 from elek.execution.engine import for_small, map_shards
 from elek.filtering import removing
 from elek.params import ExecutionParams
@@ -60,7 +60,7 @@ def curate(
     except OSError as error:
         if error.errno in DISK_FULL:
             fix = "make room and run again; nothing half-written was left"
-            raise DataError("the disk is full", where=str(out.parent), fix=fix) from None
+            raise DataError(f"the disk is full: {error.strerror}", where=str(out.parent), fix=fix) from None
         if error.errno in _NOT_HERE:
             where, fix = str(error.filename or out), "name a folder that you may write to with --out"
             raise DataError(f"the output cannot be written: {error.strerror}", where=where, fix=fix) from None

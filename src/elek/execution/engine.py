@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
@@ -135,13 +135,23 @@ def _in_pool(
     function: Callable[[Task], Result], numbered: Iterator[tuple[int, Task]], waiting: dict[int, Task], workers: int
 ) -> Iterator[tuple[int, Result]]:
     """Results as they come. `waiting` are the tasks that were drawn and are not finished, before and after."""
+    others = set(multiprocessing.active_children())
+
+    def submit(task: Task) -> Future[Result]:
+        try:
+            return pool.submit(function, task)
+        except (EOFError, ConnectionError):  # the fork server was killed while workers were asked of it
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()  # nothing would ever end it: its pool has not begun
+            raise BrokenProcessPool from None
+
     with ProcessPoolExecutor(workers, mp_context=context(), initializer=_begin) as pool:
         try:
-            handed = {pool.submit(function, task): index for index, task in waiting.items()}
+            handed = {submit(task): index for index, task in waiting.items()}
             while True:
                 for index, task in islice(numbered, max(0, AHEAD * workers - len(handed))):
                     waiting[index] = task
-                    handed[pool.submit(function, task)] = index
+                    handed[submit(task)] = index
                 if not handed:
                     return
                 for future in wait(handed, return_when=FIRST_COMPLETED).done:

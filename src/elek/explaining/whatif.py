@@ -32,7 +32,7 @@ from elek.dataset import Dataset
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
 from elek.explaining.replay import Replay
-from elek.filtering import FilterParams
+from elek.filtering import FilterParams, rule
 from elek.splitting import SplitParams
 
 ASKED = ("filter", "dedup", "split")
@@ -185,6 +185,9 @@ def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
                 fix = f"write `--set {key}=VALUE` or `--set {beside}=VALUE`"
                 raise ParamsError(f"`{key}` is a value ({below}) and holds no keys", where="--set", fix=fix)
             below = {"default": below}
+        if below is None and at == 2 and last != "default" and (declared := rule(".".join(path[1:3]))):
+            # A threshold that params.yaml does not name: for all other languages it stays what it is by default.
+            below = declared.default if isinstance(declared.default, Mapping) else {"default": declared.default}
         raw[name] = dict(below or {})
         raw = raw[name]
     raw[last] = value

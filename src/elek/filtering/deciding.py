@@ -116,12 +116,17 @@ def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
 
 
 def derived(signals: pa.Table, params: FilterParams) -> dict[str, pa.Array]:
-    """What rules compare beside the signals (`Filter.derived`), as columns `<filter>.<name>`: C4's sentences, say."""
+    """What rules compare beside the signals (`Filter.derived`), as columns `<filter>.<name>`: C4's sentences, say.
+
+    A filter that `params` does not name is taken with its defaults, so that every rule has a value.
+    """
     lang, found = _column(signals, "language.rules").combine_chunks(), dict[str, pa.Array]()
-    for name, section in params.root.items():
-        own = _filter(name, "filter")
+    for name, own in discover().items():
+        if not own.derived:
+            continue
+        section = params.root.get(name) or _section_class(type(own))()
         kinds = {f"{name}.{rule.name}": rule.signal for rule in own.rules if rule.signal in own.derived}
-        for verdict in own.decide(_measured(signals, name), section, lang) if kinds else ():
+        for verdict in own.decide(_measured(signals, name), section, lang):
             if signal := kinds.get(verdict.rule):
                 found[f"{name}.{signal}"] = pa.array(verdict.value, from_pandas=True).cast(own.derived[signal])
     return found

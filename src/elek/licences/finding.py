@@ -38,7 +38,7 @@ _COMMENT = re.compile(rb"[ \t]*(?:#|\*|//|/\*|;|--|%|dnl|<!--|\.\\\")")
 _OWN_RIGHTS = re.compile(
     rb"no part of this|may not be|prohibited|"
     + either("z[ı]ns[ı]z|izni olmadan")
-    + rb"|^[^a-z]{0,12}(?:copyright|\xc2\xa9|\(c\)|telif)"
+    + rb"|^[^a-z]{0,12}(?:copyright|\xc2\xa9|\(c\)|telif)|(?:copyright|\xc2\xa9|telif)$"
 )
 
 
