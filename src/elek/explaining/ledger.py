@@ -18,10 +18,7 @@ from elek.errors import DataError
 from elek.explaining.finding import Place, find
 from elek.explaining.kin import kin, nearest_kept
 from elek.explaining.standings import Standing, State, stage_rules, standings
-from elek.filtering import FilterParams, columns_for
-
-HELD = "licence.held"
-"""The rule that neither keeps nor condemns: a person is to look at what it names."""
+from elek.filtering import HELD, FilterParams, columns_for
 
 DECISIONS = {"filter": "data/filter", "dedup": "data/dedup", "split": "data/split/decisions"}
 """Where each deciding stage wrote its decisions, in the order of the stages."""

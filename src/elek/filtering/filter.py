@@ -44,8 +44,10 @@ Threshold = Annotated[Number | dict[str, Number], BeforeValidator(_check_thresho
 
 WordKind = Literal["whitespace", "unicode"]
 
+HELD = "licence.held"
+"""The rule whose documents are neither kept nor rejected for good: a person has to look at them."""
 RELEASED = pa.field("released", pa.string())
-"""Why somebody lets a document pass that a rule holds back; null for all others. One filter has such a list."""
+"""The reason that a person gave for releasing a held document; null for all others. Only `licence` holds documents."""
 
 
 @dataclass(frozen=True)

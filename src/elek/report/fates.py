@@ -17,15 +17,13 @@ import pyarrow.parquet as pq
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.filtering import RELEASED
+from elek.filtering import HELD, RELEASED
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.finding import family
 from elek.licences.spdx import check
 from elek.removal import REMOVE, merged, removed_bytes, text_parts
 
 KEPT = ("train", "validation", "test")
-HELD = "licence.held"
-"""The fate of documents that wait for a person to look at them."""
 STAGES = ("filter", "dedup", "split")
 REMOVED = "removed lines"
 """The fate of text that `filter`, or `dedup` as boilerplate, took out of documents which they kept."""

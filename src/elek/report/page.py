@@ -11,11 +11,12 @@ from elek.evaluation.names import plain
 from elek.licences.categories import category, licences_in, obligations
 from elek.report import charts, measured
 from elek.report.facts import Facts
-from elek.report.fates import HELD, KEPT, Flow, Sample
+from elek.report.fates import KEPT, Flow, Sample
+from elek.report.funnel import funnel
 from elek.report.nearest import by_rule
 from elek.report.params import ReportParams
 from elek.report.quotes import Quote, Sides, also, sides
-from elek.report.wording import count, environment, megabytes
+from elek.report.wording import environment
 
 HELD_FILE = "held.jsonl"
 SHOWN_HELD = 50
@@ -30,7 +31,6 @@ DUTIES = {
     "permission": "ask the owner",
 }
 """What the obligations of `elek.licences` ask, in words."""
-LARGEST = 7  # reasons with a block of their own in the flow chart; the rest share one
 FILES = {
     "index.html": "page.html",
     "data_card.md": "data_card.md",
@@ -70,8 +70,8 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "held": facts.held[:SHOWN_HELD],
         "duties": DUTIES,
         "coverage": facts.coverage,
-        "funnel_documents": _funnel(facts.flows, "documents"),
-        "funnel_bytes": _funnel(facts.flows, "bytes"),
+        "funnel_documents": funnel(facts.flows, "documents"),
+        "funnel_bytes": funnel(facts.flows, "bytes"),
         "curves": _curves(facts.history, "hidden piece" if facts.masked else "token"),
         "seen": measured.view(figures, facts.generations, masked=facts.masked),
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
@@ -142,77 +142,6 @@ def _silent(facts: Facts, failing: list[str]) -> list[dict[str, Any]]:
     """Rules that no document failed, each with the kept documents that come nearest."""
     rules = sorted({near.rule for near in facts.near} - set(failing))
     return [{"rule": rule, "sides": _sides(facts, rule)} for rule in rules]
-
-
-def _funnel(flows: list[Flow], unit: str) -> str:
-    """Sources on the left, then what each stage dropped and why, then the splits."""
-    flows = [flow for flow in flows if getattr(flow, unit)]  # empty documents are no bytes, removed lines no documents
-    nodes: list[charts.Node] = []
-    links: list[tuple[int, int, float]] = []
-    amount = {id(flow): float(getattr(flow, unit)) for flow in flows}
-
-    def show(value: float) -> str:
-        return megabytes(value) if unit == "bytes" else count(value)
-
-    def add(name: str, column: int, colour: str, value: float) -> int:
-        nodes.append(charts.Node(name, column, colour, show(value)))
-        return len(nodes) - 1
-
-    def drops(stage: str, column: int) -> dict[str, int]:
-        """A block for each of the stage's largest reasons and one for all others; reason → block."""
-        sums: dict[str, float] = {}
-        for flow in flows:
-            if flow.stage == stage and flow.fate != HELD:
-                sums[flow.fate] = sums.get(flow.fate, 0) + amount[id(flow)]
-        order = sorted(sums, key=lambda rule: (-sums[rule], rule))
-        large = order if len(order) <= LARGEST else order[: LARGEST - 1]
-        blocks = {rule: add(rule, column, "--drop", sums[rule]) for rule in large}
-        rest = order[len(large) :]
-        if rest:
-            other = add(f"{len(rest)} other rules", column, "--drop", sum(sums[rule] for rule in rest))
-            blocks |= dict.fromkeys(rest, other)
-        waiting = sum(amount[id(flow)] for flow in flows if (flow.stage, flow.fate) == (stage, HELD))
-        if waiting:
-            blocks[HELD] = add("held for review", column, "--hold", waiting)
-        return blocks
-
-    past = {"filter": 0, "dedup": 1, "split": 2, "kept": 3}
-
-    def through(stage: str) -> float:
-        return sum(amount[id(flow)] for flow in flows if past[flow.stage] > past[stage])
-
-    sources = sorted({flow.source for flow in flows})
-    first = {
-        name: add(name, 0, f"--c{i % 8}", sum(amount[id(f)] for f in flows if f.source == name))
-        for i, name in enumerate(sources)
-    }
-    filtered = add("pass every filter", 1, "--keep", through("filter"))
-    filter_blocks = drops("filter", 1)
-    unique = add("unique", 2, "--keep", through("dedup"))
-    dedup_blocks = drops("dedup", 2)
-    splits = {
-        name: add(name, 3, "--keep", sum(amount[id(f)] for f in flows if f.fate == name and f.stage == "kept"))
-        for name in KEPT
-    }
-    split_blocks = drops("split", 3)
-
-    for name in sources:
-        own = [flow for flow in flows if flow.source == name]
-        links.append((first[name], filtered, sum(amount[id(flow)] for flow in own if flow.stage != "filter")))
-        links += _by_block(((filter_blocks[f.fate], amount[id(f)]) for f in own if f.stage == "filter"), first[name])
-    links.append((filtered, unique, through("dedup")))
-    links += _by_block(((dedup_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "dedup"), filtered)
-    links += _by_block(((splits[f.fate], amount[id(f)]) for f in flows if f.stage == "kept"), unique)
-    links += _by_block(((split_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "split"), unique)
-    headings = ["sources", "filter", "dedup", "split"]
-    return charts.sankey(nodes, links, headings, f"Where the {unit} of every source went")
-
-
-def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:
-    sums: dict[int, float] = {}
-    for block, value in amounts:
-        sums[block] = sums.get(block, 0.0) + value
-    return [(start, block, value) for block, value in sorted(sums.items())]
 
 
 def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]:
