@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from elek.dataset import Part, atomic_folder, part_name, write_json
 from elek.errors import DataError, ElekError
 from elek.execution.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
-from elek.execution.engine import map_shards, needs, ready
+from elek.execution.engine import map_shards, modules_of, prepare_workers
 from elek.execution.lock import stage_lock
 from elek.params import ExecutionParams, load
 from stages._deps import PROJECT, closure
@@ -98,7 +98,7 @@ class Stage(Generic[P]):
             CachedTask(function, task, name(task.index), digest, key(function, digest, code, params), folder, limit)
             for task, digest in zip(tasks, digests, strict=True)
         ]
-        with ready(self.execution, *needs(function)) if len(jobs) > 1 else nullcontext():
+        with prepare_workers(self.execution, *modules_of(function)) if len(jobs) > 1 else nullcontext():
             outcomes = self.map(cached_part, jobs)
         for warning in dict.fromkeys(outcome.warning for outcome in outcomes if outcome.warning):
             sys.stderr.write(f"{self.name}: {warning}\n")

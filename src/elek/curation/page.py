@@ -12,9 +12,9 @@ from elek.curation.output import KEPT, Sample, Volume
 from elek.dataset import Dataset, write_text
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.spdx import check
-from elek.report.sankey import Node, sankey
 from elek.report.nearest import Near, by_rule
 from elek.report.quotes import Quote, also, sides
+from elek.report.sankey import Node, sankey
 from elek.report.thresholds import thresholds
 from elek.report.wording import environment
 from elek.sources.records import Skip

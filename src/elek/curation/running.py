@@ -25,7 +25,7 @@ from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, 
 from elek.dedup.decisions import deduplicate, warm_up
 from elek.errors import DataError, SourceError
 from elek.execution.engine import map_shards
-from elek.execution.forking import standing
+from elek.execution.forking import server_is_running
 from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
@@ -121,7 +121,7 @@ def _curate(files: list[File], folder: Path, settings: Settings, execution: Exec
             for index, text in enumerate(texts)
         ],
         # Some 20 ms a part: fewer than these are written before a second set of workers would have started.
-        execution=execution if standing() or len(texts) > 100 else ExecutionParams(workers=1),
+        execution=execution if server_is_running() or len(texts) > 100 else ExecutionParams(workers=1),
         label="write",
     )
     documents = write_manifest(folder / "documents", [each.documents for each in written])

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from elek.errors import DataError, did_you_mean
-from elek.explaining.finding import has_document, near
+from elek.explaining.finding import has_document, suggest_ids
 from elek.lineage import worktree
 from elek.lineage.provenance import DOCUMENTS, NEEDED, SOURCES, documents
 from elek.params import load
@@ -144,7 +144,7 @@ def trace(project: Path, name: str) -> Version | Descent:
     raise DataError(
         f"`{name}` is no version or alias of `{model}`, no source, and no document's id",
         where="lineage",
-        fix=near(project, name, sorted(names))
+        fix=suggest_ids(project, name, sorted(names))
         or (did_you_mean(name, names) if names else "register a model: `elek run`"),
     )
 

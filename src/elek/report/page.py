@@ -1,4 +1,4 @@
-"""Write the page and the cards from the facts. Only content differs between two runs, never a date or a path."""
+"""Write the page and the cards from the facts. They contain no date and no path, so equal facts give equal bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DUTIES = {
     "no-derivatives": "pass no adaptation on",
     "permission": "ask the owner",
 }
-"""What the obligations of `elek.licences` ask, in words."""
+"""The obligations of `elek.licences` in words."""
 FILES = {
     "index.html": "page.html",
     "data_card.md": "data_card.md",
@@ -83,7 +83,7 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
 
 
 def exported(export: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the model was written for, and what not, and why: pairs of a reader and what it finds in data/export."""
+    """Pairs of a program that reads models and what data/export has for it, or why it has nothing."""
     files = ", ".join(sorted(export["files"]))
     because = export.get("huggingface_because")
     transformers = f"not written: {because}" if because else f"{export['architecture']}, logits equal in float32"
@@ -107,7 +107,7 @@ def _source_row(name: str, source: dict[str, Any], flows: list[Flow]) -> dict[st
 
 
 def _reasons(facts: Facts) -> list[dict[str, Any]]:
-    """Every reason, largest first, with its share by source and how often it failed beside another reason."""
+    """Every rule, the most frequent reason first, with its documents by source and how often it failed at all."""
     failures: dict[str, int] = {}
     for stage in ("filter", "dedup", "split"):
         failures |= facts.metrics[stage]["failures"]
@@ -128,7 +128,7 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _sides(facts: Facts, rule: str) -> list[Sides]:
-    """Documents that the rule dropped, and kept ones."""
+    """Documents that the rule dropped, and kept ones to compare them with."""
     near = by_rule(facts.near).get(rule, {"rejected": [], "kept": []})
     survivors = {name: _quote(sample) for name, sample in facts.survivors.items()}
     return sides(rule, [_quote(one) for one in facts.samples.get(rule, [])], **near, survivors=survivors)
@@ -139,13 +139,13 @@ def _quote(sample: Sample) -> Quote:
 
 
 def _silent(facts: Facts, failing: list[str]) -> list[dict[str, Any]]:
-    """Rules that no document failed, each with the kept documents that come nearest."""
+    """Rules that no document failed, each with the kept documents nearest to failing."""
     rules = sorted({near.rule for near in facts.near} - set(failing))
     return [{"rule": rule, "sides": _sides(facts, rule)} for rule in rules]
 
 
 def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]:
-    """Pictures of the training with their titles; `what` is what the loss is of."""
+    """Charts of the training with their titles; `what` is the unit that the loss refers to."""
     step = history["step"]
     loss = [
         charts.Line(name, step, history[column], colour)
@@ -162,7 +162,7 @@ def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]
 
 
 def _licenses(facts: Facts) -> list[dict[str, Any]]:
-    """Training text by declared licence: bytes, sources, and what the licence asks of whoever passes it on."""
+    """Training text by declared licence: bytes, sources, and the obligations of whoever passes it on."""
     sums: dict[str, dict[str, Any]] = {}
     rows = facts.table.group_by(["license", "source", "fate"]).aggregate([("bytes", "sum"), ("bytes", "count")])
     for row in rows.to_pylist():
