@@ -22,7 +22,7 @@ from elek.errors import ElekError
 from elek.evaluation.names import CAUSAL, training_key
 from elek.params import load
 from elek.tracking.feed import Follower
-from elek.training.job import Facts, forget, train
+from elek.training.job import Facts, remove_checkpoints, train
 from elek.training.launch import launch
 from elek.training.parallel import outer_world
 from elek.training.params import TrainParams
@@ -43,7 +43,7 @@ def main() -> None:
             facts = train(stage.project, shards, vocab, stage.out, stage.params)
         stage.metrics, stage.timing = facts["metrics"], facts["timing"]
         stage.summary = list(_summary(stage.params, stage.metrics, stage.timing))
-    forget(stage.project)  # data/train stands: the checkpoints have served
+    remove_checkpoints(stage.project)  # data/train is complete
 
 
 def _follow() -> None:
