@@ -32,7 +32,7 @@ def evaluate_causal(
 ) -> dict[str, Any]:
     """Score the splits, write samples and generations into `out`: a table per split, samples.json, generations.json.
 
-    `train` is the training text as tokens and as documents: the baseline is trained on it, and copies are searched in it.
+    `train` is the training text as tokens and as documents: it trains the baseline, and copies are searched in it.
     """
     tokens, documents = train
     plans = {name: plan_windows(shards.documents, model.config.context, params) for name, shards in splits.items()}

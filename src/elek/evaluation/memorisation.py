@@ -84,7 +84,7 @@ def _search(
     best: Array,
     where: Array,
 ) -> None:
-    """Search runs that begin at `stream[first]` to `stream[first + count - 1]`; `offset` is the position of the first."""
+    """Search runs that begin at `stream[first]` to `stream[first + count - 1]`; `offset` is the position of that."""
     base = np.uint64(BASE)
     power = np.uint64(1)  # of a run's first token in its hash
     for _ in range(SHORTEST - 1):

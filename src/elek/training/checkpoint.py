@@ -61,7 +61,7 @@ class Checkpoints:
         self._pending: Future[None] | None = None
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Start to `save` a checkpoint, whose tensors nobody may change, in the background. Raises the last one's error."""
+        """`save` in the background; nobody may change the tensors. Raises the error of the checkpoint before."""
         self.wait()
         still = replace(checkpoint, state=copy.deepcopy(dict(checkpoint.state)))
         self._pending = self._writer.submit(self.save, still)
