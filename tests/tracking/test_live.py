@@ -38,7 +38,7 @@ class Training:
     """One that runs while it is followed: each look of the follower lets the next of `acts` happen, then it ends."""
 
     def __init__(self, *acts: Callable[[], Any], word: dict[str, str] = FINISHED) -> None:
-        self._acts, self.word = list(acts), word
+        self._acts, self.outcome = list(acts), word
 
     def wait(self, seconds: float) -> bool:
         if not self._acts:

@@ -96,11 +96,9 @@ def beam_search(
         texts = [(*running[parent], token) for parent, token in zip(parents, tokens, strict=True)]
         stopped = [token in stop_ids for token in tokens]
         ends = [stop or length == max_new_tokens for stop in stopped]
-
         # Only texts among the first `width` may finish; the others replace those that finish.
         final = (top / length**beams.length_penalty).tolist()[:width]
         best = _with_finished(best, texts[:width], stopped[:width], ends[:width], final)
-
         alive = top.masked_fill(torch.tensor(ends), _NEVER)
         chosen = alive.topk(width).indices
         running, scores = [texts[place] for place in chosen.tolist()], alive[chosen]
