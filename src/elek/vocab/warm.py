@@ -1,4 +1,4 @@
-"""Everything that `tokenize_part` needs but the vocabulary, loaded by being imported (see `engine.needs`)."""
+"""Load everything that `tokenize_part` needs except the vocabulary, on import (see `engine.modules_of`)."""
 
 from __future__ import annotations
 
