@@ -24,7 +24,7 @@ import pyarrow as pa
 from benchmarks.corpora import write_jsonl
 from elek.curation import chain, output, page, running
 from elek.curation.settings import settings
-from elek.execution.engine import ready
+from elek.execution.engine import prepare_workers
 from elek.filtering import Filter, annotation, discover
 from elek.params import ExecutionParams
 
@@ -125,7 +125,7 @@ def _loaded(corpus: Path, out: Path) -> None:
     for _ in range(3):
         for number in (1, 2):
             execution = ExecutionParams(workers=number)
-            with ready(execution, "elek.cli", "elek.curation.warm"):
+            with prepare_workers(execution, "elek.cli", "elek.curation.warm"):
                 time.sleep(4 * (number - 1))  # the process that workers are forked from loads meanwhile
                 start = time.perf_counter()
                 running.curate([str(corpus)], out, settings(), execution)

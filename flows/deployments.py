@@ -1,6 +1,6 @@
-"""A schedule for the flow: served from this process, which needs a Prefect server that is always there.
+"""Run the flow on a schedule, served from this process, which needs a permanent Prefect server.
 
-The alternative, with a worker of Prefect's, is prefect.yaml.
+The alternative with a Prefect worker is prefect.yaml.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -18,13 +19,16 @@ from elek.errors import ElekError, ParamsError
 from elek.execution.processes import signals_raise, stop_children
 from flows import environment, server
 
+if TYPE_CHECKING:
+    from prefect.schedules import Schedule
+
 NAME = "scheduled"
 
 
 def schedule(project: Path, *, cron: str | None = None, every_minutes: float | None = None, timezone: str) -> None:
-    """Serve the flow until stopped, one run at a time: a run that comes due beside a living one is cancelled.
+    """Serve the flow until stopped, one run at a time: a run that is due while another one is running is cancelled.
 
-    Raises ElekError where no Prefect server answers, ParamsError for a cron line that is none.
+    Raises ElekError if no Prefect server answers, ParamsError for an invalid schedule.
     """
     environment.apply(project)
     url = os.environ.get("PREFECT_API_URL") or server.running(project)
@@ -37,30 +41,19 @@ def schedule(project: Path, *, cron: str | None = None, every_minutes: float | N
     os.environ["PREFECT_API_URL"] = url
 
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.schedules import Cron, Interval, Schedule
-    from pydantic import ValidationError
 
     from flows.pipeline import pipeline
 
-    try:
-        when: Schedule = (
-            Cron(cron, timezone=timezone)
-            if cron
-            else Interval(timedelta(minutes=every_minutes or 0), timezone=timezone)
-        )
-    except (ValidationError, ValueError) as error:
-        raise ParamsError(
-            f"no schedule: {error}", where=cron or str(every_minutes), fix='five fields, as in --cron "0 3 * * *"'
-        ) from None
+    when = _schedule(cron, every_minutes, timezone)
     asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # Left to itself Prefect would wait for a run that is at work, for hours if need be.
+        # Without this, Prefect would wait for the current run to end, which may take hours.
         nonlocal asked
         asked = True
         for child in psutil.Process().children():
             child.terminate()
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell of connections that end with them
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would log the connections that end with them
         raise KeyboardInterrupt
 
     with signals_raise():
@@ -75,3 +68,17 @@ def schedule(project: Path, *, cron: str | None = None, every_minutes: float | N
         finally:
             stop_children(asked=asked)
             signal.signal(signal.SIGINT, former)
+
+
+def _schedule(cron: str | None, every_minutes: float | None, timezone: str) -> Schedule:
+    from prefect.schedules import Cron, Interval
+    from pydantic import ValidationError
+
+    try:
+        if cron:
+            return Cron(cron, timezone=timezone)
+        return Interval(timedelta(minutes=every_minutes or 0), timezone=timezone)
+    except (ValidationError, ValueError) as error:
+        raise ParamsError(
+            f"no schedule: {error}", where=cron or str(every_minutes), fix='five fields, as in --cron "0 3 * * *"'
+        ) from None

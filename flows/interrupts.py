@@ -1,7 +1,7 @@
-"""A Ctrl-C that ends the run, whoever is at work when it comes.
+"""Make sure that Ctrl-C ends the run, whatever code is running at that moment.
 
-KeyboardInterrupt is raised in the middle of whatever runs. Within Prefect that may be pydantic or DVC, who make errors
-of their own of it, or a callback of the garbage collector, where Python prints it and goes on.
+KeyboardInterrupt is raised wherever the main thread happens to be. That may be inside pydantic or DVC, which turn it
+into errors of their own, or in a callback of the garbage collector, where Python prints and ignores it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_came = False
+_interrupted = False
 
 
 @contextmanager
-def interrupts_stay() -> Iterator[None]:
-    """Whatever a Ctrl-C within the block comes out as, it is a KeyboardInterrupt in the end."""
-    global _came
-    _came = False
+def keep_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the block if Ctrl-C was pressed in it, whatever became of it there."""
+    global _interrupted
+    _interrupted = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        global _came
-        _came = True
+        global _interrupted
+        _interrupted = True
         raise KeyboardInterrupt
 
     former = signal.getsignal(signal.SIGINT)
     ours = former is signal.default_int_handler
-    if ours:  # and not ignored, as in the background of a shell's script
+    if ours:  # otherwise it is ignored, as for a background process of a shell script
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
@@ -37,12 +37,12 @@ def interrupts_stay() -> Iterator[None]:
     else:
         check()
     finally:
-        _came = False
+        _interrupted = False
         if ours:
             signal.signal(signal.SIGINT, former)
 
 
 def check() -> None:
-    """Raise the KeyboardInterrupt that came and was swallowed. For loops that would otherwise go on."""
-    if _came:
+    """Raise KeyboardInterrupt if one was lost. For loops that would otherwise continue."""
+    if _interrupted:
         raise KeyboardInterrupt from None

@@ -1,8 +1,8 @@
 """The pipeline as a Prefect flow: one task per stage of dvc.yaml, then registration.
 
-DVC says what must run; the flow runs it, one stage after the other in the main thread, so that a cancellation
-ends the stage at hand with everything it started. A task ends as Ran, Cached (DVC had the result of the same
-inputs) or Skipped (nothing changed). Import this after `flows.environment.apply`.
+DVC decides what must run. The flow runs one stage after the other in the main thread, so that a cancellation ends the
+current stage with everything it started. A task ends as Ran, Cached (DVC had the result of the same inputs) or Skipped
+(nothing changed). Import this after `flows.environment.apply`.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def pipeline() -> State[Any]:
 
 def _run(project: Path, terminal: Terminal) -> State[Any]:
     states: dict[str, State[Any]] = {}
-    last: dict[str, State[Any]] = {}  # of stages on which no other one depends
-    mended = repro.mend(project)
-    if mended:
-        get_run_logger().warning(mended)
-        terminal.line(mended)
+    last: dict[str, State[Any]] = {}  # of stages on which no other stage depends
+    message = repro.remove_damaged_lock(project)
+    if message:
+        get_run_logger().warning(message)
+        terminal.line(message)
     steps = repro.plan(project)
     for step in steps:
         check()
@@ -82,14 +82,14 @@ def _run(project: Path, terminal: Terminal) -> State[Any]:
 
 
 def _failed(state: State[Any]) -> State[Any]:
-    """The flow's state after a task's that failed; of the task's own Prefect would only say `1/1 states failed`."""
+    """The state of the flow after a failed task. With the task's state, Prefect reports only `1/1 states failed`."""
     error = state.result(raise_on_failure=False)
     return Failed(message=state.message, data=error) if isinstance(error, ElekError) else state
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def run_stage(name: str, terminal: Terminal) -> State[Any]:
-    """One stage by `dvc repro --single-item`, its lines in the run's log, its progress in an artifact."""
+    """Run one stage by `dvc repro --single-item`, with its output in the run's log and its progress in an artifact."""
     project = Path.cwd()
     logger = get_run_logger()
     progress = ProgressArtifact(name)
@@ -121,7 +121,7 @@ def run_stage(name: str, terminal: Terminal) -> State[Any]:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def register(terminal: Terminal) -> State[Any]:
-    """Put the model into MLflow's registry, where this very model is not there already."""
+    """Register the model with MLflow, unless this very model is registered already."""
     logger = get_run_logger()
     try:
         outcome = registry.register(Path.cwd(), flow_run_id=flow_run.get_id())
@@ -144,6 +144,7 @@ class ProgressArtifact:
         self._sent = float("-inf")
 
     def line(self, line: str) -> None:
+        """Update the artifact if `line` is one of `elek.progress`; at most every `PROGRESS_SECONDS`."""
         progress = parse_progress(line)
         if progress is None or time.monotonic() - self._sent < PROGRESS_SECONDS:
             return
@@ -151,6 +152,7 @@ class ProgressArtifact:
         self._send(100 * progress.done / max(progress.total, 1), f"{self._stage}: {line}")
 
     def finish(self) -> None:
+        """Set the artifact, if there is one, to 100 per cent."""
         if self._id is not None:
             self._send(100.0, f"{self._stage}: done")
 
@@ -162,7 +164,7 @@ class ProgressArtifact:
 
 
 def _publish(project: Path) -> None:
-    """The funnel and where to look next, as artifacts of the flow run."""
+    """Create artifacts of the flow run: the funnel of documents, and links to the results."""
     rows = results.funnel(project)
     if rows:
         create_table_artifact(

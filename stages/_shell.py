@@ -1,4 +1,4 @@
-"""The shell that every stage wears: params section, lock, outputs that appear whole, metrics, a summary.
+"""The frame of every stage: its params section, the lock, complete outputs, metrics, and a summary.
 
 A stage module reads:
 
@@ -8,9 +8,9 @@ A stage module reads:
         write_manifest(stage.out / "train", parts, parents={"fetch": documents.digest})
         stage.metrics = {...}
 
-`stage.out` is a temporary folder that becomes `data/<name>` when the block ends well, after which
-`reports/<name>.json` is written. Both hold nothing that differs between two equal runs; how long it took and
-how much memory it needed goes to `.cache/timings/<name>.json`, which nobody tracks.
+`stage.out` is a temporary folder that becomes `data/<name>` when the block ends without an error; then
+`reports/<name>.json` is written. Neither contains anything that differs between two equal runs: time and memory go to
+`.cache/timings/<name>.json`, which is not tracked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from elek.dataset import Part, atomic_folder, part_name, write_json
 from elek.errors import ElekError, of_system
 from elek.execution.cache import CachedTask, PartTask, cached_part, code_digest, key, tidy
-from elek.execution.engine import map_shards, needs, ready
+from elek.execution.engine import map_shards, modules_of, prepare_workers
 from elek.execution.lock import stage_lock
 from elek.params import ExecutionParams, load
 from stages._deps import PROJECT, closure
@@ -41,17 +41,17 @@ Result = TypeVar("Result")
 
 
 class Stage(Generic[P]):
-    """Context of one stage; see the module's text. Runs in the project's folder."""
+    """Context of one stage; see the module's docstring. Runs in the project's folder."""
 
     def __init__(self, name: str, params_class: type[P]) -> None:
         self.name = name
         self.project = Path.cwd()
         self.metrics: dict[str, Any] = {}
-        """What goes to `reports/<name>.json`: counts and measures, nested as one likes, no time and no path."""
+        """Content of `reports/<name>.json`: counts and measures, possibly nested, without times and paths."""
         self.summary: list[tuple[str, str]] = []
         """Rows of the table that is printed at the end."""
         self.timing: dict[str, Any] = {}
-        """What goes to `.cache/timings/<name>.json` beside seconds and memory: speeds, which no two runs share."""
+        """Further content of `.cache/timings/<name>.json` besides seconds and memory, such as speeds."""
         self._cached = ""
         self._params_class = params_class
         self._stack = ExitStack()
@@ -87,8 +87,8 @@ class Stage(Generic[P]):
     ) -> list[Part]:
         """`map` for a function that makes one file of one part, with the shard cache (`elek.execution.cache`).
 
-        `digests` are the SHA-256 of the parts to read, which are checked; `params` is all else that the result
-        depends on, as JSON can write it; `name` names the file of a task by its index.
+        `digests` are the SHA-256 of the parts to read, which are checked; `params` is everything else that the result
+        depends on, as JSON data; `name` gives the name of a file by its index.
         """
         root, limit = self.project / ".cache" / "shards", int(self.execution.cache_gigabytes * 1e9)
         folder = root / self.name if limit else None
@@ -97,7 +97,7 @@ class Stage(Generic[P]):
             CachedTask(function, task, name(task.index), digest, key(function, digest, code, params), folder, limit)
             for task, digest in zip(tasks, digests, strict=True)
         ]
-        with ready(self.execution, *needs(function)) if len(jobs) > 1 else nullcontext():
+        with prepare_workers(self.execution, *modules_of(function)) if len(jobs) > 1 else nullcontext():
             outcomes = self.map(cached_part, jobs)
         for warning in dict.fromkeys(outcome.warning for outcome in outcomes if outcome.warning):
             sys.stderr.write(f"{self.name}: {warning}\n")
@@ -108,8 +108,8 @@ class Stage(Generic[P]):
         return [outcome.part for outcome in outcomes]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        # A written report without its data, or the other way round, must not be: the folder is renamed first,
-        # and DVC takes neither unless this process ends with 0.
+        # There must be no report without its data, or the other way round: the folder is renamed first, and DVC uses
+        # neither unless this process exits with 0.
         try:
             self._stack.__exit__(kind, error, tb)
             if error is None:
@@ -124,7 +124,7 @@ class Stage(Generic[P]):
             self._print_summary()
 
     def _leave(self, error: BaseException) -> None:
-        """End the process with lines for a person, if the error is ours or the system's refusal; else do nothing."""
+        """Exit with a readable message if the error is an ElekError or the system's refusal; otherwise do nothing."""
         error = of_system(error) or error
         if isinstance(error, ElekError):
             sys.stderr.write(f"{self.name}: {error}\n")
@@ -148,7 +148,7 @@ class Stage(Generic[P]):
 
 
 def _peak_memory() -> int:
-    """Peak resident bytes of this process, and of its largest worker where the system tells."""
+    """Peak resident bytes of this process, plus those of its largest worker where the system reports them."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource

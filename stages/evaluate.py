@@ -5,7 +5,7 @@ from __future__ import annotations
 from elek.dataset import Dataset
 from elek.evaluation.causal import evaluate_causal
 from elek.evaluation.masked import evaluate_masked
-from elek.evaluation.memory import give_back_memory
+from elek.evaluation.memory import return_freed_memory
 from elek.evaluation.names import plain, words
 from elek.evaluation.params import EvaluateParams
 from elek.execution.engine import worker_count
@@ -18,7 +18,7 @@ SPLITS = ("validation", "test", "evaluation")
 
 
 def main() -> None:
-    give_back_memory()
+    return_freed_memory()
     with Stage("evaluate", EvaluateParams) as stage:
         tokenizer = Tokenizer.load(stage.data("vocab"))
         model = load_model(stage.data("train"))

@@ -34,7 +34,7 @@ def main() -> None:
         if stage.params.gguf:
             try:
                 gguf = architecture(model.config, tokenizer)
-            except ParamsError as error:  # nobody's fault: llama.cpp has no such network
+            except ParamsError as error:  # not an error of the user: llama.cpp has no such network
                 because = error.what
             else:
                 export_gguf(stage.out, model, tokenizer, name="elek")
@@ -57,12 +57,12 @@ def main() -> None:
 
 
 def why_not(config: ModelConfig, tokenizer: Tokenizer) -> str:
-    """Why there is no folder for transformers: it was not asked for, and perhaps could not have been made."""
+    """Why there is no folder for transformers: it is switched off, and perhaps no class would fit."""
     asked = "export.huggingface: false"
     try:
         check_vocabulary(tokenizer.kind)
         could = hub_class(config).name
-    except ParamsError as error:  # nobody's fault: transformers has no such network
+    except ParamsError as error:  # not an error of the user: transformers has no such network
         return f"{asked}; {error.what}"
     return f"{asked}; {could} of transformers would hold it"
 

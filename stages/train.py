@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Read by GNU's OpenMP, which torch brings on Linux, when torch is loaded: how long a thread that waits for the other
-# spins before it sleeps. By default so long that any other busy program costs training most of its speed. Measured on
-# 2 cores, tokens a second, idle and beside one busy process: default 10,200 and 2,900; 1,000 turns 9,900 and 4,700;
-# no turns 7,600 and 5,400. The bits are the same.
+# How long a waiting thread spins before it sleeps. GNU's OpenMP, which torch uses on Linux, reads it when torch is
+# loaded. The default is so long that any other busy program costs training most of its speed. Measured on 2 cores, in
+# tokens per second, idle and with one busy process: default 10,200 and 2,900; 1,000 spins 9,900 and 4,700; no spins
+# 7,600 and 5,400. The resulting bits are the same.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
@@ -22,7 +22,7 @@ from elek.errors import ElekError
 from elek.evaluation.names import CAUSAL, training_key
 from elek.params import load
 from elek.tracking.feed import Follower
-from elek.training.job import Facts, forget, train
+from elek.training.job import Facts, remove_checkpoints, train
 from elek.training.launch import launch
 from elek.training.parallel import outer_world
 from elek.training.params import TrainParams
@@ -43,11 +43,11 @@ def main() -> None:
             facts = train(stage.project, shards, vocab, stage.out, stage.params)
         stage.metrics, stage.timing = facts["metrics"], facts["timing"]
         stage.summary = list(_summary(stage.params, stage.metrics, stage.timing))
-    forget(stage.project)  # data/train stands: the checkpoints have served
+    remove_checkpoints(stage.project)  # data/train is complete
 
 
 def _follow() -> None:
-    """Train along, write nothing."""
+    """Take part in the training as a process other than the first, which alone writes."""
     project = Path.cwd()
     try:
         params = load(project / "params.yaml", "train", TrainParams)

@@ -1,8 +1,8 @@
-"""Dataset folders: row groups of documents or of columns beside them, complete or not there at all.
+"""Dataset folders: documents, or columns that belong to them, either complete or absent.
 
 A dataset is a folder of `part-00000.parquet`, `part-00001.parquet`… of bounded size and a `_manifest.json` that
 is written last: rows, bytes and SHA-256 of each part, and the digests of the datasets that it was made from.
-A writer that is killed leaves a temporary folder with a dot before its name, never something that looks whole.
+A writer that is killed leaves a temporary folder whose name begins with a dot, and never one that looks complete.
 
 Part n of `annotate`, `filter` and `dedup` has the same rows in the same order as part n of `clean`, so a
 decision is a column and never a copy of text.
@@ -30,7 +30,7 @@ from elek.errors import DataError
 
 SCHEMA_VERSION = 1
 MANIFEST = "_manifest.json"
-"""With an underscore: pyarrow, pandas, Spark and others read the folder as one table and pass such names over."""
+"""Begins with an underscore, because pyarrow, pandas and Spark skip such names when they read a folder as a table."""
 
 DOCUMENT = pa.schema(
     [
@@ -43,13 +43,13 @@ DOCUMENT = pa.schema(
         pa.field("meta", pa.string(), nullable=False),  # JSON object
     ]
 )
-"""What travels from `fetch` on. `id` is the same on every run and machine."""
+"""The columns of a document, from `fetch` on. `id` is the same on every run and machine."""
 
 OPT_OUT = "opt_out"
-"""The key of `meta` for reservations against text and data mining that stood beside a text: a list of strings."""
+"""The key of `meta` for reservations against text and data mining outside the text: a list of strings."""
 
 LICENCE_LINKS = "licence_links"
-"""The key of `meta` for what a page's markup or its server gives as its licence: a list of addresses or names."""
+"""The key of `meta` for licences that the markup of a page or its server states: a list of addresses or names."""
 
 DECISION = pa.schema(
     [
@@ -72,11 +72,11 @@ DECISION = pa.schema(
         ),
     ]
 )
-"""What `filter`, `dedup` and `split` say of every row of `clean`.
+"""The decision of `filter`, `dedup` or `split` on every row of `clean`.
 
-`entered` is false where an earlier stage had dropped the document; `kept` implies `entered`. `failures` names
-every failing rule (`ruleset.rule`), the first one being the reason; `value` and `threshold` are null where the
-rule compares no numbers, and `evidence` then says what it saw.
+`entered` is false where an earlier stage dropped the document; `kept` implies `entered`. `failures` names every failing
+rule (`ruleset.rule`), and the first one is the reason. `value` and `threshold` are null where the rule compares no
+numbers; `evidence` then says what it found.
 """
 
 
@@ -99,7 +99,7 @@ def write_json(path: Path, value: object) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a dataset. `counts` are additive figures that its maker wants summed (PII masked, …)."""
+    """One file of a dataset. `counts` are figures that are added up over all parts (PII masked, …)."""
 
     name: str
     rows: int
@@ -116,7 +116,7 @@ def part_name(index: int) -> str:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error.
 
-    Two processes may write the same file at once, as a cluster does that takes a slow worker for a dead one.
+    Two processes may write the same file at once, for example where a cluster took a slow worker for a dead one.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -131,7 +131,7 @@ def write_part(
 ) -> Part:
     """Write one part, with a checksum on every page; the same table gives the same bytes.
 
-    A `passing` part, which the same run reads again and deletes, is not packed: that takes an eighth of the time.
+    A `passing` part, which the same run reads and deletes, is not compressed, which takes an eighth of the time.
     """
     path = folder / part_name(index)
     packing: dict[str, Any] = {"compression": "zstd", "compression_level": 3}
@@ -146,7 +146,7 @@ def write_part(
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target`, which takes its place when the block ends without an error.
 
-    Those of dead processes are cleared away. Of two processes that write the same folder at once the last one stays.
+    Temporary folders of ended processes are removed. If two processes write the same folder, the last one wins.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
@@ -165,7 +165,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def _alive(temporary: Path) -> bool:
-    """Whether another process is still writing a temporary folder, which has its number in the name."""
+    """Whether another process, whose id is in the name of the temporary folder, is still running."""
     import psutil
 
     number = temporary.name.split(".")[-2]
@@ -180,7 +180,7 @@ def write_manifest(
     extra: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Declare `parts` a complete dataset. `parents` maps a name to the digest of what it was made from."""
-    for debris in folder.glob(".*.tmp"):  # of workers that were killed
+    for debris in folder.glob(".*.tmp"):  # left by workers that were killed
         debris.unlink()
     counts: dict[str, int] = {}
     for part in parts:
@@ -202,8 +202,8 @@ def write_manifest(
 class Dataset:
     """A dataset folder opened for reading.
 
-    Raises DataError when the manifest is missing (nobody finished writing it), of another schema version, or
-    names a part that is missing or of another size. `verify()` reads every byte.
+    Raises DataError where the manifest is missing (the dataset is incomplete) or of another schema version, or where a
+    part is missing or has another size. `verify()` reads every byte.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -223,11 +223,12 @@ class Dataset:
 
     @property
     def counts(self) -> dict[str, int]:
+        """The counts of all parts, added up."""
         return dict(self.manifest["counts"])
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the parts' digests: the content, whatever the folder is called."""
+        """SHA-256 over the digests of the parts, independent of the folder's name."""
         return hashlib.sha256("".join(part.sha256 for part in self.parts).encode()).hexdigest()
 
     def path(self, index: int) -> Path:
@@ -238,7 +239,7 @@ class Dataset:
         return read_part(self.path(index), columns)
 
     def read_all(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Every row: only for columns that are small."""
+        """All parts as one table. Only for small columns."""
         tables = [self.read(index, columns) for index in range(len(self.parts))]
         if not tables:
             raise DataError("the dataset has no parts", where=str(self.folder))
@@ -252,6 +253,7 @@ class Dataset:
         return whole
 
     def verify(self) -> None:
+        """Read every byte. Raises DataError where a part does not have its SHA-256."""
         for part in self.parts:
             if sha256_file(self.folder / part.name) != part.sha256:
                 raise DataError(
@@ -283,11 +285,10 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], list[Part]]:
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """One Parquet file as a table.
 
-    Raises DataError where it is no readable Parquet, lacks a column, or where a page's checksum says that it was
-    altered.
+    Raises DataError where it is not a readable Parquet file, lacks a column, or has a page with a wrong checksum.
     """
     try:
-        # Not pq.read_table: it imports all of pyarrow.dataset and with it pandas, a quarter of a second.
+        # Not pq.read_table, which imports pyarrow.dataset and pandas and so takes a quarter of a second.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if columns is None:
                 return file.read()
@@ -295,5 +296,5 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             if missing:
                 raise pa.ArrowInvalid(f"no column {', '.join(missing)}")
             return file.read(list(columns)).select(list(columns))
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name in the footer that is no UTF-8
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name in the footer that is not UTF-8
         raise DataError(f"unreadable: {error}", where=str(path), fix="delete it and run `dvc repro`") from None

@@ -1,4 +1,4 @@
-"""Decisions: what rules say of every row, folded into one table, and what such tables add up to."""
+"""Decisions: the verdicts of rules on every row, combined into one table, and counts over such tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from elek.dataset import DECISION
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one rule says of every row of a batch. Arrays of one length; `value` is NaN where no number exists."""
+    """The verdict of one rule on each row of a batch, as arrays of one length. `value` is NaN where there is none."""
 
     rule: str  # "gopher_quality.min_words"
     failed: npt.NDArray[np.bool_]
@@ -25,15 +25,15 @@ class Verdict:
     threshold: npt.NDArray[np.float64]
     evidence: pa.Array | None = None
     ahead: npt.NDArray[np.bool_] | None = None
-    """Rows in which this rule comes before the one that precedes it, because the text has it first."""
+    """Rows in which this rule comes before the preceding one, because it fails earlier in the text."""
 
 
 def decisions(
     ids: pa.ChunkedArray | pa.Array, verdicts: Sequence[Verdict], entered: npt.NDArray[np.bool_] | None = None
 ) -> pa.Table:
-    """Fold verdicts into one row per document, failures in the order of `verdicts`.
+    """Combine verdicts into one row per document, with failures in the order of `verdicts`.
 
-    `entered` marks the rows that earlier stages had kept (all by default); other rows get no failures.
+    `entered` marks the rows that earlier stages kept (by default all); other rows have no failures.
     """
     rows = len(ids)
     entered = np.ones(rows, dtype=bool) if entered is None else entered
@@ -121,7 +121,7 @@ def _one(counts: Tally, sources: list[str]) -> dict[str, Any]:
 
 
 def summary(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows for people of what `metrics` counted, and of `removed`: the documents and bytes that lose text."""
+    """The result of `metrics` as rows of label and text; if it has `removed`, also the text taken out."""
     rows = [("documents", f"{found['in']:,} in, {found['kept']:,} kept")]
     rows += [(rule, f"{number:,} dropped") for rule, number in found["reasons"].items()]
     if "removed" in found:

@@ -4,10 +4,10 @@
     ├── ParamsError      params.yaml says something that cannot be      exit code 2
     ├── SourceError      a source cannot be fetched or read             exit code 3
     ├── DataError        a file of ours is missing, torn or altered     exit code 4
-    ├── LockError        somebody else is running here                  exit code 5
+    ├── LockError        another run is active here                     exit code 5
     ├── WorkerError      a worker process died                          exit code 6
     └── TrainingError    training cannot go on (loss is not a number…)  exit code 7
-        └── StoppedError   somebody asked it to stop, and it did
+        └── StoppedError   it was asked to stop, and did
 
 Each says what is wrong, where, and how to mend it. Anything else that escapes is a bug of ours, and its
 traceback is shown.

@@ -65,7 +65,7 @@ class Progress:
             sys.stderr.flush()
 
     def say(self, text: str) -> None:
-        """A line of its own that stays: what somebody should know of afterwards."""
+        """Print a line that stays visible, for information that is needed afterwards."""
         line = f"[{self.label}] {text}"
         if self._bar:
             self._bar.console.print(line, markup=False, highlight=False)

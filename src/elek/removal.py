@@ -1,7 +1,7 @@
-"""Text that a filter takes out of documents that it keeps: byte spans beside the documents, never a copy of them.
+"""Text that is removed from documents which are kept: stored as byte spans, without a copy of the text.
 
-`filter` and `dedup` record the spans in the column `remove` of their datasets, in the UTF-8 of clean's text; `split`
-cuts them where it reads the text that it compares and writes. Whatever comes before `split` sees the text whole.
+`filter` and `dedup` record the spans in the column `remove` of their datasets, as positions in the UTF-8 text of
+`clean`. `split` removes them when it reads the text to compare and write. All stages before `split` see the full text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from elek.errors import DataError
 
 SPAN = pa.struct([pa.field("start", pa.uint32()), pa.field("end", pa.uint32())])
 REMOVE = pa.field("remove", pa.list_(SPAN), nullable=False)
-"""Sorted, apart from each other, never empty; none where the document is dropped. A document has less than 4 GiB."""
+"""Sorted, disjoint and not empty; no spans where the document is dropped. A document has less than 4 GiB."""
 
 I64 = npt.NDArray[np.int64]
 
@@ -33,12 +33,12 @@ class Spans(NamedTuple):
 
 
 def column(spans: Sequence[Spans], kept: npt.NDArray[np.bool_]) -> pa.Array:
-    """What several filters take out, merged, as the column `remove`; nothing of documents that are not kept."""
+    """The spans of several filters, merged, as the column `remove`; none for documents that are not kept."""
     row, start, end = (np.concatenate([np.empty(0, np.int64), *parts]) for parts in zip(*spans, strict=True))
     some = kept[row] & (start < end)
     order = np.lexsort((start[some], row[some]))
     row, start, end = row[some][order], start[some][order], end[some][order]
-    # The furthest end so far in the document: documents are laid end to end, so that one running maximum serves.
+    # The furthest end so far in each document. Documents are laid end to end, so one running maximum is enough.
     width = int(end.max(initial=0)) + 1
     reach = np.maximum.accumulate(row * width + end)
     first = np.append(True, row[1:] * width + start[1:] > reach[:-1])[: len(row)]
@@ -48,17 +48,17 @@ def column(spans: Sequence[Spans], kept: npt.NDArray[np.bool_]) -> pa.Array:
 
 
 def lists(offsets: npt.NDArray[Any], start: npt.NDArray[Any], end: npt.NDArray[Any]) -> pa.Array:
-    """The column `remove` of spans that are as it wants them; document d's begin at `offsets[d]`."""
+    """The column `remove` from valid spans; those of document d begin at `offsets[d]`."""
     edges = [pa.array(np.ascontiguousarray(edge, np.uint32)) for edge in (start, end)]
     items = pa.StructArray.from_arrays(edges, fields=list(SPAN))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), items, type=REMOVE.type)
 
 
 def merged(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
-    """Several columns `remove` of the same documents as one."""
+    """The union of several columns `remove` of the same documents."""
     first, *others = (each.combine_chunks() if isinstance(each, pa.ChunkedArray) else each for each in columns)
     if others:
-        from elek.kernels.spans import union  # numba: only where spans meet
+        from elek.kernels.spans import union  # imports numba, so only where it is needed
 
         for other in others:
             first = lists(*union(edges(first), edges(other)))
@@ -66,7 +66,7 @@ def merged(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
 
 
 def of_rows(remove: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
-    """A column for the rows that are `kept` as one for all of them; the others lose nothing."""
+    """Expand a column for the rows that are `kept` to all rows; the others have no spans."""
     sizes = np.zeros(len(kept) + 1, np.int64)
     offsets, start, end = edges(remove)
     sizes[1:][kept] = np.diff(offsets)
@@ -74,14 +74,14 @@ def of_rows(remove: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
 
 
 def edges(remove: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Where each document's spans begin, from 0 on, and their first bytes and the ones behind the last."""
+    """Offsets of each document's spans, from 0, and the starts and ends of the spans."""
     column = remove.combine_chunks() if isinstance(remove, pa.ChunkedArray) else remove
     items, offsets = column.flatten(), column.offsets.to_numpy()
     return offsets - offsets[:1], items.field("start").to_numpy(), items.field("end").to_numpy()
 
 
 def removed_bytes(remove: pa.Array | pa.ChunkedArray) -> I64:
-    """Bytes that each document loses."""
+    """The number of bytes removed from each document."""
     offsets, start, end = edges(remove)
     result, some = np.zeros(len(remove), np.int64), np.flatnonzero(np.diff(offsets))
     if len(some):
@@ -90,7 +90,7 @@ def removed_bytes(remove: pa.Array | pa.ChunkedArray) -> I64:
 
 
 def removed_counts(decisions: pa.Table) -> dict[str, int]:
-    """Documents that lose text and the bytes that they lose; nothing where decisions take no text out."""
+    """`documents` that lose text, and the `bytes` removed; empty where the decisions have no column `remove`."""
     if REMOVE.name not in decisions.column_names:
         return {}
     lost = removed_bytes(decisions[REMOVE.name])
@@ -98,14 +98,14 @@ def removed_counts(decisions: pa.Table) -> dict[str, int]:
 
 
 def cut(text: pa.Array, remove: pa.Array) -> pa.Array:
-    """`text` (large_string) without the spans. Raises DataError where they do not fit: they are of another text."""
+    """`text` (large_string) without the spans. Raises DataError where they belong to another text."""
     if len(text) != len(remove):
         raise DataError(f"{len(remove)} rows of spans for {len(text)} documents", fix="run `dvc repro --force`")
     _, offset_buffer, data = text.buffers()
     spans = edges(remove)
     if len(spans[1]) == 0 or offset_buffer is None or data is None:
         return text
-    from elek.kernels.spans import without  # numba: only where something goes
+    from elek.kernels.spans import without  # imports numba, so only where it is needed
 
     offsets = np.frombuffer(offset_buffer, np.int64)[text.offset : text.offset + len(text) + 1]
     some = np.flatnonzero(np.diff(spans[0]))
@@ -123,14 +123,14 @@ def cut(text: pa.Array, remove: pa.Array) -> pa.Array:
 
 
 class TextPart(NamedTuple):
-    """A part of documents, and the parts (of `filter`, of `dedup`) that say what to cut out of them."""
+    """A part of documents, and the parts of `filter` and `dedup` with the spans to remove from them."""
 
     documents: Path
     rows: int
     removed: tuple[Path, ...] = ()
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Columns, `text` among them or not, with the text cut."""
+        """Some columns; if `text` is one of them, without the removed spans."""
         table = read_part(self.documents, columns)
         if not self.removed or "text" not in columns:
             return table
@@ -140,9 +140,9 @@ class TextPart(NamedTuple):
 
 
 def text_parts(documents: Dataset, *cutters: Dataset) -> list[TextPart]:
-    """The parts of a dataset, cut as the decisions in `cutters` say, those that take text out.
+    """The parts of a dataset with the spans that the decisions in `cutters` remove from them.
 
-    Raises DataError where one of them does not have the documents' rows.
+    Raises DataError where one of them does not have the same rows as the documents.
     """
     cutters = tuple(cutter for cutter in cutters if cutter.manifest.get("removes"))
     for cutter in cutters:

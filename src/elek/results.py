@@ -1,4 +1,4 @@
-"""What a run left behind, read together: reports/*.json, timings, samples. Missing files are left out."""
+"""Read the results of a run: reports/*.json, timings, samples. A missing file gives an empty result."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def report(project: Path, stage: str) -> dict[str, Any]:
 
 
 def timing(project: Path, stage: str) -> dict[str, Any]:
-    """How long the stage took here when it last ran: figures of this machine, which nobody tracks."""
+    """Time and memory of the last run of the stage on this machine; not tracked by DVC or git."""
     found = _json(project / ".cache" / "timings" / f"{stage}.json")
     return found if isinstance(found, dict) else {}
 
 
 def samples(project: Path) -> list[dict[str, str]]:
-    """Generations that `evaluate` made: mappings of `lang`, `prompt` and `text`."""
+    """The samples that `evaluate` wrote: mappings with `lang`, `prompt` and `text`."""
     found = _json(project / "data" / "evaluate" / "samples.json")
     return found if isinstance(found, list) else []
 
 
 def objective(project: Path) -> str:
-    """What the model was trained for, `causal` or `masked`: see `elek.evaluation.names` for what follows from it."""
+    """The objective of the model, `causal` or `masked`; see `elek.evaluation.names` for its consequences."""
     found = _json(project / "data" / "train" / "config.json")
     return str(found.get("objective", CAUSAL)) if isinstance(found, dict) else CAUSAL
 
 
 def funnel(project: Path) -> list[dict[str, Any]]:
-    """Documents on their way: a row per deciding stage, most frequent reasons first; empty before `filter` ran."""
+    """One row for each deciding stage that has run, with its reasons, the most frequent first."""
     rows = []
     for stage in DECIDING:
         figures = report(project, stage)

@@ -27,7 +27,7 @@ from elek.curation.reading import read_shard
 from elek.errors import DataError, ElekError, ParamsError, SourceError
 from elek.sources.decoding import lines
 from elek.sources.files import File
-from elek.sources.records import Skip, summed
+from elek.sources.records import Skip, merge_counts
 from tests.curation.files import run, write
 from tests.sources.crawl import members, page
 
@@ -179,7 +179,7 @@ def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
                 row["id"] = row["id"].removeprefix(name)
                 row["meta"] = {**json.loads(row["meta"]), "file": ""}
                 del row["source"]
-            seen.append((found, [(skip.line, skip.reason, skip.records) for skip in summed(skips)]))
+            seen.append((found, [(skip.line, skip.reason, skip.records) for skip in merge_counts(skips)]))
     assert [row["id"] for row in seen[0][0]][4:6] == ["00000000-0000-4000-8000-000000000005", "#7"]
     assert [row["meta"]["row"] for row in seen[0][0]] == [1, 2, 3, 4, 6, 7, 8, 9]
     shut = ["robots.txt: CCBot"]

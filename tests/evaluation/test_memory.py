@@ -10,13 +10,13 @@ import pytest
 
 CODE = """
 import numpy as np
-from elek.evaluation.memory import give_back_memory
+from elek.evaluation.memory import return_freed_memory
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
-give_back_memory()
+return_freed_memory()
 np.ones(3_000_000)                # 24 MB, freed at once: what glibc learns from
 held = [np.ones(2_000_000) for _ in range(4)]
 after = np.ones(1000)             # so that the blocks do not lie at the end of the heap

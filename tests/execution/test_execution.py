@@ -21,7 +21,7 @@ from elek.dataset import DOCUMENT, Dataset, Part, write_manifest, write_part
 from elek.errors import SourceError, WorkerError
 from elek.execution import engine as engines
 from elek.execution import forking
-from elek.execution.engine import AHEAD, map_shards, ready, worker_count
+from elek.execution.engine import AHEAD, map_shards, prepare_workers, worker_count
 from elek.params import ExecutionParams
 from elek.progress import Progress
 from elek.text.cleaning import CleanParams, CleanTask, clean_part
@@ -173,9 +173,22 @@ def test_a_worker_with_other_code_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     """A cluster that runs another version would make other bytes."""
     from elek.execution import cluster
 
-    monkeypatch.setattr(cluster, "code", lambda: "ours")
+    monkeypatch.setattr(cluster, "package_digest", lambda: "ours")
     with pytest.raises(WorkerError, match="another version"):
         map_shards(square, [1, 2], execution=ExecutionParams(workers=1, engine="dask"), label="t")
+
+
+def test_the_digest_of_the_code_covers_the_whole_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose rules or word lists differ is another version, not only one whose engine does."""
+    from elek.execution import cluster
+
+    (tmp_path / "filters").mkdir()
+    monkeypatch.setattr(cluster.elek, "__file__", str(tmp_path / "__init__.py"))
+    digests = set()
+    for name in ("__init__.py", "filters/c4.py", "filters/words.tsv"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+        digests.add(cluster.package_digest.__wrapped__())
+    assert len(digests) == 3
 
 
 def test_no_more_workers_than_tasks() -> None:
@@ -223,7 +236,7 @@ ONLY_FORKED = pytest.mark.skipif(not forking.FORKS, reason="workers are spawned 
 def test_the_process_that_is_forked_has_one_thread() -> None:
     """Which is what makes it safe, with all that shards need in it; and it ends with the block."""
     two = ExecutionParams(workers=2)
-    with ready(two, "elek.curation.warm"):
+    with prepare_workers(two, "elek.curation.warm"):
         assert map_shards(threads_of_parent, range(4), execution=two, label="t") == [1] * 4
         (server,) = (child for child in psutil.Process().children() if "elek.curation.warm" in str(child.cmdline()))
     assert not server.is_running()
@@ -238,7 +251,7 @@ def test_ctrl_c_leaves_the_imports_of_the_fork_server_alone(
     source = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(0.5)\n"
     (tmp_path / "slow_to_import.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    with ready(ExecutionParams(workers=2), "slow_to_import"):
+    with prepare_workers(ExecutionParams(workers=2), "slow_to_import"):
         server = psutil.Process(forking._server()._forkserver_pid)
         while not begun.exists():
             time.sleep(0.01)
@@ -254,14 +267,14 @@ def test_where_no_socket_can_be_workers_are_spawned(
     """As in a folder for temporary files whose name is too long for one: the same results, and a line why."""
     from multiprocessing import connection
 
-    forking._say_spawned.cache_clear()
+    forking._warn_of_spawning.cache_clear()
     monkeypatch.setattr(connection, "arbitrary_address", lambda family: "/tmp/" + "x" * 200)
     assert map_shards(square, range(4), execution=ExecutionParams(workers=2), label="t") == [0, 1, 4, 9]
     assert capfd.readouterr().err.startswith("workers are spawned, which takes them a second each: no fork server")
 
 
 @ONLY_FORKED
-@pytest.mark.parametrize("lost", [None, *forking.INSIDE])
+@pytest.mark.parametrize("lost", [None, *forking.PRIVATE_API])
 def test_a_python_with_another_fork_server_spawns_and_says_so_once(
     lost: str | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,14 +282,14 @@ def test_a_python_with_another_fork_server_spawns_and_says_so_once(
     from multiprocessing import forkserver
 
     inside: dict[str, object] = {"_preload_modules": [], "_forkserver_pid": None}
-    calls = {name: lambda *arguments: None for name in forking.INSIDE if name not in inside}
+    calls = {name: lambda *arguments: None for name in forking.PRIVATE_API if name not in inside}
     other = SimpleNamespace(**{name: what for name, what in (inside | calls).items() if name != lost})
     monkeypatch.setattr(forkserver, "_forkserver", other)
-    forking._say_spawned.cache_clear()
+    forking._warn_of_spawning.cache_clear()
     for _ in range(2):
-        with ready(ExecutionParams(workers=2), "json"):
-            assert not forking.standing()
-            assert forking.context().get_start_method() == "spawn"
+        with prepare_workers(ExecutionParams(workers=2), "json"):
+            assert not forking.server_is_running()
+            assert forking.worker_context().get_start_method() == "spawn"
     said = capfd.readouterr().err
     assert said.count("workers are spawned") == 1
     assert (lost or "it has no process") in said
@@ -294,7 +307,7 @@ def test_the_death_of_the_process_that_is_forked_changes_no_result(tmp_path: Pat
 def test_the_death_of_that_process_while_it_starts_changes_no_result(capfd: pytest.CaptureFixture[str]) -> None:
     """As long as it imports, nobody has been forked, and the pool waits for its first worker."""
     two = ExecutionParams(workers=2)
-    with ready(two, "json"):
+    with prepare_workers(two, "json"):
         (server,) = (child for child in psutil.Process().children() if "forkserver" in str(child.cmdline()))
         server.suspend()
         threading.Timer(0.3, server.kill).start()

@@ -16,7 +16,7 @@ from elek.dataset import DECISION, Dataset, write_manifest, write_part
 from elek.decisions import Verdict, decisions
 from elek.dedup.params import DedupParams
 from elek.errors import DataError
-from elek.explaining.dead import _limits, _stricter, dead
+from elek.explaining.dead_rules import _limits, _stricter, dead_rules
 from elek.explaining.standings import standings
 from elek.explaining.survey import Survey, survey
 from elek.filtering import SHARE, FilterParams, Rule, columns_for, decide, discover
@@ -147,7 +147,7 @@ def found_dead(
     tmp_path: Path, rows: dict[str, tuple[Any, ...]] = ROWS, **thresholds: Any
 ) -> dict[str, tuple[str, str]]:
     found = survey(project(tmp_path, [signals(rows)]), params(**thresholds))
-    return {item.rule.partition(".")[2]: (item.kind, item.why) for item in dead(found, params(**thresholds))}
+    return {item.rule.partition(".")[2]: (item.kind, item.why) for item in dead_rules(found, params(**thresholds))}
 
 
 def test_dead_rules(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from elek.cli.rules import collect, lines
 from elek.cli.whatif import whatif as command
 from elek.dataset import Dataset, write_json, write_manifest, write_part
 from elek.errors import DataError, ParamsError
-from elek.explaining.kin import nearest_kept
+from elek.explaining.neighbours import nearest_kept
 from elek.explaining.replay import VERDICT, Replay
 from elek.explaining.whatif import whatif
 from elek.filtering import FilterParams

@@ -12,7 +12,7 @@ from elek.cli.doctor import _dvc_lock, _pipeline, _servers
 from elek.errors import ElekError
 from elek.execution import lock
 from flows import repro
-from flows.interrupts import check, interrupts_stay
+from flows.interrupts import check, keep_interrupts
 from flows.terminal import parse_progress
 from tests.flows.toy import Toy
 
@@ -72,15 +72,15 @@ def test_a_half_written_lock_file_is_mended(tmp_path: Path) -> None:
     `elek doctor` sees it before, and says how to be rid of it."""
     path = tmp_path / ".dvc" / "tmp" / "rwlock"
     path.parent.mkdir(parents=True)
-    assert repro.mend(tmp_path) is None
+    assert repro.remove_damaged_lock(tmp_path) is None
     path.write_text("{}", encoding="utf-8")
-    assert repro.mend(tmp_path) is None
+    assert repro.remove_damaged_lock(tmp_path) is None
     for torn in ("", '{"write": {'):
         path.write_text(torn, encoding="utf-8")
         seen = _dvc_lock(tmp_path)
         assert (seen.state, "half-written" in seen.what) == ("wrong", True)
         assert "delete" in seen.fix
-        assert "half-written" in str(repro.mend(tmp_path))
+        assert "half-written" in str(repro.remove_damaged_lock(tmp_path))
         assert not path.exists()
         assert _dvc_lock(tmp_path).state == "ok"
 
@@ -97,7 +97,7 @@ def test_a_ctrl_c_that_somebody_swallows_is_raised_again() -> None:
         check()
         reached.append("beyond it")
 
-    with pytest.raises(KeyboardInterrupt), interrupts_stay():
+    with pytest.raises(KeyboardInterrupt), keep_interrupts():
         loop()
     check()
     assert reached == ["the next turn"]
@@ -105,7 +105,7 @@ def test_a_ctrl_c_that_somebody_swallows_is_raised_again() -> None:
 
 def test_a_ctrl_c_that_is_swallowed_last_is_raised_at_the_end() -> None:
     """Where no loop looks any more, the end of the run does."""
-    with pytest.raises(KeyboardInterrupt), interrupts_stay(), contextlib.suppress(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), keep_interrupts(), contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
@@ -118,9 +118,9 @@ def test_a_ctrl_c_that_comes_out_as_another_error_is_a_ctrl_c() -> None:
         except KeyboardInterrupt as error:
             raise ValueError("wrapped") from error
 
-    with pytest.raises(KeyboardInterrupt), interrupts_stay():
+    with pytest.raises(KeyboardInterrupt), keep_interrupts():
         wrap()
-    with pytest.raises(ValueError, match="own"), interrupts_stay():
+    with pytest.raises(ValueError, match="own"), keep_interrupts():
         raise ValueError("own")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

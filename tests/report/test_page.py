@@ -19,6 +19,7 @@ from elek.report import charts
 from elek.report.facts import gather
 from elek.report.page import FILES, write
 from elek.report.params import ReportParams
+from elek.report.sankey import Node, flow_chart
 from elek.report.thresholds import thresholds
 from elek.report.wording import environment, megabytes
 from tests.report.project import ROWS, build
@@ -273,12 +274,12 @@ def test_nothing_held_is_no_file(tmp_path: Path) -> None:
 def test_a_narrow_page_lists_what_the_flow_chart_shows() -> None:
     """Each block once below its column, in order, with its figure and a bar on one scale; an empty one is left out."""
     nodes = [
-        charts.Node("a_b", 0, "--c0", "30 B"),
-        charts.Node("kept", 1, "--keep", "20 B"),
-        charts.Node("x<y", 1, "--drop", "10 B"),
-        charts.Node("none", 1, "--drop", "0 B"),
+        Node("a_b", 0, "--c0", "30 B"),
+        Node("kept", 1, "--keep", "20 B"),
+        Node("x<y", 1, "--drop", "10 B"),
+        Node("none", 1, "--drop", "0 B"),
     ]
-    flow = charts.flow(nodes, [(0, 1, 20.0), (0, 2, 10.0)], ["sources", "filter"], "Where it went")
+    flow = flow_chart(nodes, [(0, 1, 20.0), (0, 2, 10.0)], ["sources", "filter"], "Where it went")
     chart, _, listed = flow.partition("<dl")
     assert chart.startswith('<div class="chart"><svg')
     assert re.findall(r"<dt>(.*?)</dt>|<dd><span>(.*?)</span><span>(.*?)</span>", listed) == [

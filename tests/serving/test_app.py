@@ -108,7 +108,7 @@ def test_offsets_count_characters_as_the_text_has_them() -> None:
     bytes_of = text_model().tokenizer.byte_ids
     offsets = _Offsets(text_model())
     ids = [bytes_of[0xE2], bytes_of[0x82], bytes_of[ord("a")], bytes_of[ord("b")]]
-    assert [offsets.after(token) for token in ids][-1] == len(text_model().tokenizer.decode(ids[:-1])) == 3
+    assert [offsets.next(token) for token in ids][-1] == len(text_model().tokenizer.decode(ids[:-1])) == 3
 
 
 def test_a_search_gives_the_best_texts(client: TestClient) -> None:

@@ -16,7 +16,7 @@ import elek
 from elek.errors import StoppedError, TrainingError
 from elek.lineage import worktree
 from elek.tracking import live
-from elek.tracking.feed import Follower, last_word
+from elek.tracking.feed import Follower, outcome_of
 from elek.tracking.live import follow
 from elek.tracking.registry import register
 from elek.tracking.store import open_store
@@ -38,7 +38,7 @@ class Training:
     """One that runs while it is followed: each look of the follower lets the next of `acts` happen, then it ends."""
 
     def __init__(self, *acts: Callable[[], Any], word: dict[str, str] = FINISHED) -> None:
-        self._acts, self.word = list(acts), word
+        self._acts, self.outcome = list(acts), word
 
     def wait(self, seconds: float) -> bool:
         if not self._acts:
@@ -260,14 +260,14 @@ def test_a_training_of_another_model_is_left_alone(project: Path) -> None:
 
 def test_how_a_training_ended_is_told_in_words() -> None:
     """As MLflow calls it: whoever was asked to stop was killed, whoever met an error failed, with its first line."""
-    assert last_word(None) == FINISHED
+    assert outcome_of(None) == FINISHED
     asked, spike = StoppedError("stopped by SIGTERM after step 2 of 4", where="/x"), TrainingError("a spike", where="d")
-    assert last_word(asked) == STOPPED
-    assert last_word(KeyboardInterrupt()) == {"status": "KILLED", "words": "KeyboardInterrupt"}
-    assert last_word(spike) == {"status": "FAILED", "words": "a spike"}
+    assert outcome_of(asked) == STOPPED
+    assert outcome_of(KeyboardInterrupt()) == {"status": "KILLED", "words": "KeyboardInterrupt"}
+    assert outcome_of(spike) == {"status": "FAILED", "words": "a spike"}
     left = SystemExit(7)
     left.__context__ = spike  # as a stage leaves, which has printed it
-    assert last_word(left) == {"status": "FAILED", "words": "a spike"}
+    assert outcome_of(left) == {"status": "FAILED", "words": "a spike"}
 
 
 def test_nothing_is_started_where_params_say_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from elek.model.config import ModelShape
 from elek.training import loss
 from elek.training.explain import explain
-from elek.training.footprint import footprint, pretended
+from elek.training.footprint import footprint, simulated_mesh
 from elek.training.parallel import World
 from elek.training.params import TrainParams
 from elek.training.rates import laws
@@ -41,7 +41,7 @@ def test_memory_is_what_a_trainer_needs(objective: str, choice: dict[str, Any], 
     told = footprint(config, params, "bf16" if params.precision == "bf16" else "fp32", checkpoints=False)
     gc.collect()  # else an earlier test's tensors might be freed below, and count against this one's
     size, kind = params.distributed.processes, params.distributed.kind
-    with pretended(size, kind), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    with simulated_mesh(size, kind), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         trainer = make_trainer(params, world=World(0, size, kind))
         trainer._step()
         trainer._step()

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
-from elek.execution.engine import ready
-from elek.execution.spared import settle
+from elek.execution.engine import prepare_workers
+from elek.execution.optional_modules import probe_optional_modules
 from elek.params import ExecutionParams
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def curate(
         sys.stderr.write("[curate] compiling, once after an installation: half a minute\n")
     execution = ExecutionParams(workers=workers)
     size = sum(path.stat().st_size for path in map(Path, files) if path.is_file())
-    with ready(execution, "elek.cli", "elek.curation.warm") if size >= LARGE else nullcontext():
+    with prepare_workers(execution, "elek.cli", "elek.curation.warm") if size >= LARGE else nullcontext():
         from elek.curation.running import curate as run
         from elek.curation.settings import settings
 
         asked = settings(
             preset=preset, params=params, words=words, skip=skip, license=license, lang=lang, encodings=encodings
         )
-        settle()
+        probe_optional_modules()
         manifest = run(files, out, asked, execution, against)
     if as_json:
         console.print_json({name: value for name, value in manifest.items() if name != "packages"})

@@ -161,7 +161,7 @@ def _lock(project: Path) -> Finding:
 def _dvc_lock(project: Path) -> Finding:
     from flows import repro
 
-    if repro.torn_lock(project) is None:
+    if repro.damaged_lock(project) is None:
         return Finding("dvc lock", "ok", "whole")
     what = ".dvc/tmp/rwlock is half-written, as a killed DVC leaves it: no DVC command works"
     return Finding("dvc lock", "wrong", what, "`elek run` removes it; or delete it, while no DVC is at work")

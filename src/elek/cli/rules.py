@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from elek.cli import console
-from elek.explaining.cuts import cuts, idle
-from elek.explaining.dead import dead, dead_later
-from elek.explaining.survey import By, Survey, later, survey
+from elek.explaining.cuts import cuts, dead_cuts
+from elek.explaining.dead_rules import dead_rules, dead_stage_rules
+from elek.explaining.survey import By, Survey, stage_surveys, survey
 from elek.filtering import FilterParams, rule
 from elek.params import load
 
@@ -28,13 +28,13 @@ def rules(*, by: By | None, as_json: bool) -> None:
 def collect(project: Path, params: FilterParams, by: By | None = None) -> dict[str, Any]:
     """Everything that the command says, as plain data; `matrix` counts the documents that fail both of two rules."""
     found, taken = survey(project, params, by), cuts(project, params)
-    behind = later(project)
-    dead_rules = (*dead(found, params), *idle(taken, found.documents), *dead_later(behind))
+    behind = stage_surveys(project)
+    dead = (*dead_rules(found, params), *dead_cuts(taken, found.documents), *dead_stage_rules(behind))
     return {
         "documents": found.documents,
         "rules": [row for stage, each in {"filter": found, **behind}.items() for row in _rows(stage, each)],
         "removing": [vars(item) for item in taken],
-        "dead": [vars(item) for item in dead_rules],
+        "dead": [vars(item) for item in dead],
         "matrix": {"rules": found.rules, "documents": found.together.tolist()},
         "by": {"by": by, "groups": dict(sorted(found.groups.items()))} if by else None,
     }

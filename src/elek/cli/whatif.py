@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from elek.cli import console
 from elek.errors import ParamsError
-from elek.execution.spared import spared
+from elek.execution.optional_modules import without_optional_modules
 from elek.explaining.whatif import GROUPS, Example, WhatIf
 from elek.explaining.whatif import whatif as ask
 
@@ -19,7 +19,7 @@ def whatif(settings: Sequence[str], removed: Sequence[str], examples: int, *, as
     if not settings and not removed:
         fix = "elek whatif --set filter.gopher_quality.min_words=30"
         raise ParamsError("nothing to ask about", where="elek whatif", fix=fix)
-    with spared():
+    with without_optional_modules():
         result = ask(console.project(), settings, removed, examples)
     if as_json:
         console.print_json(result.as_dict())

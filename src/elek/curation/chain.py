@@ -15,7 +15,7 @@ from elek.curation.inputs import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Part, write_part
-from elek.execution.spared import settle
+from elek.execution.optional_modules import probe_optional_modules
 from elek.filtering import decide, derived
 from elek.filtering.annotation import annotate
 from elek.pii import PII_TYPES, PiiType, find
@@ -54,7 +54,7 @@ def process_shard(task: ShardTask) -> Processed:
     """Pure but for the parts that it writes. Memory: the shard's text some four times over."""
     settings = Settings.of(task.settings)  # and with it all filters are imported
     if parent_process() is not None:
-        settle()
+        probe_optional_modules()
     read = read_shard(task.shard, settings.license, settings.lang, settings.encodings)
     if "clean" in settings.skip:
         documents, counts = _as_it_came(read.documents)

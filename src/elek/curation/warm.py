@@ -11,7 +11,7 @@ import gc
 from concurrent.futures import ThreadPoolExecutor
 
 from elek.errors import ElekError
-from elek.execution.spared import settle
+from elek.execution.optional_modules import probe_optional_modules
 
 TEXTS = (
     "The dog looked at the cat, and the cat looked at the door of the house in which they lived.\n\nThen it was gone.",
@@ -26,7 +26,7 @@ TEXTS = (
 
 
 def _load() -> None:
-    settle()
+    probe_optional_modules()
     from elek.language import bayes
 
     with ThreadPoolExecutor(1) as beside:

@@ -1,1 +1,1 @@
-"""What a model is worth on text it has not seen: `scoring` measures, `samples` shows."""
+"""Evaluate a model on held-out text: likelihoods, a baseline, generations, and samples to read."""

@@ -1,4 +1,4 @@
-"""All that `evaluate` measures of a causal model: scores beside an n-gram model's, samples, and generations."""
+"""Evaluation of a causal model: scores with an n-gram baseline, samples, and measured generations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def evaluate_causal(
 ) -> dict[str, Any]:
     """Score the splits, write samples and generations into `out`: a table per split, samples.json, generations.json.
 
-    `train` is what the n-gram model learns from and where copies are looked for, as tokens and as documents.
+    `train` is the training text as tokens and as documents: it trains the baseline, and copies are searched in it.
     """
     tokens, documents = train
     plans = {name: plan_windows(shards.documents, model.config.context, params) for name, shards in splits.items()}

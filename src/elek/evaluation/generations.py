@@ -1,8 +1,7 @@
-"""What the model writes, measured: how varied, how repetitive, how near to the true continuation, how much copied,
-how often toxic or with personal data.
+"""Measures of generated text: variety, repetition, likeness to the true continuation, copies, toxicity, personal data.
 
-Prompts are the beginnings of documents: of held-out ones, by language, where the true continuation is known; and of
-training documents, where a model that has memorised goes on word for word. Which documents is decided by a hash.
+Prompts are the beginnings of documents: of held-out ones, by language, whose true continuation is known, and of
+training documents, which a model that memorises would continue verbatim. A hash chooses the documents.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from elek.toxicity.score import TOXIC, score_texts
 from elek.vocab.tokenizer import Tokenizer
 
 COPY = 50
-"""Tokens that make a copy, as in Carlini et al. 2023, section 3."""
+"""An overlap of this many tokens is a copy, as in Carlini et al. 2023, section 3."""
 NGRAMS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The beginning of a document, with what follows there."""
+    """The beginning of a document, and what follows it there."""
 
     group: str
     """`held_out` or `train`."""
@@ -43,13 +42,13 @@ class Prompt:
     ids: list[int]
     """bos and `prompt_tokens` pieces."""
     reference: list[int]
-    """As many tokens as will be generated, or fewer where the document ends."""
+    """The next tokens of the document: as many as will be generated, or fewer at its end."""
 
 
 def draw_prompts(splits: dict[str, TokenShards], params: EvaluateParams) -> list[Prompt]:
-    """`generations.count` prompts of each language of the held-out text, and as many of training text.
+    """`generations.count` prompts for each language of the held-out text, and as many from training text.
 
-    Documents are drawn by a hash of their ids, among those that are long enough for a prompt.
+    A hash of the id chooses among the documents that are long enough for a prompt.
     """
     settings = params.generations
     candidates: dict[tuple[str, str], list[tuple[bytes, str, int, str]]] = {}
@@ -81,13 +80,13 @@ def write_generations(
     params: EvaluateParams,
     progress: Any = None,
 ) -> list[dict[str, Any]]:
-    """One record per prompt: what was written, what stands there in truth, and what of it was copied from where.
+    """One record per prompt: the generated text, the true continuation, and the longest copy with its origin.
 
-    `documents` is the training split, whose licences go to what was copied.
+    `documents` is the training split, which has the licences of what was copied.
     """
     sampling = params.samples.model_dump() | {"max_new_tokens": params.generations.new_tokens}
     written = []
-    with one_core_each():  # a token's products are too small to share
+    with one_core_each():  # the matrix products of one token are too small to spread
         for number, prompt in enumerate(prompts):
             settings = sampling | {"seed": params.samples.seed + number}
             written.append(generate(model, prompt.ids, stop_ids=[tokenizer.eos], **settings))
@@ -127,7 +126,7 @@ def _add_licences(records: list[dict[str, Any]], documents: Dataset) -> None:
 
 
 def _add_harm(records: list[dict[str, Any]]) -> None:
-    """Our own detectors on what was written, at the toxicity filter's default threshold."""
+    """Run our own detectors on the generated text, with the default threshold of the toxicity filter."""
     texts = pa.array([record["text"] for record in records], pa.large_string())
     languages = pa.array([record["lang"] for record in records], pa.string())
     found = score_texts(texts, languages)
@@ -139,18 +138,18 @@ def _add_harm(records: list[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class Variety:
-    """How varied texts are. None where there is too little to say."""
+    """How varied texts are. None where there is too little text to measure."""
 
     distinct: dict[str, float | None]
-    """Different word n-grams over all of them, n = 1 to 4 (Li et al. 2016)."""
+    """Distinct word n-grams divided by all word n-grams, n = 1 to 4 (Li et al. 2016)."""
     repetition: dict[str, float | None]
-    """Mean share of a text's n-grams that stand in it before, n = 1 to 4 (Welleck et al. 2020, seq-rep-n)."""
+    """Mean share of a text's n-grams that repeat an earlier one, n = 1 to 4 (Welleck et al. 2020, seq-rep-n)."""
     self_bleu: float | None
     """Mean BLEU-4 of each text against all others, 0 to 100 (Zhu et al. 2018): higher is less varied."""
 
 
 def variety(texts: Sequence[str]) -> Variety:
-    """Of the texts together; words are what white space separates."""
+    """The variety of the texts together; words are separated by white space."""
     words = [text.split() for text in texts]
     distinct: dict[str, float | None] = {}
     repetition: dict[str, float | None] = {}
@@ -174,7 +173,7 @@ def _self_bleu(texts: Sequence[str]) -> float | None:
 
 
 def chrf(texts: Sequence[str], references: Sequence[str]) -> float | None:
-    """chrF2 of all texts against what stands there in truth, 0 to 100 (Popović 2015), as sacrebleu computes it."""
+    """chrF2 of all texts against the true continuations, 0 to 100 (Popović 2015), as sacrebleu computes it."""
     pairs = [(text, reference) for text, reference in zip(texts, references, strict=True) if reference.strip()]
     if not pairs:
         return None
@@ -185,7 +184,7 @@ def chrf(texts: Sequence[str], references: Sequence[str]) -> float | None:
 
 
 def figures(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of the held-out prompts by language, beside the same figures of the true continuations; and of copying."""
+    """Figures for the held-out prompts by language, the same for the true continuations, and figures on copying."""
     held_out = [record for record in records if record["group"] == "held_out"]
     by_lang = {}
     for lang in sorted({record["lang"] for record in held_out}):

@@ -1,11 +1,12 @@
-"""Pseudo-log-likelihood of a masked model (Salazar et al. 2020): each token is asked for once, it alone masked.
+"""Pseudo-log-likelihood of a masked model (Salazar et al. 2020): each token is predicted once, with only it masked.
 
-A masked model has no probability of a text. The sum over its tokens of ln p(token | all others) stands in for one:
-`exp` of its mean is the pseudo-perplexity, and over the text's bytes it compares models of different vocabularies.
-It is lower than a causal model's, for each token is told by both sides, and must not be put beside one. Bos and eos
-are not asked for, as in training. A document longer than the context is read in windows that follow one another.
+A masked model assigns no probability to a text. The sum of ln p(token | all others) over its tokens is used instead:
+`exp` of its mean, negated, is the pseudo-perplexity, and its ratio to the bytes of the text compares models with
+different vocabularies. It is lower than the perplexity of a causal model, because each token is predicted from both
+sides, so the two must not be compared. As in training, bos and eos are not predicted. A document longer than the
+context is read in consecutive windows.
 
-Each token costs a pass over its window: `evaluate.max_masked_tokens` says how many are taken of a split, by hash.
+Each token costs a pass over its window: `evaluate.max_masked_tokens` limits their number per split; a hash chooses.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from elek.generation.filling import fill
 from elek.model.transformer import Transformer
 from elek.progress import Progress
 from elek.shards import TokenShards
+from elek.splitmix import finalise
 from elek.vocab.params import SPECIAL_PIECES
 from elek.vocab.tokenizer import Tokenizer
 
 Plan = npt.NDArray[np.int64]
-"""Tokens to ask for, [N, 2]: the document's row and the place in it."""
+"""Tokens to predict, [N, 2]: row of the document, position in it."""
 
 
 def evaluate_masked(
@@ -46,8 +48,10 @@ def evaluate_masked(
     params: EvaluateParams,
     workers: int,
 ) -> dict[str, Any]:
-    """Score the splits and fill the prompts: a table per split and samples.json in `out`, and figures by split, under
-    names of their own (`elek.evaluation.names`)."""
+    """Score the splits and fill the prompts. Writes a table per split and samples.json into `out`.
+
+    Returns figures by split, under the names for masked models (`elek.evaluation.names`).
+    """
     plans = {name: plan_masks(shards, params.max_masked_tokens) for name, shards in splits.items()}
     metrics: dict[str, Any] = {}
     with Progress("evaluate", sum(map(len, plans.values())), "tokens") as progress:
@@ -72,9 +76,9 @@ def evaluate_masked(
 
 
 def plan_masks(shards: TokenShards, max_tokens: int) -> Plan:
-    """All tokens of all documents that are not special, or as many as wanted: those whose hash is smallest.
+    """All tokens that are not special, or the `max_tokens` of them with the smallest hash.
 
-    The hash is of the document's id and the token's place, so that the choice is the same on every machine.
+    The hash is over the document's id and the token's position, so the choice is the same on every machine.
     """
     rows, places, hashes = [], [], []
     for row, name in enumerate(shards.documents["id"].to_pylist()):
@@ -82,19 +86,12 @@ def plan_masks(shards: TokenShards, max_tokens: int) -> Plan:
         start = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
         rows.append(np.full(len(asked), row))
         places.append(asked)
-        hashes.append(_scattered(np.uint64(start) ^ asked.astype(np.uint64)))
+        hashes.append(finalise(np.uint64(start) ^ asked.astype(np.uint64)))
     if not rows:
         return np.empty((0, 2), dtype=np.int64)
     plan = np.stack([np.concatenate(rows), np.concatenate(places)], axis=1)
     drawn = np.argsort(np.concatenate(hashes), kind="stable")[:max_tokens]
     return plan[np.sort(drawn)]
-
-
-def _scattered(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's finaliser (Steele et al. 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def score_masked(
@@ -106,9 +103,9 @@ def score_masked(
     workers: int = 1,
     advance: Callable[[int], None] = lambda tokens: None,
 ) -> Predictions:
-    """Predictions of what `plan` asks for; the arguments are those of `scoring.score`.
+    """Predictions of the tokens in `plan`; the arguments are those of `scoring.score`.
 
-    Raises DataError where the shards' vocabulary is not of the model's size.
+    Raises DataError where the vocabulary of the shards does not have the model's size.
     """
     require_vocabulary(model, shards)
     batches = _batches(shards, plan, model.config.context, batch_tokens)
@@ -117,7 +114,7 @@ def score_masked(
 
 
 def _batches(shards: TokenShards, plan: Plan, context: int, batch_tokens: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows (document, window's begin, window's end, place) of windows of one length, `batch_tokens` at most."""
+    """Batches of windows of equal length, at most `batch_tokens`, as rows (document, begin, end, position)."""
     if not len(plan):
         return
     lengths = shards.documents["length"].to_numpy()[plan[:, 0]]
@@ -142,7 +139,7 @@ def _score_batch(model: Transformer, shards: TokenShards, batch: npt.NDArray[np.
 
 
 def write_fills(model: Transformer, tokenizer: Tokenizer, params: EvaluateParams) -> list[dict[str, Any]]:
-    """Samples of a masked model: each prompt with its masks filled; one without a mask is given one at its end."""
+    """Samples of a masked model: each prompt with its masks filled. A prompt without a mask gets one at its end."""
     samples = []
     for lang, prompts in sorted(params.prompts.items()):
         for prompt in prompts:

@@ -1,8 +1,8 @@
-"""How much of what a model writes stands word for word in its training text (Carlini et al. 2023).
+"""How much of a model's output is copied verbatim from its training text (Carlini et al. 2023).
 
-The training shards are read once, as a stream of tokens. Of every run of `SHORTEST` tokens a rolling hash is made
-and looked up among those of the generations, and only what is found there is compared token by token: memory is
-that of the generations, time is linear in the training tokens.
+The training shards are read once, as a stream of tokens. A rolling hash of every run of `SHORTEST` tokens is looked up
+among the hashes of the generations, and only matches are compared token by token. Memory grows with the generations,
+time linearly with the training tokens.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from elek.kernels import Array, kernel
 from elek.shards import TokenShards
 
 SHORTEST = 6
-"""Tokens: shorter overlaps are every text's, and are told as 0."""
+"""Tokens. Shorter overlaps occur in any text and are reported as 0."""
 
 BASE = 0x9E3779B97F4A7C15
 FILTER_BITS = 18
 STEP = 1 << 22
-"""Training tokens that are looked at together."""
+"""Training tokens that are read at a time."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """The longest run of a generation's tokens that stands in the training text."""
+    """The longest run of a generation's tokens that occurs in the training text."""
 
     tokens: int
-    """0 where there is none of `SHORTEST` tokens."""
+    """Length of the run; 0 where none has `SHORTEST` tokens."""
     position: int
-    """Where the run begins first in the stream of training tokens; -1 where there is none."""
+    """Where the run first begins in the stream of training tokens; -1 where there is none."""
 
 
 def longest_overlaps(generations: Sequence[Sequence[int]], train: TokenShards) -> list[Overlap]:
-    """The longest overlap of each generation, the first place of equally long ones."""
+    """The longest overlap of each generation; of equally long ones, the first in the training text."""
     ids = np.concatenate([np.asarray(one, np.int64) for one in generations] or [np.empty(0, np.int64)])
     borders = np.cumsum([0, *map(len, generations)])
     # A run lies within one generation.
@@ -53,7 +53,7 @@ def longest_overlaps(generations: Sequence[Sequence[int]], train: TokenShards) -
     where = np.full(len(generations), -1, np.int64)
     longest = max(map(len, generations), default=0)
     for begin in range(0, max(0, len(train) - SHORTEST + 1), STEP):
-        # Runs that go on past the window would be cut: it reaches as far as the longest generation.
+        # The window is longer by the longest generation, so that no run is cut at its end.
         reach = min(len(train), begin + STEP + longest + SHORTEST)
         before = int(begin > 0)
         stream = train.window(begin - before, reach - begin + before).astype(np.int64)
@@ -84,7 +84,7 @@ def _search(
     best: Array,
     where: Array,
 ) -> None:
-    """Runs that begin at `stream[first]` to `stream[first + count - 1]`; `offset` is where that first one lies."""
+    """Search runs that begin at `stream[first]` to `stream[first + count - 1]`; `offset` is the position of that."""
     base = np.uint64(BASE)
     power = np.uint64(1)  # of a run's first token in its hash
     for _ in range(SHORTEST - 1):
@@ -103,7 +103,7 @@ def _search(
                 begin = runs[found]
                 found += 1
                 one = owner[begin]
-                # Where the tokens before agree as well, the run was found one token earlier.
+                # If the preceding tokens agree as well, this run was already found one token earlier.
                 if at > 0 and begin > borders[one] and stream[at - 1] == ids[begin - 1]:
                     continue
                 length = 0

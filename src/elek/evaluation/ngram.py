@@ -1,14 +1,14 @@
 """The baseline that a network must beat: an n-gram model with interpolated modified Kneser-Ney smoothing.
 
-Chen and Goodman 1999, section 3: the highest order counts n-grams, every lower one counts in how many contexts an
-n-gram was seen, for that is what makes a token likely where the longer context is new. n-grams that begin with bos
-keep their own counts, for nothing stands before them (Heafield et al. 2013, section 3.2). The unigrams are
-interpolated with the uniform distribution over all tokens that can be predicted, so that nothing has probability
-zero, and the probabilities after any context sum to one.
+Chen and Goodman 1999, section 3: the highest order counts n-grams, and every lower order counts the contexts in which
+an n-gram was seen, because that predicts how likely a token is in a new context. n-grams that begin with bos keep their
+own counts, since nothing precedes them (Heafield et al. 2013, section 3.2). The unigrams are interpolated with the
+uniform distribution over all tokens that can be predicted. So no probability is zero, and the probabilities after any
+context sum to one.
 
-The n-grams of each order are sorted numbers: the index of an n-gram's first n-1 tokens, times the vocabulary's
-size, plus its last token. So no hash can collide, and the n-grams of one context lie side by side. Memory: about
-60 bytes per training token at order 5 while it is trained.
+The n-grams of each order are sorted numbers: the index of the first n-1 tokens in the order below, times the size of
+the vocabulary, plus the last token. So there are no hash collisions, and the n-grams of one context are adjacent.
+Memory: about 60 bytes per training token at order 5 during training.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ class Order:
     """The n-grams of one order n."""
 
     keys: npt.NDArray[np.int64]
-    """Sorted; see the module's text. For n = 1 the token itself."""
+    """Sorted; see the module's docstring. For n = 1, the token itself."""
     counts: npt.NDArray[np.int64]
-    """What each n-gram counts for: occurrences in the highest order, contexts in the others."""
+    """The count of each n-gram: occurrences in the highest order, distinct contexts in the others."""
     starts: npt.NDArray[np.int64]
     """Where the n-grams of each context (an index into the order below) begin; one more than there are contexts."""
     discounts: tuple[float, float, float]
-    """Taken from counts of 1, of 2, and of 3 and more."""
+    """Subtracted from counts of 1, of 2, and of 3 or more."""
     totals: npt.NDArray[np.float64]
-    """Of each context, the sum of its n-grams' counts."""
+    """For each context, the sum of the counts of its n-grams."""
     backoff: npt.NDArray[np.float64]
-    """Of each context, the share of the probability that goes to the order below."""
+    """For each context, the share of the probability that goes to the order below."""
 
 
 class KneserNey:
-    """`KneserNey.train(shards, order)`, then `score` as the network is scored."""
+    """An n-gram model: make it with `train`; `score` measures it like the network."""
 
     def __init__(self, orders: Sequence[Order], vocab_size: int, predicted: int, first: int) -> None:
         self.orders = list(orders)
@@ -76,7 +76,7 @@ class KneserNey:
 
     @property
     def ngrams(self) -> list[int]:
-        """Different n-grams of each order."""
+        """The number of distinct n-grams of each order."""
         return [len(order.keys) for order in self.orders]
 
     def distribution(self, past: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -1,7 +1,7 @@
-"""Predictions and what follows from them: loss, perplexity, bits per byte, accuracy, calibration, n-gram errors.
+"""Predictions and their figures: loss, perplexity, bits per byte, accuracy, calibration, n-gram errors.
 
-The network and the n-gram model beside it both give one row per predicted token, so that the same code measures them
-on the same tokens.
+The network and the n-gram baseline both give one row per predicted token, so the same code measures both on the same
+tokens.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ SCORED = pa.schema(
         pa.field("correct5", pa.int64(), nullable=False),  # ... with the right one among the five likeliest
     ]
 )
-"""One row per document of which anything was scored, in the order of the shards."""
+"""One row per document with scored tokens, in the order of the shards."""
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000)
-"""Borders of the length buckets, in bytes of a document."""
+"""Limits of the length buckets, in bytes of a document."""
 
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 1
 """Bootstrap over documents (Efron 1979; Koehn 2004 for its use on texts): resamples, level, seed."""
 
 BINS = 15
-"""Of equal width, for calibration (Guo et al. 2017, §2)."""
+"""Number of bins of equal width for calibration (Guo et al. 2017, §2)."""
 
 NGRAMS = (1, 2, 3, 4)
 
@@ -56,15 +56,15 @@ class Predictions:
     """One row per predicted token, sorted by document and position. About 35 bytes each."""
 
     row: npt.NDArray[np.int64]
-    """Which document of the shards."""
+    """Row of the document in the shards."""
     position: npt.NDArray[np.int64]
-    """Which token of the document was predicted; bos is 0."""
+    """Position in the document of the predicted token; bos is 0."""
     token: npt.NDArray[np.int64]
     """The right token."""
     nats: npt.NDArray[np.float64]
-    """-ln of the probability that it was given."""
+    """-ln of the probability of the right token."""
     rank: npt.NDArray[np.int8]
-    """How many tokens were likelier than the right one; 5 and more are told as 5."""
+    """Number of tokens likelier than the right one, at most 5."""
     confidence: npt.NDArray[np.float32]
     """The probability of the likeliest token."""
 
@@ -75,9 +75,9 @@ class Predictions:
     def of_logits(
         cls, logits: torch.Tensor, right: torch.Tensor, row: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
     ) -> Predictions:
-        """A network's, from its logits [N, V] in float32 and the right tokens [N]."""
+        """The predictions of a network, from its logits [N, V] in float32 and the right tokens [N]."""
         own = logits.gather(1, right[:, None])
-        # Of equally likely tokens the one with the smallest id comes first, as argmax has it.
+        # Of equally likely tokens, the one with the smallest id ranks first, as in argmax.
         before = torch.arange(logits.shape[1]) < right[:, None]
         likelier = ((logits > own) | ((logits == own) & before)).sum(1)
         return cls(
@@ -91,7 +91,7 @@ class Predictions:
 
     @classmethod
     def gather(cls, pieces: list[Predictions]) -> Predictions:
-        """All of them, sorted: what is made in any order comes out the same."""
+        """All of them, sorted, so that the order in which they were made does not matter."""
         columns = {
             field.name: np.concatenate([getattr(piece, field.name) for piece in pieces]) if pieces else np.empty(0)
             for field in fields(cls)
@@ -104,7 +104,7 @@ class Predictions:
 def collect(
     predict: Callable[[Work], Predictions], work: Iterable[Work], workers: int, advance: Callable[[int], None]
 ) -> Predictions:
-    """The predictions of all pieces of work, made in `workers` threads; `advance` is told how many each piece gave."""
+    """The predictions for all `work`, made in `workers` threads; `advance` is called with the number of each piece."""
     pieces = []
     with ThreadPoolExecutor(workers) as pool:
         for piece in pool.map(predict, work):
@@ -114,7 +114,7 @@ def collect(
 
 
 def piece_characters(tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
-    """Characters of text that each id stands for, [V]. The first byte of a character spelled in bytes is the one."""
+    """Number of characters of each id, [V]. For a character in several byte pieces, the first byte counts as one."""
     lengths = np.zeros(tokenizer.size, np.int64)
     for index in range(tokenizer.controls, tokenizer.size):
         piece = tokenizer.piece(index)
@@ -123,7 +123,7 @@ def piece_characters(tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
 
 
 def by_document(predictions: Predictions, documents: pa.Table, tokenizer: Tokenizer) -> pa.Table:
-    """`SCORED`: sums over each document of `documents` (as `TokenShards.documents`) that has predictions."""
+    """The table `SCORED`: sums for each of `documents` (as `TokenShards.documents`) that has predictions."""
     count = len(documents)
     tokens = np.bincount(predictions.row, minlength=count)
     sums = {
@@ -145,7 +145,7 @@ def _sums(rows: npt.NDArray[np.int64], values: npt.NDArray[Any], count: int) -> 
 
 
 def summarise(scored: pa.Table) -> dict[str, Any]:
-    """The figures of all documents, by language, by source and by length of the document."""
+    """Figures over all documents, and by language, source and length of the document."""
     lengths = [_bucket(size) for size in scored["document_bytes"].to_pylist()]
     scored = scored.append_column("length", pa.array(lengths, pa.string()))
     parts = {}
@@ -165,7 +165,7 @@ def _length_order(name: str) -> tuple[bool, int]:
 
 
 def _figures(scored: pa.Table) -> dict[str, Any]:
-    """Loss in nats per token, and what is made of it; with `_interval` the bounds of its confidence interval."""
+    """Loss in nats per token and the figures derived from it; `_interval` has the bounds of a confidence interval."""
     total = {name: sum(scored[name].to_pylist()) for name in ("bytes", "characters", "tokens", "correct", "correct5")}
     tokens, nats = total["tokens"], math.fsum(scored["nats"].to_pylist())
     loss = nats / tokens if tokens else None
@@ -189,7 +189,7 @@ def _figures(scored: pa.Table) -> dict[str, Any]:
 
 
 def _interval(scored: pa.Table, unit: str, factor: float = 1.0) -> list[float] | None:
-    """Bounds of nats per unit by bootstrap over documents, which are what was drawn; None for fewer than two."""
+    """Confidence interval of nats per unit, by bootstrap over documents; None for fewer than two documents."""
     count = len(scored)
     if count < 2:
         return None
@@ -209,7 +209,7 @@ def _interval(scored: pa.Table, unit: str, factor: float = 1.0) -> list[float] |
 def calibration(predictions: Predictions) -> dict[str, Any]:
     """Expected calibration error of the likeliest token, and the reliability diagram's bins (Guo et al. 2017, §2).
 
-    A bin has the confidence's upper border, the predictions in it, their mean confidence and their accuracy.
+    A bin has its upper limit of confidence, its number of predictions, their mean confidence and their accuracy.
     """
     right = predictions.rank < 1
     confidence = predictions.confidence.astype(np.float64)
@@ -231,9 +231,9 @@ def calibration(predictions: Predictions) -> dict[str, Any]:
 
 
 def ngram_errors(predictions: Predictions) -> dict[str, float | None]:
-    """For n = 1 to 4 the share of runs of n neighbouring tokens of a document that the likeliest tokens miss.
+    """For n = 1 to 4, the share of runs of n consecutive tokens of a document that are not predicted in full.
 
-    A run is missed when any of its tokens was not the likeliest where it stood; n = 1 is 1 - accuracy.
+    A run is predicted in full if each of its tokens was the likeliest at its position; n = 1 gives 1 - accuracy.
     """
     missed = predictions.rank > 0
     errors: dict[str, float | None] = {}

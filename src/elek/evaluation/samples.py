@@ -1,4 +1,4 @@
-"""What the model writes after fixed prompts."""
+"""Samples: continuations of fixed prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from elek.vocab.tokenizer import Tokenizer
 
 
 def write_samples(model: Transformer, tokenizer: Tokenizer, params: EvaluateParams) -> list[dict[str, Any]]:
-    """One continuation per prompt: `lang, prompt, text` (the continuation), its tokens, and whether it ended itself."""
+    """One continuation per prompt: `lang, prompt, text` (the continuation), its `tokens`, and whether it `ended`."""
     samples = []
     for lang, prompts in sorted(params.prompts.items()):
         for prompt in prompts:

@@ -1,8 +1,8 @@
-"""Loss of a causal model, document by document: every token is predicted once, from what stands before it.
+"""Loss of a causal model, document by document: every token is predicted once, from the tokens before it.
 
-A document is read as bos, its pieces, eos. Bos is given; every piece and the eos are predicted, for without its
-end a text is not told in full. So a document of n pieces has n + 1 predictions, and bits per byte is the length
-of the document's exact code under the model, in bits, over its UTF-8 bytes. No document sees another one.
+A document is bos, its pieces, eos. Bos is given; the pieces and eos are predicted, since the end is part of a text. So
+a document of n pieces has n + 1 predictions, and bits per byte is the length in bits of the document's code under the
+model, divided by its UTF-8 bytes. Documents are independent of each other.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from elek.shards import TokenShards
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a document that goes through the model: inputs `start` to `end`, each predicting the next token.
+    """A section of a document that goes through the model: inputs `start` to `end`, each predicting the next token.
 
-    The predictions of inputs before `first` were made by an earlier window, with more to stand on.
+    Inputs before `first` only provide context: an earlier window scored their predictions.
     """
 
     row: int
@@ -40,14 +40,14 @@ class Window:
 
     @property
     def scored(self) -> int:
-        """Predictions that count."""
+        """The number of predictions that are scored."""
         return self.end - self.first
 
 
 def windows(row: int, length: int, context: int, stride: float) -> Iterator[Window]:
-    """Windows of at most `context` inputs that together make each of a document's `length - 1` predictions once.
+    """Windows of at most `context` inputs that together score each of a document's `length - 1` predictions once.
 
-    The first window scores all of its predictions, each later one its last `stride · context` at most.
+    The first window scores all its predictions, every later one at most its last `stride · context`.
     """
     predictions, step = length - 1, max(1, round(stride * context))
     done = min(context, predictions)
@@ -59,10 +59,10 @@ def windows(row: int, length: int, context: int, stride: float) -> Iterator[Wind
 
 
 def plan_windows(documents: pa.Table, context: int, params: EvaluateParams) -> list[Window]:
-    """The windows to score: those of all documents, or as many as fit into `params.max_tokens` predictions.
+    """The windows to score: all of them, or at least one and as many as `params.max_tokens` predictions allow.
 
-    Windows and not documents are left out, so that a few long documents do not take the place of all others: in
-    the order of a hash of document and position, the same on every machine. At least one is taken.
+    A hash of document and position chooses windows, the same on every machine. Whole documents are not chosen, since a
+    few long ones could take the place of all others.
     """
     ids, lengths = documents["id"].to_pylist(), documents["length"].to_pylist()
     plan = [window for row in range(len(ids)) for window in windows(row, lengths[row], context, params.stride)]
@@ -82,12 +82,11 @@ def score(
     workers: int = 1,
     advance: Callable[[int], None] = lambda tokens: None,
 ) -> Predictions:
-    """The model's predictions of what `plan` scores.
+    """The model's predictions for the windows in `plan`.
 
-    `advance` is called with the number of tokens that were scored since the last call. Batches go through the
-    model in `workers` threads, each on one core: the numbers do not depend on how many, and no thread waits for a
-    slower one within a matrix product. Raises DataError where the shards' vocabulary is not of the model's
-    size.
+    `advance` is called with the number of tokens scored since the last call. Batches go through the model in `workers`
+    threads, each on one core: so the figures do not depend on their number, and no thread waits for another within a
+    matrix product. Raises DataError where the vocabulary of the shards does not have the model's size.
     """
     require_vocabulary(model, shards)
     with one_core_each():
@@ -95,7 +94,7 @@ def score(
 
 
 def require_vocabulary(model: Transformer, shards: TokenShards) -> None:
-    """Raises DataError where the shards' vocabulary is not of the model's size."""
+    """Raises DataError where the vocabulary of the shards does not have the model's size."""
     if shards.vocab_size != model.config.vocab_size:
         raise DataError(
             f"the model knows {model.config.vocab_size} tokens, the shards {shards.vocab_size}",
@@ -106,7 +105,7 @@ def require_vocabulary(model: Transformer, shards: TokenShards) -> None:
 
 @contextmanager
 def one_core_each() -> Iterator[None]:
-    """torch works with one thread inside, and with as many as before afterwards."""
+    """During the block, torch uses one thread per operation."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -126,7 +125,7 @@ def _score_batch(model: Transformer, shards: TokenShards, batch: Sequence[Window
 
 
 def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:
-    """Windows of about one length together, at most `batch_tokens` with their padding; the longest first."""
+    """Batches of windows of similar length, the longest first, each at most `batch_tokens` with padding."""
     batch: list[Window] = []
     for window in sorted(plan, key=lambda window: (window.start - window.end, window.row, window.start)):
         widest = batch[0].end - batch[0].start if batch else 0
@@ -141,9 +140,9 @@ def _batches(plan: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]
 def _assemble(
     shards: TokenShards, batch: Sequence[Window]
 ) -> tuple[torch.Tensor, torch.Tensor, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Inputs, targets (-1: not scored), documents' rows and targets' positions of a batch, each [B, T].
+    """Inputs, targets (-1: not scored), rows of the documents and positions of the targets, each [B, T].
 
-    Padding stands at the end, where a causal model does not look at it.
+    Padding is at the end, where it does not affect a causal model.
     """
     shape = (len(batch), batch[0].end - batch[0].start)
     inputs, targets = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64)

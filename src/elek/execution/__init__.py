@@ -1,1 +1,1 @@
-"""Running: workers, their engine and their cache, one run at a time."""
+"""How work is run: worker processes, the shard cache, and the lock that admits one run at a time."""

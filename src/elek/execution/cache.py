@@ -1,16 +1,17 @@
-"""The shard cache: a stage that makes one file of each part makes it once, however often the stage runs.
+"""The shard cache: a stage that makes one file from each part makes it once, however often the stage runs.
 
-An entry is found by what its file depends on: the digest of the input part, the params, the digest of the code, the
-versions of what is installed, and the function's name. The place of a part in its dataset plays no role, so that a
-corpus that grows by one part costs one part. An entry is one file:
+The key of an entry covers all that its file depends on: the digest of the input part, the params, the digest of the
+code, the versions of what is installed, and the function's name. The number of the part in its dataset is not in it, so
+a corpus that grows by one part costs one part. An entry is one file:
 
     SHA-256 of all that follows, in hexadecimal, and a line feed
     {"rows", "counts"} of the part as JSON, and a line feed
     the bytes of the part
 
-It is written under a temporary name and renamed, and believed only where the digest is right; a damaged one is told,
-deleted, and made again. It is copied out, never linked: whoever edits an output must not edit the cache. Runs may
-share a folder at the same time: they write the same bytes, and whoever loses an entry to another's tidying computes.
+It is written under a temporary name and renamed, and used only if its digest is right; a damaged one is reported,
+deleted and made again. It is copied to the output and never linked, so editing an output cannot change the cache.
+Several runs may share a folder at the same time: they write the same bytes, and where one run's tidying deletes an
+entry, another run computes it again.
 """
 
 from __future__ import annotations
@@ -36,12 +37,11 @@ CHUNK = 1 << 20
 ABANDONED_SECONDS = 3600.0
 """Age at which a temporary file belongs to a writer that was killed."""
 TIDY_EVERY = 16
-"""Every so many entries, by their keys, the writer of one looks whether the cache is too large."""
+"""One write in this many, chosen by the entry's key, checks whether the cache has become too large."""
 
 
 class PartTask(Protocol):
-    """What a function from part to part is given, and perhaps more: the file to read, the folder and the number of
-    the file to write."""
+    """The least that a task has: the file to read, and the folder and number of the file to write."""
 
     @property
     def source(self) -> Path: ...
@@ -53,7 +53,7 @@ class PartTask(Protocol):
 
 @dataclass(frozen=True)
 class CachedTask:
-    """`function(task)`, which writes the file `name` into `task.out` and returns its Part, or what it wrote before."""
+    """A call of `function(task)`, which writes the file `name` into `task.out` and returns its Part."""
 
     function: Callable[[Any], Part]
     task: PartTask
@@ -62,13 +62,15 @@ class CachedTask:
     """SHA-256 that `task.source` must have."""
     key: str
     folder: Path | None
-    """Where the entries are; None switches the cache off."""
+    """Folder of the entries; None switches the cache off."""
     limit: int
-    """Bytes that all stages' entries together may take."""
+    """Bytes that the entries of all stages may take together."""
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """The part, whether it came from the cache, and a warning where the cache could not be used as it should."""
+
     part: Part
     hit: bool
     warning: str = ""
@@ -88,9 +90,10 @@ def code_digest(files: Iterable[Path], root: Path) -> str:
 
 @cache
 def environment() -> str:
-    """The Python and every installed distribution with its version: a new ftfy may clean another way.
+    """Digest of the version of Python and of every installed package: a new ftfy, for example, may clean differently.
 
-    Names of folders, read without opening one. Too careful by design: an unrelated package costs a computation.
+    Reads the names of the packages' folders and opens none. Cautious on purpose: installing an unrelated package
+    costs one recomputation.
     """
     found: set[str] = set()
     for path in map(Path, sys.path):
@@ -127,7 +130,7 @@ def _take(entry: Path, target: Path) -> tuple[Part | None, str]:
     """Copy an entry to `target`: its part, or None and, where the entry was there and damaged, a warning."""
     try:
         file = entry.open("rb")
-    except OSError:  # there is none, or nobody can read it
+    except OSError:  # it does not exist, or cannot be read
         return None, ""
     try:
         with file, whole_file(target) as temporary:
@@ -144,10 +147,11 @@ def _take(entry: Path, target: Path) -> tuple[Part | None, str]:
 
 
 class _DamagedError(Exception):
-    pass
+    """The entry does not have its digest."""
 
 
 def _copy_out(file: BinaryIO, target: Path, name: str) -> Part | None:
+    """Copy the part in an entry to `target`; None where the digest is wrong."""
     promised = file.readline(80)
     head = file.readline(CHUNK)
     whole, own, size = hashlib.sha256(head), hashlib.sha256(), 0
@@ -164,7 +168,7 @@ def _copy_out(file: BinaryIO, target: Path, name: str) -> Part | None:
 
 
 def _put(entry: Path, source: Path, part: Part) -> str:
-    """Keep a part. A cache that cannot be written to is told and costs nothing else."""
+    """Store a part. Returns a warning, and raises nothing, where the cache cannot be written to."""
     head = json.dumps({"rows": part.rows, "counts": dict(part.counts)}).encode() + b"\n"
     digest = hashlib.sha256(head)
     temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}.tmp")
@@ -200,6 +204,6 @@ def tidy(root: Path, limit: int) -> None:
     for _, _, size, path in sorted(entries):
         if total <= limit:
             break
-        with contextlib.suppress(OSError):  # gone already, or Windows has it open: next time
+        with contextlib.suppress(OSError):  # already gone, or open on Windows: left for the next time
             path.unlink()
         total -= size

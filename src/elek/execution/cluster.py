@@ -1,13 +1,12 @@
 """The Dask engine: the same function on a cluster, local or at the address in DASK_SCHEDULER_ADDRESS.
 
-A cluster elsewhere must see the project's folder under the same path and run the same code: each worker compares
-its own files of this package with ours before it takes a task. Without an address a cluster of processes is started
-for the stage, on loopback, encrypted with a certificate that lives as long as it does, and without a dashboard.
+A cluster on other machines must see the project's folder under the same path and run the same code: before it takes a
+task, each worker compares its files of this package with ours. Without an address, a cluster of processes is started
+for the stage: on loopback, encrypted with a temporary certificate, and without a dashboard.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import elek
 from elek.errors import WorkerError
-from elek.execution.engine import begin_worker, killed
+from elek.execution.cache import code_digest
+from elek.execution.worker import begin_worker, killed_error
 
 try:
     from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed
@@ -35,8 +36,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class Beginning(WorkerPlugin):
-    """`begin_worker` on every worker, those that are started in place of killed ones too."""
+class WorkerSetup(WorkerPlugin):
+    """Checks the code of every worker and runs `begin_worker` there, also on those that replace killed ones."""
 
     name = "elek"
     idempotent = True
@@ -45,7 +46,7 @@ class Beginning(WorkerPlugin):
         self.code = code
 
     def setup(self, worker: Any) -> None:
-        if code() != self.code:
+        if package_digest() != self.code:
             raise WorkerError(
                 "this Dask worker runs another version of Elek",
                 where=str(worker.address),
@@ -55,11 +56,11 @@ class Beginning(WorkerPlugin):
 
 
 @cache
-def code() -> str:
-    """SHA-256 over every file of this package."""
-    root = Path(__file__).parent
-    files = sorted(path for path in root.rglob("*") if path.suffix in {".py", ".tsv", ".yaml"})
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+def package_digest() -> str:
+    """SHA-256 over the names and contents of all source files of Elek, and of the data files that stages read."""
+    root = Path(elek.__file__).parent
+    files = (path for path in root.rglob("*") if path.suffix in {".py", ".tsv", ".txt", ".yaml"})
+    return code_digest(files, root)
 
 
 def on_dask(
@@ -67,7 +68,7 @@ def on_dask(
 ) -> Iterator[tuple[int, Result]]:
     """Indexes and results of `function` over `tasks`, as they come. The first error cancels the rest.
 
-    A task whose worker dies is given to another one, until it has seen three of them die: then WorkerError.
+    A task whose worker dies is given to another one. Raises WorkerError where three have died with the same task.
     """
     with ExitStack() as stack:
         address = os.environ.get(ADDRESS)
@@ -80,7 +81,7 @@ def on_dask(
                 where=f"{ADDRESS}={address}",
                 fix="start one, or unset the variable",
             ) from None
-        client.register_plugin(Beginning(code()))
+        client.register_plugin(WorkerSetup(package_digest()))
         futures = {
             client.submit(function, task, pure=False, key=f"{label}-{index}"): index for index, task in enumerate(tasks)
         }
@@ -88,7 +89,7 @@ def on_dask(
             for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
                 yield futures[future], future.result()
         except KilledWorker:
-            raise killed(label) from None
+            raise killed_error(label) from None
         finally:
             client.cancel(list(futures), force=True)
 
@@ -106,6 +107,6 @@ def _local(workers: int) -> LocalCluster:
         dashboard_address=None,
         worker_dashboard_address=None,
         security=True,
-        memory_limit=0,  # as for processes: the system's affair
+        memory_limit=0,  # none, as in the process engine
         silence_logs=logging.ERROR,
     )

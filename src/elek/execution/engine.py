@@ -1,10 +1,9 @@
-"""Spread a pure function over shards. The engine only launches: the bytes do not depend on it.
+"""Spread a pure function over shards. The engine only starts work: the bytes of the outputs do not depend on it.
 
-Two engines: processes of this machine (`forking` says how they start), or a Dask cluster (`cluster`). A function that
-is killed half-way, with the process that runs it, is run again: under Dask on another worker, as its scheduler sees
-to; in processes once, in a new pool of half the size, because what kills workers is most often that memory ran out.
-What a shard's function writes is whole or not there (`elek.dataset.whole_file`), so that a second try finds nothing of
-the first.
+There are two engines: processes on this machine (`forking` says how they start), or a Dask cluster (`cluster`). The
+task of a worker that is killed is run again. Dask's scheduler gives it to another worker; the process engine retries
+once, in a new pool of half the size, because what kills workers is most often a lack of memory. A task's output file
+is either complete or absent (`elek.dataset.whole_file`), so a second try finds nothing that the first one left.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +19,8 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
 from typing import TypeVar
 
-from elek.errors import WorkerError
-from elek.execution.forking import context, fork_server, renew, standing
+from elek.execution.forking import fork_server, restart_server, server_is_running, worker_context
+from elek.execution.worker import begin_worker, killed_error
 from elek.params import ExecutionParams
 from elek.progress import Progress
 
@@ -30,7 +28,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 AHEAD = 3
-"""Tasks per worker that are taken from an iterator before their turn."""
+"""Tasks per worker that are drawn from an iterator ahead of time."""
 
 
 def worker_count(execution: ExecutionParams, tasks: int) -> int:
@@ -39,21 +37,23 @@ def worker_count(execution: ExecutionParams, tasks: int) -> int:
 
 def for_small(tasks: int, execution: ExecutionParams) -> ExecutionParams:
     """For tasks of some 20 ms: a hundred are done alone before workers that are not there yet would have started."""
-    return execution if standing() or tasks > 100 else ExecutionParams(workers=1)
+    return execution if server_is_running() or tasks > 100 else ExecutionParams(workers=1)
 
 
-def ready(execution: ExecutionParams, *modules: str) -> AbstractContextManager[None]:
-    """While the block runs, worker processes can begin at once, with `modules` imported (see `elek.execution.forking`).
+def prepare_workers(execution: ExecutionParams, *modules: str) -> AbstractContextManager[None]:
+    """While the block runs, workers start at once with `modules` imported (see `elek.execution.forking`).
 
-    For a caller that still imports and reads while they are, and for several `map_shards` in a row.
+    Use it where the caller still has imports or reading to do meanwhile, or calls `map_shards` several times.
     """
     alone = execution.engine != "processes" or (execution.workers or os.cpu_count()) == 1
     return nullcontext() if alone else fork_server(*modules)
 
 
-def needs(function: Callable[..., object]) -> tuple[str, str]:
-    """What a process imports that is to run `function`: its module, and the module `warm` beside it where there is
-    one, which is there to read models and compiled kernels from disk."""
+def modules_of(function: Callable[..., object]) -> tuple[str, str]:
+    """The modules that a worker needs for `function`: its own module, and `warm` in the same package.
+
+    A package has a module `warm` where models and compiled kernels can be loaded in advance.
+    """
     module = function.__module__
     return module, f"{module.rpartition('.')[0]}.warm"
 
@@ -68,10 +68,10 @@ def map_shards(
 ) -> list[Result]:
     """`[function(task) for task in tasks]` in the order of `tasks`, spread over processes.
 
-    `function` must be importable by name and pure; tasks and results are small and picklable (paths and counts,
-    not text). An iterator is drawn from while workers work, and never more than `AHEAD` tasks a worker before their
-    turn. The first error stops the rest and is raised here. Raises WorkerError when processes are killed more often
-    than the engine tries again (see the module's text), and where there is no Dask to go by.
+    `function` must be pure and importable by name; tasks and results are small and picklable (paths and counts,
+    not text). An iterator is drawn from while workers work, at most `AHEAD` tasks per worker ahead of time. The first
+    error stops the rest and is raised here. Raises WorkerError when workers are killed more often than the engine
+    retries (see the module's docstring), and when Dask is wanted but missing.
     """
     coming = enumerate(tasks)
     first = list(islice(coming, worker_count(execution, sys.maxsize)))  # no more workers than tasks
@@ -80,7 +80,7 @@ def map_shards(
     with Progress(label, total, unit) as progress:
         if not first:
             return []
-        numbered = _told(chain(first, coming), progress)
+        numbered = _with_total(chain(first, coming), progress)
         if execution.engine == "dask":
             from elek.execution.cluster import on_dask
 
@@ -95,8 +95,8 @@ def map_shards(
     return [results[index] for index in range(len(results))]
 
 
-def _told(numbered: Iterator[tuple[int, Task]], progress: Progress) -> Iterator[tuple[int, Task]]:
-    """The same tasks, one at least, with the progress knowing of the next: nobody can say how many are to come."""
+def _with_total(numbered: Iterator[tuple[int, Task]], progress: Progress) -> Iterator[tuple[int, Task]]:
+    """The same tasks (at least one), raising the progress bar's total by each: an iterator does not know its length."""
     this = next(numbered)
     for following in numbered:
         progress.total = max(progress.total, following[0] + 1)
@@ -105,27 +105,20 @@ def _told(numbered: Iterator[tuple[int, Task]], progress: Progress) -> Iterator[
     yield this
 
 
-def killed(label: str) -> WorkerError:
-    return WorkerError(
-        f"worker processes of `{label}` were killed again and again",
-        fix="most often memory ran out: lower execution.workers or fetch.part_megabytes in params.yaml",
-    )
-
-
 def _in_processes(
     function: Callable[[Task], Result], numbered: Iterator[tuple[int, Task]], workers: int, progress: Progress
 ) -> Iterator[tuple[int, Result]]:
     waiting: dict[int, Task] = {}
-    with fork_server(*needs(function)):
+    with fork_server(*modules_of(function)):
         for last_try in (False, True):
             try:
                 yield from _in_pool(function, numbered, waiting, workers)
             except BrokenProcessPool:
-                # One death ends the pool: nobody knows who it was, so that all that is not finished is done again.
+                # The death of one worker ends the pool, which cannot say whose it was: retry all unfinished tasks.
                 if last_try:
-                    raise killed(progress.label) from None
+                    raise killed_error(progress.label) from None
                 workers = max(1, workers // 2)
-                renew()
+                restart_server()
                 progress.say(f"a worker process was killed; the rest is tried once more, with {workers} at a time")
             else:
                 return
@@ -134,7 +127,7 @@ def _in_processes(
 def _in_pool(
     function: Callable[[Task], Result], numbered: Iterator[tuple[int, Task]], waiting: dict[int, Task], workers: int
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come. `waiting` are the tasks that were drawn and are not finished, before and after."""
+    """Results as they come. `waiting` holds the tasks that are drawn but not finished, and is kept up to date."""
     others = set(multiprocessing.active_children())
 
     def submit(task: Task) -> Future[Result]:
@@ -145,7 +138,7 @@ def _in_pool(
                 worker.kill()  # nothing would ever end it: its pool has not begun
             raise BrokenProcessPool from None
 
-    with ProcessPoolExecutor(workers, mp_context=context(), initializer=_begin) as pool:
+    with ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=_begin_pool_worker) as pool:
         try:
             handed = {submit(task): index for index, task in waiting.items()}
             while True:
@@ -164,23 +157,8 @@ def _in_pool(
             raise
 
 
-def _begin() -> None:
-    """Every process of a pool begins with this."""
+def _begin_pool_worker() -> None:
+    """Initialise a process of the pool."""
     begin_worker()
-    # Ctrl-C reaches all of us: workers end without a word, and the traceback is the caller's.
+    # Ctrl-C reaches every process: workers end silently, and only the caller prints a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def begin_worker() -> None:
-    """What every worker process does first, whoever started it."""
-    # One process per core is the parallelism; threads inside each would only fight over the same cores.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # Workers hold both ends of their queue's pipe, so that the death of a killed parent never reaches them there.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -1,16 +1,16 @@
-"""A process that loads what workers need, once, and forks them: where that is safe, which is on Linux.
+"""A fork server: one process that loads what workers need and then forks them. Only on Linux, where this is safe.
 
-A spawned worker has to import Arrow and numba and to read compiled kernels and models before it can work: more than
-a second of processor time each. A forked one begins in a few milliseconds, and what was loaded lies in memory once.
+A spawned worker must import Arrow and numba and read compiled kernels and models before it can work, which costs more
+than a second of processor time each. A forked one starts in a few milliseconds and shares the memory of what is loaded.
 
-A child inherits every lock that another thread held at that moment, for good. So it is not this process that is
-forked, which has threads, but multiprocessing's fork server: a fresh process that imports what it is told to, on one
-thread, and does nothing else (a test counts its threads). macOS forbids much in forked processes, and Windows has
-none: there, workers are spawned.
+A forked child keeps every lock that another thread held at that moment, for ever. This process has threads, so it is
+not forked itself. Instead multiprocessing's fork server is: a fresh process with one thread that does nothing but
+import the modules it is given (a test counts its threads). macOS restricts forked processes and Windows has none, so
+workers are spawned there.
 
-Python documents how to use its fork server, but not how to end one or how to ask whether it runs. What this module
-takes of its inside (`INSIDE`) is the same in CPython 3.11 to 3.14; where it is not, workers are spawned and a line says
-so.
+Python documents how to use its fork server, but not how to stop it or how to ask whether it runs. The private names
+that this module uses for it (`PRIVATE_API`) are the same in CPython 3.11 to 3.14. Where one is missing, workers are
+spawned and a line on stderr says so.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from typing import Any
 
 FORKS = sys.platform == "linux"
 
-INSIDE = ("set_forkserver_preload", "ensure_running", "_preload_modules", "_forkserver_pid", "_stop")
-"""What the object `multiprocessing.forkserver._forkserver` must have. 3.14 added a key that its socket asks for, which
-these keep by themselves."""
+PRIVATE_API = ("set_forkserver_preload", "ensure_running", "_preload_modules", "_forkserver_pid", "_stop")
+"""Attributes that `multiprocessing.forkserver._forkserver` must have. Python 3.14 added an authentication key for its
+socket, which these methods handle themselves."""
 
 _ours: list[Any] = []
-"""The fork server, while it is one that a block of `fork_server` has started."""
+"""The fork server while a `fork_server` block of ours has one running, otherwise empty."""
 
 
-def context() -> BaseContext:
-    """How worker processes are started now: forked where a fork server stands ready."""
-    return multiprocessing.get_context("forkserver" if standing() else "spawn")
+def worker_context() -> BaseContext:
+    """How to start workers now: forked where a fork server is running, otherwise spawned."""
+    return multiprocessing.get_context("forkserver" if server_is_running() else "spawn")
 
 
 @contextmanager
 def fork_server(*modules: str) -> Iterator[None]:
-    """A fork server that begins to import `modules` now, without waiting for it, and ends with the block.
+    """Run a fork server during the block. It starts to import `modules` at once; nobody waits for that.
 
-    A module that is not there is left out, in silence: who needs it tells.
-    Within such a block, or beside a server that somebody else has started, another one does nothing.
+    A module that does not exist is skipped silently: whoever needs it will raise.
+    Where a fork server runs already, ours or another library's, this does nothing.
     """
     server = _server()
-    if server is None or standing():
+    if server is None or server_is_running():
         yield
         return
     before = server._preload_modules
@@ -59,21 +59,21 @@ def fork_server(*modules: str) -> Iterator[None]:
         _start(server)
         yield
     except BaseException:
-        if standing():
+        if server_is_running():
             os.kill(server._forkserver_pid, signal.SIGTERM)  # it may still be importing
         raise
     finally:
-        # Otherwise it would live as long as we do; and what it and its children used is counted only when it is
-        # waited for. The workers must have ended before.
+        # Without this it would live as long as this process, and the system counts the resources that it and its
+        # children used only once it was waited for. The workers must have ended before.
         server._stop()
         server.set_forkserver_preload(before)
         _ours.clear()
 
 
-def renew() -> None:
-    """Another fork server in place of ours, once a worker was killed: it may be the one, and still be dying."""
+def restart_server() -> None:
+    """Replace our fork server after a process was killed: it may be the server itself, and still be dying."""
     for server in list(_ours):
-        if standing():
+        if server_is_running():
             os.kill(server._forkserver_pid, signal.SIGKILL)
             server._stop()
         _start(server)
@@ -85,33 +85,33 @@ def _start(server: Any) -> None:
     with _environment(), _deaf_to_interrupts():
         try:
             server.ensure_running()
-        except OSError as error:  # its socket lies where temporary files do, and the path may be too long for one
+        except OSError as error:  # its socket is a temporary file, whose path may be too long for a socket
             reason = str(error)
-    if not standing():
-        _say_spawned(reason)
+    if not server_is_running():
+        _warn_of_spawning(reason)
 
 
-def standing() -> bool:
-    """Whether a fork server runs, so that even small work is worth sharing."""
+def server_is_running() -> bool:
+    """Whether a fork server runs. If so, workers start so fast that even small work is worth spreading."""
     server = _server()
     return server is not None and isinstance(server._forkserver_pid, int)
 
 
-def _server() -> Any:  # private parts of it are used here
+def _server() -> Any:  # Any: private attributes of it are used here
     if not FORKS:
         return None
     from multiprocessing import forkserver
 
     server = getattr(forkserver, "_forkserver", None)  # the one that the context uses
-    missing = [name for name in INSIDE if not hasattr(server, name)]
+    missing = [name for name in PRIVATE_API if not hasattr(server, name)]
     if missing:
-        _say_spawned(f"in this Python it has no {' and no '.join(missing)}")
+        _warn_of_spawning(f"in this Python it has no {' and no '.join(missing)}")
         return None
     return server
 
 
-@cache  # once a process and reason
-def _say_spawned(reason: str) -> None:
+@cache  # says it once per process and reason
+def _warn_of_spawning(reason: str) -> None:
     sys.stderr.write(f"workers are spawned, which takes them a second each: no fork server could be had ({reason})\n")
     sys.stderr.flush()
 
@@ -131,12 +131,12 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """What the server starts with."""
+    """Set the environment with which the fork server starts."""
     values = {
         # numpy's BLAS and the allocator in Arrow start threads when they are imported.
         "OMP_NUM_THREADS": "1",
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
-        # It imports what we would: not a numpy.py that lies in the folder where somebody stands.
+        # It must import the same modules as this process, and not, for example, a numpy.py in the current folder.
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "PYTHONSAFEPATH": "1",
     }

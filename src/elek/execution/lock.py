@@ -2,9 +2,9 @@
 
 Two locks under `.cache/`. `run.lock` is held by `elek run` for its whole life, and by a stage that somebody
 starts alone, by hand or by a bare `dvc repro`, for its own; the stages of a run are let in by a token in the
-environment. `stage.lock` is held by every stage while it lives, so that a stage whose `dvc` or `elek run` was
+environment. `stage.lock` is held by every stage while it runs, so that a stage whose `dvc` or `elek run` was
 killed still keeps a second writer out. Both are locks of the operating system: they end with the process that
-holds them, `kill -9` included, and none is ever stale. Who holds one is written beside it, for people.
+holds them, even after `kill -9`, so there are no stale locks. A file beside each names its holder, for people to read.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ TOKEN = "ELEK_RUN_TOKEN"  # noqa: S105 - the name of a variable, and no secret e
 
 @contextmanager
 def run_lock(project: Path) -> Iterator[None]:
-    """Hold the project's run lock and let child processes in. Raises LockError at once if somebody is at work.
+    """Hold the project's run lock and admit child processes. Raises LockError at once if another run is active.
 
-    Inside a run that holds it already, as the flow of `elek run` is, this does nothing.
+    Inside a run that holds it already, such as the flow of `elek run`, this does nothing.
     """
     if _inside_run(project):
         yield
@@ -39,7 +39,7 @@ def run_lock(project: Path) -> Iterator[None]:
     token = secrets.token_hex(8)
     with _held(project, "run", token):
         with _held(project, "stage", token):
-            pass  # nobody's stage has outlived its run
+            pass  # make sure that no stage has outlived its run
         outer = os.environ.get(TOKEN)
         os.environ[TOKEN] = token
         try:
@@ -68,14 +68,14 @@ def _inside_run(project: Path) -> bool:
 
 
 def check_free(project: Path) -> None:
-    """Raise LockError if somebody is at work in the project, before anything slow is begun."""
+    """Raise LockError if a run or a stage is active in the project, before anything slow is begun."""
     for name in ("run", "stage"):
         with _held(project, name, ""):
             pass
 
 
 def holder(project: Path) -> str | None:
-    """Who is at work in the project, in words; None where nobody is."""
+    """The active run or stage in words, or None."""
     try:
         check_free(project)
     except LockError as error:
@@ -114,7 +114,7 @@ def _held(project: Path, name: str, token: str) -> Iterator[None]:
 
 
 def _command() -> str:
-    """As people would type it: `python -m stages.clean` knows itself by the path of a file."""
+    """The command line as a person types it; for `python -m stages.clean`, argv has only the path of the file."""
     main = sys.modules["__main__"].__spec__
     program = f"python -m {main.name}" if main else Path(sys.argv[0]).name
     return " ".join([program, *sys.argv[1:]])
@@ -128,13 +128,13 @@ def _read_holder(project: Path, name: str) -> dict[str, str]:
     try:
         found: dict[str, str] = json.loads(_holder_file(project, name).read_text(encoding="utf-8"))
     except (FileNotFoundError, PermissionError, json.JSONDecodeError):
-        return {}  # only just begun, or Windows is renaming it right now
+        return {}  # just started, or being renamed right now (Windows)
     return found
 
 
 def _describe(project: Path, name: str) -> str:
     found = _read_holder(project, name)
-    # The file of a killed holder stays behind, and the next holder needs a moment to write its own.
+    # A killed holder leaves its file behind, and the next one needs a moment to write its own.
     if not found or not psutil.pid_exists(int(found["pid"])):
         return "a process that has only just begun"
     return f"`{found['command']}`, process {found['pid']}, since {found['since']}"

@@ -1,7 +1,7 @@
 """Child processes that end with their whole tree, on every system.
 
-A child gets a session (on Windows: a process group) of its own, so that Ctrl-C reaches us alone and we decide
-in which order things end. `stop` then ends the child, everything it started, and everything those started.
+A child gets a session (on Windows: a process group) of its own, so that Ctrl-C reaches only this process, which
+decides in which order the others end. `stop` ends the child and all its descendants.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import IO, Any
 import psutil
 
 GRACE_SECONDS = 10.0
-"""How long a process that was asked to end may take, so that training can write its last checkpoint."""
+"""How long a process may take to end once it was asked to: enough for training to write its last checkpoint."""
 
 
 def start(
@@ -50,10 +50,10 @@ def start(
 
 
 def stop(process: subprocess.Popen[str], *, grace: float = GRACE_SECONDS, leaves_first: bool = False) -> None:
-    """End `process` and all it started: asked first, killed after `grace` seconds. Harmless when all has ended.
+    """End `process` and its descendants: ask first, kill after `grace` seconds. Harmless when all have ended.
 
-    With `leaves_first` what it started is ended before it, and it may tidy up and end by itself; only then is it
-    interrupted. Otherwise all are asked at once.
+    With `leaves_first`, the descendants are ended first. `process` then has time to tidy up and end by itself before it
+    is interrupted. Otherwise all are asked at once.
     """
     others = [member for member in [*_tree(process.pid), *_session(process.pid)] if member.pid != process.pid]
     try:
@@ -71,7 +71,7 @@ def stop(process: subprocess.Popen[str], *, grace: float = GRACE_SECONDS, leaves
         psutil.wait_procs(others, timeout=grace)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=grace)
-    finally:  # also when a second Ctrl-C ends our patience
+    finally:  # also after a second Ctrl-C
         rest = [*others, *_tree(process.pid), *_session(process.pid)]
         _kill(rest)
         psutil.wait_procs(rest, timeout=grace)
@@ -79,10 +79,10 @@ def stop(process: subprocess.Popen[str], *, grace: float = GRACE_SECONDS, leaves
 
 
 def stop_children(*, asked: bool, grace: float = 2 * GRACE_SECONDS) -> None:
-    """End all that this process has started and that still lives: children see to their own, if they are given time.
+    """End all descendants of this process. Children end their own children, if they are given time.
 
-    With `asked` they know already, and are asked again only after `grace` seconds: a second signal would make one
-    that is tidying up run out of patience.
+    `asked` says that they have already received a signal. Then they are asked again only after `grace` seconds, since a
+    second signal would interrupt one that is tidying up.
     """
     me = psutil.Process()
     everybody = [child for child in me.children(recursive=True) if not _is_tracker(child)]
@@ -96,7 +96,7 @@ def stop_children(*, asked: bool, grace: float = 2 * GRACE_SECONDS) -> None:
 
 
 def _is_tracker(process: psutil.Process) -> bool:
-    # multiprocessing's own helper: it ignores SIGTERM and ends with us.
+    # A helper of multiprocessing: it ignores SIGTERM and ends together with this process.
     try:
         return any("multiprocessing.resource_tracker" in argument for argument in process.cmdline())
     except psutil.Error:
@@ -124,7 +124,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """Members of the session that `leader` began: also those whose parent died, which left the tree."""
+    """Processes in the session of `leader`: also those that left the tree because their parent died."""
     if sys.platform == "win32":
         return []
     members = []
@@ -137,7 +137,7 @@ def _session(leader: int) -> list[psutil.Process]:
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Turn the signals that ask us to end into SystemExit, so that `finally` blocks stop our children.
+    """Turn the signals that ask this process to end into SystemExit, so that `finally` blocks stop the children.
 
     Ctrl-C raises KeyboardInterrupt already. Only for the main thread.
     """

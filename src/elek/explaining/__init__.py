@@ -1,1 +1,1 @@
-"""What happened to a document and why, and what other settings would do: read from what the stages stored."""
+"""Why each document was kept or dropped, and what other settings would change, read from what the stages stored."""

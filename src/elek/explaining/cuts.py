@@ -1,8 +1,8 @@
-"""Rules that take text out of documents and drop none: how much each takes, and which take nothing.
+"""Rules that remove text from documents instead of dropping them: how much each removes, and which remove nothing.
 
-From stored signals and the thresholds in params.yaml, as in `survey`; what `dedup` took out as boilerplate is read
-from its decisions. A rule is counted over all documents that were measured, its bytes over those that the filters keep:
-of the others nothing is cut.
+Computed from stored signals and the thresholds in params.yaml, as in `survey`; what `dedup` removed as boilerplate is
+read from its decisions. Documents are counted among all that were measured, bytes only in those that the filters keep:
+nothing is removed from a document that is dropped.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from pathlib import Path
 import numpy as np
 
 from elek.dataset import Dataset
-from elek.explaining.dead import Dead
+from elek.explaining.dead_rules import DeadRule
 from elek.filtering import FilterParams, columns_for, removals, removing, verdicts
 from elek.removal import REMOVE, removed_bytes
 
 
 @dataclass
 class Cut:
-    """What one rule takes out."""
+    """What one rule removes."""
 
     rule: str
     documents: int = 0
-    """Those in which it takes something out, or would if they stayed."""
+    """Those from which it removes text, or would if they were kept."""
     staying: int = 0
-    """Those of them that stay."""
+    """Those of them that are kept."""
     bytes: int = 0
-    """Of documents that stay."""
+    """Removed from the documents that are kept."""
     alone: int = 0
-    """Of these, what no other rule takes out."""
+    """Those of the bytes that no other rule removes."""
     off: bool = False
 
 
 def cuts(project: Path, params: FilterParams) -> list[Cut]:
-    """Every rule that removes text, in the order in which they are asked; those that are off too."""
+    """Every rule that removes text, in the order in which the rules are applied, including those that are off."""
     found: dict[str, Cut] = {}
     if removing(params):
         annotate = Dataset(project / "data" / "annotate")
@@ -53,7 +53,7 @@ def cuts(project: Path, params: FilterParams) -> list[Cut]:
 
 
 def _boilerplate(project: Path) -> list[Cut]:
-    """What `dedup.boilerplate` took out, where it was on; it is asked of documents that stay alone."""
+    """What `dedup.boilerplate` removed, where it was on. It only looks at documents that are kept."""
     if not (project / "data" / "dedup").is_dir():
         return []
     dedup = Dataset(project / "data" / "dedup")
@@ -64,11 +64,11 @@ def _boilerplate(project: Path) -> list[Cut]:
     return [Cut("dedup.boilerplate", documents, documents, taken, taken)]
 
 
-def idle(found: list[Cut], documents: int) -> list[Dead]:
-    """Those that are off or never took anything out."""
+def dead_cuts(found: list[Cut], documents: int) -> list[DeadRule]:
+    """The rules among `found` that are off or never removed anything."""
     never = f"it takes nothing out of any of {documents:,} documents"
     return [
-        Dead(cut.rule, "off", "switched off") if cut.off else Dead(cut.rule, "never", never)
+        DeadRule(cut.rule, "off", "switched off") if cut.off else DeadRule(cut.rule, "never", never)
         for cut in found
         if cut.off or not cut.documents
     ]

@@ -1,4 +1,4 @@
-"""Where a document stands in a project's data, and which ids come near to one that nobody has."""
+"""Find a document by its id in the data of a project, or suggest similar ids where no document has it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from elek.errors import DataError
 
 
 class Place(NamedTuple):
-    """A document's row, which is the same in every dataset from `fetch` to `split`."""
+    """The position of a document, which is the same in every dataset from `fetch` to `split`."""
 
     id: str
     role: str
@@ -24,9 +24,9 @@ class Place(NamedTuple):
     row: int
 
     def read(self, folder: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
-        """The row of a dataset; `id` must be one of the columns.
+        """The row of this document in a dataset; `columns` must include `id`.
 
-        Raises DataError where another document stands there, or none: the dataset is of an earlier fetch.
+        Raises DataError where the row is missing or belongs to another document: the dataset is from an earlier fetch.
         """
         dataset = Dataset(folder)
         rows = dataset.read(self.part, columns).slice(self.row, 1).to_pylist() if self.part < len(dataset.parts) else []
@@ -38,14 +38,14 @@ class Place(NamedTuple):
 
 
 def find(project: Path, doc_id: str) -> Place:
-    """Where the document is. Raises DataError for an id that no source has, naming the nearest ones."""
+    """Where the document is. Raises DataError, naming the most similar ids, where no source has this one."""
     if not _fetched(project):
         raise DataError("no documents have been fetched yet", where=str(project), fix="run `elek run`")
     if place := _locate(project, doc_id):
         return place
     like = next((f"an id looks like `{name}`" for name in _names(project)), None)
     where = str(project / "data" / "fetch")
-    raise DataError(f"no document has the id `{doc_id}`", where=where, fix=near(project, doc_id) or like)
+    raise DataError(f"no document has the id `{doc_id}`", where=where, fix=suggest_ids(project, doc_id) or like)
 
 
 def has_document(project: Path, doc_id: str) -> bool:
@@ -53,14 +53,14 @@ def has_document(project: Path, doc_id: str) -> bool:
     return _locate(project, doc_id) is not None
 
 
-def near(project: Path, name: str, others: Iterable[str] = ()) -> str | None:
-    """The ids, or other names, that come nearest to one that is wrong, as a remedy; None where none is near."""
+def suggest_ids(project: Path, name: str, others: Iterable[str] = ()) -> str | None:
+    """A hint for the user who gave a wrong `name`: the most similar ids and `others`; None where none is similar."""
     found = nearest_ids(name, [*others, *_names(project)])
     return f"the nearest: {', '.join(f'`{item}`' for item in found)}" if found else None
 
 
 def nearest_ids(doc_id: str, ids: Iterable[str], count: int = 3) -> list[str]:
-    """The likest ids. The cheap upper bounds of the ratio come first: there may be millions."""
+    """The `count` most similar ids, best first. There may be millions, so cheap upper bounds are compared first."""
     matcher = SequenceMatcher(a="", b=doc_id, autojunk=False)
     best: list[tuple[float, str]] = []
     for candidate in ids:

@@ -1,6 +1,6 @@
 """The ledger: what every stage did with one document, read from the columns that the stages wrote.
 
-Nothing is stored for it. `story` is the document's way through all stages, which `elek why` tells.
+The ledger needs no storage of its own. `story` follows a document through all stages; `elek why` prints it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ import pyarrow.compute as pc
 from elek.dataset import Dataset
 from elek.errors import DataError
 from elek.explaining.finding import Place, find
-from elek.explaining.kin import kin, nearest_kept
+from elek.explaining.neighbours import nearest_kept, related_documents
 from elek.explaining.standings import Standing, State, stage_rules, standings
-from elek.filtering import FilterParams, columns_for
-
-HELD = "licence.held"
-"""The rule that neither keeps nor condemns: a person is to look at what it names."""
+from elek.filtering import HELD, FilterParams, columns_for
 
 DECISIONS = {"filter": "data/filter", "dedup": "data/dedup", "split": "data/split/decisions"}
-"""Where each deciding stage wrote its decisions, in the order of the stages."""
+"""Folder of the decisions of each stage that decides, in the order of the stages."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Failure:
     def __str__(self) -> str:
         numbers = "" if self.value is None else f": {self.value:.6g}"
         if self.value is not None and self.threshold is not None:
-            # The side on which the value lies says which way the rule looks; only near duplicates fail by equality.
+            # The side of the value shows which way the rule compares. Only `dedup.minhash` fails on equality.
             side = "reaches" if self.value == self.threshold else "is above"
             numbers += f" {'is below' if self.value < self.threshold else side} {self.threshold:.6g}"
         evidence = f" ({self.evidence})" if self.evidence else ""
@@ -54,9 +51,9 @@ class Event:
     what: str
     failures: tuple[Failure, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
-    """Columns of the stage that say more: masked PII, measured signals, the surviving duplicate."""
+    """More from the columns of the stage: masked personal data, measured signals, the surviving duplicate."""
     rules: tuple[Standing, ...] = ()
-    """Every rule that the stage asked of the document, failing or not."""
+    """Every rule that the stage applied to the document, whether it fails or not."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Story:
     events: tuple[Event, ...]
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: as the fields, every rule with its margin."""
+        """The fields as plain data for JSON, every rule with its margin."""
         events = [{**vars(e), "failures": [vars(f) for f in e.failures]} for e in self.events]
         for event, own in zip(events, self.events, strict=True):
             event["rules"] = [standing.plain() for standing in own.rules]
@@ -81,7 +78,7 @@ class Story:
 
 
 def story(project: Path, doc_id: str) -> Story:
-    """What happened to the document. Raises DataError for an id that no source has, naming the nearest ones."""
+    """What happened to the document. Raises DataError, naming the most similar ids, where no source has this id."""
     place, data = find(project, doc_id), project / "data"
     document = place.read(data / "fetch" / place.role, ["id", "source", "license", "lang", "url", "text"])
     size = len(str(document.pop("text")).encode())
@@ -126,8 +123,8 @@ def _measured(measured: Mapping[str, Any]) -> Event:
 
 def _decided(project: Path, stage: str, decision: Mapping[str, Any], place: Place) -> Event:
     failures = tuple(Failure(**failure) for failure in decision["failures"])
-    told = ("survivor", "cluster", "split", "released")
-    extra = {key: value for key, value in decision.items() if key in told and value}
+    shown = ("survivor", "cluster", "split", "released")
+    extra = {key: value for key, value in decision.items() if key in shown and value}
     if failures:
         what = "held for review" if failures[0].rule == HELD else "dropped"
     elif stage == "split":
@@ -138,7 +135,7 @@ def _decided(project: Path, stage: str, decision: Mapping[str, Any], place: Plac
         extra["removed"] = f"{sum(item['end'] - item['start'] for item in removed):,} bytes in {len(removed):,} places"
     similarity = None
     if stage == "dedup" and not failures:
-        extra |= kin(Dataset(project / DECISIONS[stage]), place.id, extra.get("cluster"))
+        extra |= related_documents(Dataset(project / DECISIONS[stage]), place.id, extra.get("cluster"))
         if near := nearest_kept(project / "data", place.part, place.row):
             extra["nearest that stays"], similarity = near
     return Event(stage, what, failures, extra, tuple(_standings(project, stage, decision, place, similarity)))
@@ -147,9 +144,9 @@ def _decided(project: Path, stage: str, decision: Mapping[str, Any], place: Plac
 def _standings(
     project: Path, stage: str, decision: Mapping[str, Any], place: Place, similarity: float | None
 ) -> Iterator[Standing]:
-    """Every rule of the stage, with the thresholds by which it decided: those that its manifest records.
+    """Every rule of the stage with the threshold by which it decided, which the stage's manifest records.
 
-    `similarity` is that to the nearest document that stays, for one that `dedup` keeps.
+    `similarity`, for a document that `dedup` keeps, is its similarity to the nearest other one that is kept.
     """
     params = Dataset(project / DECISIONS[stage]).manifest.get("params")
     if params is None:
@@ -168,12 +165,12 @@ def _standings(
             value, threshold = similarity if value is None else value, params["jaccard"]
         elif rule == "split.contaminated":
             value, threshold = decision.get("contamination"), params["decontaminate_share"]
-            state = "not measured" if value is None else state  # asked of training text alone
+            state = "not measured" if value is None else state  # only training text is compared
         yield Standing(rule, state, value, threshold, None if threshold is None else "above", evidence)
 
 
 def _tokenized(project: Path, place: Place, split: str) -> Iterator[Event]:
-    """Where the document's tokens are: shards follow the parts of `split`, which follow those of `clean`."""
+    """Where the tokens of the document are. Shards are numbered as the parts of `split` and `clean` are."""
     folder = project / "data" / "tokenize" / split
     if not folder.is_dir():
         return
@@ -191,7 +188,7 @@ def _tokenized(project: Path, place: Place, split: str) -> Iterator[Event]:
 
 
 def _in_shard(shard: Path, doc_id: str) -> tuple[int, int]:
-    """The row of a document in a shard of tokens, -1 where it has none, and its number of tokens."""
+    """The row of a document in a token shard (-1 where it is missing), and its number of tokens."""
     with pa.memory_map(str(shard)) as file:
         table = pa.ipc.open_file(file).read_all()
         row = int(pc.index(table["id"], pa.scalar(doc_id)).as_py())

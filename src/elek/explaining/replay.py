@@ -1,4 +1,4 @@
-"""`filter`, `dedup` and `split` decided again, in memory, from what the stages stored; see `elek.explaining.whatif`."""
+"""Decide `filter`, `dedup` and `split` again, in memory, from what the stages stored; see `elek.explaining.whatif`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ VERDICT = pa.schema(
         pa.field("removed", pa.int64(), nullable=False),
     ]
 )
-"""What becomes of a document: whether it passes all three stages; the rule that drops it; the id of the duplicate
-that stays in its place; its side; bytes that filters take out of it."""
+"""What happens to a document: whether it passes all three stages; the rule that drops it; the id of the duplicate
+that is kept instead; its split; the number of bytes that are removed from it."""
 
 
 class Replay:
-    """The stored decisions of a project's `data` folder, and others in their place.
+    """The stored decisions in the `data` folder of a project, and the decisions under other settings.
 
-    Raises DataError where a stage has not run, or a stage before it has run since.
+    Raises DataError where a stage has not run, or is out of date because an earlier stage has run since.
     """
 
     def __init__(self, data: Path) -> None:
@@ -51,7 +51,7 @@ class Replay:
         self.split = Dataset(data / "split" / "decisions")
         self._pairs, self._passages = data / "dedup" / "pairs", data / "split" / "passages"
         self.notes: list[str] = []
-        """Why text was read."""
+        """The reasons why text had to be read, in words for the user."""
         for stage, of in (
             (self.filter, {"annotate": self.annotate}),
             (self.dedup, {"clean": self.clean, "annotate": self.annotate, "filter": self.filter}),
@@ -98,7 +98,7 @@ class Replay:
         return pa.concat_tables([filtered_by(self.annotate.read(index, columns), params) for index in parts])
 
     def _shared(self, removed: pa.Array, kept: pa.ChunkedArray, params: SplitParams, scratch: Path) -> Passages | None:
-        """The stored passages, or if they are of other n-grams or of other text, those that `split` would find."""
+        """The stored passages, or where they belong to another n-gram length or text, those that `split` would find."""
         if params.decontaminate_ngram is None:
             return None
         if (self._passages / "shared" / MANIFEST).is_file():
@@ -120,7 +120,7 @@ class Replay:
         return passages.find(every, params.decontaminate_ngram, scratch, _in_process)
 
     def _same_text(self, removed: pa.Array, kept: pa.ChunkedArray) -> bool:
-        """Whether the documents that `kept` marks lose the same bytes as in the last run."""
+        """Whether the same bytes as in the last run are removed from the documents marked in `kept`."""
         mask = kept.combine_chunks()
         return bool(removed.filter(mask).equals(self._removed_last.filter(mask)))
 
@@ -130,7 +130,7 @@ def _in_process(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[An
 
 
 def _removed(tables: Sequence[pa.Table], rows: int = 0) -> pa.Array:
-    """What decisions, those that do, take out of the documents together."""
+    """The spans that all the decisions together remove from each document."""
     columns = [table[REMOVE.name] for table in tables if REMOVE.name in table.column_names]
     return merged(columns) if columns else pa.array([[]] * (rows or len(tables[0])), REMOVE.type)
 
@@ -148,7 +148,7 @@ def _verdict(filtered: pa.Table, deduped: pa.Table, split: pa.Table, removed: pa
 
 
 def _first_failures(failures: pa.ChunkedArray) -> tuple[I64, pa.StringArray]:
-    """The rows that fail, and the first rule of each. A document fails in one stage alone: no later one it enters."""
+    """The rows that fail, and the first failing rule of each. A document fails in one stage and enters no later one."""
     lists = failures.combine_chunks()
     offsets = lists.offsets.to_numpy()
     rows = np.flatnonzero(np.diff(offsets))

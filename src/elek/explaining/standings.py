@@ -1,4 +1,4 @@
-"""How far one document is from each rule: from stored signals and thresholds, without reading text."""
+"""How far one document is from failing each rule, from stored signals and thresholds, without reading text."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ STAGE_RULES: Mapping[str, Mapping[str, str]] = {
     "dedup": {"dedup.url": "url", "dedup.exact": "exact", "dedup.minhash": "minhash"},
     "split": {"split.contaminated": "decontaminate_ngram"},
 }
-"""The rules of the stages behind `filter`, in the order in which they are asked, and what switches each on."""
+"""The rules of the stages after `filter` in the order of application, each with the key that switches it on."""
 
 
 def stage_rules(stage: str, params: Mapping[str, Any]) -> list[str]:
-    """The rules that `dedup` or `split` asked, by the params in its manifest."""
+    """The rules that `dedup` or `split` applied, according to the params in its manifest."""
     return [name for name, setting in STAGE_RULES[stage].items() if params.get(setting)]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one document stands with one rule."""
+    """The result of one rule for one document."""
 
     rule: str
     state: State
@@ -47,16 +47,16 @@ class Standing:
 
     @property
     def percent(self) -> float | None:
-        """The margin in percent of the threshold; None where that is zero."""
+        """The margin in percent of the threshold; None where the threshold is zero."""
         return None if self.margin is None or not self.threshold else 100 * self.margin / abs(self.threshold)
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields and the margin as plain data for JSON."""
         return {**vars(self), "margin": self.margin, "percent": self.percent}
 
 
 def standings(signals: pa.Table, params: FilterParams) -> list[Standing]:
-    """Every rule of the filters in `params` and the one document in `signals` (a row of `annotate`)."""
+    """The result of every rule in `params` for one document; `signals` is its row of `annotate`."""
     return [_standing(verdict, 0) for verdict in verdicts(signals, params)]
 
 

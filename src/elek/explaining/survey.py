@@ -1,7 +1,7 @@
-"""Rules over a corpus: how often each fires, which go together, and who comes nearest to failing one.
+"""Rules over a corpus: how often each fires, which fire together, and which document is nearest to failing each.
 
-Everything follows from the columns that `annotate` stored and the thresholds in params.yaml; no text is read. What
-`dedup` and `split` decided is taken from their decisions, because what they compare is not a signal of one document.
+Everything is computed from the columns that `annotate` stored and the thresholds in params.yaml; no text is read. For
+`dedup` and `split` the stored decisions are counted, because they compare documents with each other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from elek.filtering import FilterParams, columns_for, rule, verdicts
 
 By = Literal["lang", "source"]
 GROUPS: Mapping[By, str] = {"lang": "language.rules", "source": "source"}
-"""Columns of `annotate` to count by; a document's language is that whose rules apply to it."""
+"""Columns of `annotate` to count by. A document counts under the language whose rules apply to it."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,27 @@ class Closest:
 
 
 class Survey:
-    """Counts over a corpus, a part at a time. Rules are in the order in which they are asked."""
+    """Counts over a corpus, added a part at a time. Rules are in the order in which they are applied."""
 
     def __init__(self) -> None:
         self.rules: list[str] = []
         self.documents = 0
         self.together = np.zeros((0, 0), np.int64)
-        """[rules, rules] documents that fail both; on the diagonal those that fail the rule at all."""
+        """[rules, rules]: documents that fail both rules; on the diagonal, all that fail the rule."""
         self.alone = np.zeros(0, np.int64)
         self.reason = np.zeros(0, np.int64)
         self.measured = np.zeros(0, np.int64)
         """Documents for which the rule is on and its signal exists."""
         self.closest: dict[str, Closest] = {}
         self.groups: dict[str, dict[str, int]] = {}
-        """By language or source: documents under "", and by rule those that fail it."""
+        """By language or source: the number of documents under "", and of those failing a rule under its name."""
 
     @property
     def failing(self) -> npt.NDArray[np.int64]:
         return np.diagonal(self.together)
 
     def add(self, ids: pa.ChunkedArray, found: Sequence[Verdict], group: pa.ChunkedArray | None = None) -> None:
-        """Count what `found` says of the documents `ids`."""
+        """Count the verdicts `found` on the documents `ids`, by `group` where one is given."""
         if not self.rules:
             size = len(found)
             self.rules = [verdict.rule for verdict in found]
@@ -103,7 +103,7 @@ class Survey:
 
 
 def _first(found: Sequence[Verdict], failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """The number of the rule that is the reason, for rows that fail one."""
+    """The index of the rule that is the reason, for each row that fails one."""
     place = np.where(failed, np.arange(len(found), dtype=np.float64), np.inf)
     for index, verdict in enumerate(found):
         if verdict.ahead is not None:
@@ -112,7 +112,7 @@ def _first(found: Sequence[Verdict], failed: npt.NDArray[np.bool_]) -> npt.NDArr
 
 
 def survey(project: Path, params: FilterParams, by: By | None = None) -> Survey:
-    """The rules of `params` over everything that `annotate` measured. Raises DataError before anything is."""
+    """The rules of `params` over everything that `annotate` measured. Raises DataError where it has not run."""
     if not (project / "data" / "annotate").is_dir():
         raise DataError("nothing has been measured yet", where=str(project), fix="run `dvc repro annotate`")
     annotate, found = Dataset(project / "data" / "annotate"), Survey()
@@ -122,8 +122,8 @@ def survey(project: Path, params: FilterParams, by: By | None = None) -> Survey:
     return found
 
 
-def later(project: Path) -> dict[str, Survey]:
-    """By stage what `dedup` and `split` decided over the documents that entered; stages not yet run are left out."""
+def stage_surveys(project: Path) -> dict[str, Survey]:
+    """The decisions of `dedup` and `split` on the documents that entered them. A stage that has not run is left out."""
     result = {}
     for stage, folder in (("dedup", "data/dedup"), ("split", "data/split/decisions")):
         if not (project / folder).is_dir():
@@ -139,6 +139,7 @@ def later(project: Path) -> dict[str, Survey]:
 
 
 def _stored(table: pa.Table, names: Sequence[str]) -> list[Verdict]:
+    """The verdicts of the rules `names` in stored decisions; values and thresholds are NaN."""
     failures = table["failures"].combine_chunks()
     row = pc.list_parent_indices(failures).to_numpy()
     items = pc.list_flatten(failures)

@@ -1,17 +1,17 @@
-"""What other settings would keep, drop and gain: decided again from stored signals, without reading text.
+"""What other settings would keep, drop and gain: decided again from stored signals, nearly always without reading text.
 
-`filter`, `dedup` and `split` decide by what is stored: signals (data/annotate), measured pairs (data/dedup/pairs)
-and shared passages (data/split/passages). So a changed setting runs the very functions that the stages run, in
-memory, and its verdict is theirs for every id. Text is read in these cases alone, all but the first told in `notes`:
+`filter`, `dedup` and `split` decide from what is stored: signals (data/annotate), measured pairs (data/dedup/pairs)
+and shared passages (data/split/passages). A what-if runs the same functions as the stages, in memory, so its verdict is
+theirs for every id. Text is read only in these cases, and `notes` reports all but the first:
 
-- the examples' first words;
-- pairs of texts that were never proposed before: a lower `dedup.jaccard`, or a crowd of more than 32 alike of which
-  other documents now come first. The text of those documents is read;
-- `dedup.boilerplate`, which is off by default: its lines are counted in the text of the documents that stay;
-- another `split.decontaminate_ngram`, or other bytes removed by a filter such as `c4` or by `dedup.boilerplate`: then
-  passages are looked for anew in all text, as `split` does.
+- the first words of the examples are shown;
+- there are pairs of texts that were never compared before: `dedup.jaccard` is lower, or in a group of more than 32
+  similar documents other ones now come first. The text of those documents is read;
+- `dedup.boilerplate` is on (by default it is off): it counts lines in the text of the documents that are kept;
+- `split.decontaminate_ngram` differs, or a filter such as `c4` or `dedup.boilerplate` removes other bytes: shared
+  passages are searched for again in all text, as `split` does.
 
-What is measured (`annotate`) and what comes before it cannot be asked: those settings are refused by name.
+Settings of `annotate` and the stages before it change what is measured; they are refused by name.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from elek.filtering import FilterParams, rule
 from elek.splitting import SplitParams
 
 ASKED = ("filter", "dedup", "split")
-"""The sections of params.yaml that can be asked about."""
+"""The sections of params.yaml whose settings can be changed here."""
 GROUPS = {"source": "source", "language": "language.rules", "license": "license"}
-"""What is told apart, and the column of `annotate` that says it."""
+"""The groups for which sums are given, and the column of `annotate` for each."""
 WORDS = 12
-"""Words of an example that are shown."""
+"""Number of words shown of an example."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A document whose fate would change."""
+    """A document that would be kept instead of dropped, or dropped instead of kept."""
 
     id: str
     reason: str
     words: str
-    """How its text begins."""
+    """The first words of its text."""
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The fates of all documents before and after, row by row, and what they add up to."""
+    """The verdicts on all documents before and after, row by row, and their sums."""
 
     settings: tuple[str, ...]
     before: pa.Table
@@ -63,29 +63,29 @@ class WhatIf:
     after: pa.Table
     """`elek.explaining.replay.VERDICT`, under the settings."""
     documents: pa.Table
-    """source, language (whose rules apply), license, and bytes of text, before filters take something out."""
+    """source, language (whose rules apply), license, and bytes of text before anything is removed."""
     notes: tuple[str, ...] = ()
     gained: tuple[Example, ...] = ()
     lost: tuple[Example, ...] = ()
 
     def totals(self) -> dict[str, int]:
-        """Documents and bytes kept before and after, documents gained and lost."""
+        """Documents and bytes kept before and after; documents gained and lost."""
         return self._sums(pa.array(["all"] * len(self.after)))["all"]
 
     def by(self, what: str) -> dict[str, dict[str, int]]:
-        """The same by "source", "language" or "license"."""
+        """The totals for each "source", "language" or "license"."""
         return self._sums(self.documents[what].combine_chunks())
 
     def reasons(self) -> dict[str, dict[str, int]]:
-        """Documents whose reason each rule is, before and after."""
+        """For each rule, the documents that it drops as the first failing rule, before and after."""
         return self._counts("reason")
 
     def splits(self) -> dict[str, dict[str, int]]:
-        """Documents on each side, before and after."""
+        """Documents in each split, before and after."""
         return self._counts("split")
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the documents' own fates, as plain data."""
+        """Everything but the verdicts on single documents, as plain data for JSON."""
         return {
             "settings": list(self.settings),
             "notes": list(self.notes),
@@ -124,9 +124,9 @@ def _count(column: pa.ChunkedArray) -> Counter[str]:
 
 
 def changed(raw: Mapping[str, Any], settings: Sequence[str], removed: Sequence[str] = ()) -> dict[str, Any]:
-    """The sections of params.yaml with `settings` ("filter.gopher_quality.min_words=30") set and keys taken out.
+    """The `ASKED` sections of params.yaml with `settings` ("filter.gopher_quality.min_words=30") and without `removed`.
 
-    Raises ParamsError for a setting that names nothing that can be asked about, or is written wrongly.
+    Raises ParamsError for a setting that is malformed or names a key that cannot be changed here.
     """
     result = {name: raw.get(name) for name in ASKED}
     for setting in settings:
@@ -169,7 +169,7 @@ def _yaml(value: str, setting: str) -> Any:
 
     try:
         return YAML(typ="safe", pure=True).load(value)
-    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, a number without end
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date, an endless number
         raise ParamsError(f"`{setting}`: the value is not valid YAML: {error}", where="--set") from None
 
 
@@ -178,7 +178,7 @@ def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
     for at, name in enumerate(folders):
         below = raw.get(name)
         if below is not None and not isinstance(below, dict):
-            # A threshold that is one number for all languages, asked about for one of them.
+            # The threshold is one number for all languages, and the setting is about one language.
             if at < 2:
                 key = ".".join(path[: at + 1])
                 beside = ".".join([*path[:at], last])
@@ -208,8 +208,8 @@ def whatif(project: Path, settings: Sequence[str], removed: Sequence[str] = (), 
     replay = Replay(project / "data")
     before, after = replay.last(), replay.decide(filters, deduped, split)
     signals = replay.annotate.read_all([*GROUPS.values(), "bytes"]).rename_columns([*GROUPS, "bytes"])
-    told = (*settings, *(f"{key} removed" for key in removed))
-    result = WhatIf(told, before, after, signals, tuple(replay.notes))
+    described = (*settings, *(f"{key} removed" for key in removed))
+    result = WhatIf(described, before, after, signals, tuple(replay.notes))
     kept_before, kept_after = before["kept"].to_numpy(), after["kept"].to_numpy()
     return replace(
         result,
@@ -219,9 +219,10 @@ def whatif(project: Path, settings: Sequence[str], removed: Sequence[str] = (), 
 
 
 def _examples(clean: Dataset, dropped: pa.Table, rows: Any, count: int) -> tuple[Example, ...]:
-    """Some of `rows`, always the same ones: of `dropped` the reason, of `clean` how the text begins.
+    """At most `count` of `rows`, always the same ones, with their reason in `dropped` and first words in `clean`.
 
-    To read a text is to read its part. So those of one part come together, a part that a hash chooses.
+    Reading one text means reading its whole part, so the examples come from as few parts as possible. A hash of the
+    number chooses the parts and the rows in them.
     """
     ends = np.cumsum([part.rows for part in clean.parts])
     parts = np.searchsorted(ends, rows, side="right")

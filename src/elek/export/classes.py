@@ -1,7 +1,7 @@
-"""Which class of transformers computes the numbers of a model of ours, and what its config.json says.
+"""The class of transformers that computes the same numbers as a model of Elek, and its config.json.
 
-The table is that of `elek.model.config`. Nothing here imports torch, so that `elek.export.early` can hold params.yaml
-against it before anything is fetched or trained.
+The options are those of `elek.model.config`. Nothing here imports torch, so that `elek.export.early` can check
+params.yaml before anything is fetched or trained.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ _EITHER = (False, True)
 _SIZES = frozenset(
     ("context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size")
 )
-_TRAINING = frozenset(("depth", "document_masking", "dropout"))  # of no consequence for a finished model
+_TRAINING = frozenset(("depth", "document_masking", "dropout"))  # these only matter in training
 _CHOICES = ("objective", "norm", "positions", "mlp", "qk_norm", "bias")
 OWN = "Elek's own format"
 NO_FOLDER = "export.huggingface: false, which writes the model in Elek's own format alone"
 
 Zeros = Literal["none", "norms", "all"]
-"""Parts of a reader that have a bias even where ours have none: no part, every norm, every norm and matrix."""
+"""Parts of a class that have a bias even where our model has none: no part, every norm, or every norm and matrix."""
 
 
 @dataclass(frozen=True, eq=False)
 class HubClass:
-    """A class of transformers, and the shapes of ours that it has."""
+    """A class of transformers, and the shapes of Elek's models that it supports."""
 
     name: str
     model_type: str
     options: Mapping[str, tuple[object, ...]]
-    """Field of ModelConfig → the values that the class has; of a field that is not named here, every one."""
+    """Field of ModelConfig → the values that the class supports. Fields that are not named may have any value."""
     settings: Callable[[ModelConfig], dict[str, Any]]
-    """What its config.json says beside what all of them say."""
+    """The entries of its config.json that differ between classes."""
     zeros: Zeros = "none"
-    """What has a bias there even where ours has none; it is 0 then."""
+    """Parts that have a bias even where our model has none; it is then written as 0."""
     shares_keys: bool = True
     """Whether query heads can share the heads of keys and values."""
 
     def lacks(self, config: ModelConfig) -> dict[str, object]:
-        """The options of `config` that the class does not have, each with a value that it has; empty for none."""
+        """The options of `config` that the class does not support, each with a value that it does support."""
         found = {name: have[0] for name, have in self.options.items() if getattr(config, name) not in have}
         return found if self.shares_keys or config.kv_heads == config.heads else {**found, "kv_heads": config.heads}
 
@@ -90,7 +90,7 @@ def _llama(config: ModelConfig, **changes: Any) -> dict[str, Any]:
 
 
 def _smollm3(config: ModelConfig) -> dict[str, Any]:
-    turned = [0] * config.layers  # in no layer
+    turned = [0] * config.layers  # rotary positions in no layer
     return _llama(config, no_rope_layers=turned, layer_types=["full_attention"] * config.layers)
 
 
@@ -160,7 +160,7 @@ CLASSES = (
 
 
 def hub_class(config: ModelConfig, where: str = "export") -> HubClass:
-    """The class that computes what `config` does. Raises ParamsError that names what the nearest lack."""
+    """The class for `config`. Raises ParamsError, naming what the nearest classes lack, if there is none."""
     for name, field in ModelConfig.model_fields.items():
         if name not in (*_SIZES, *_TRAINING, *_CHOICES) and getattr(config, name) != field.default:
             raise ParamsError(

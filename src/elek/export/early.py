@@ -1,4 +1,4 @@
-"""What params.yaml asks of `export`, checked before the first stage and not after hours of training."""
+"""Check before the first stage, and not after hours of training, that `export` can do what params.yaml wants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elek.vocab.params import VocabParams
 
 
 def check(sections: Mapping[str, BaseModel], where: str) -> None:
-    """What params.yaml asks for can be exported as it asks. Raises ParamsError that names what cannot."""
+    """Raises ParamsError where the model and vocabulary in params.yaml cannot be exported as `export` wants."""
     export = cast(ExportParams, sections["export"])
     train, vocab = cast(TrainParams, sections["train"]), cast(VocabParams, sections["vocab"])
     if export.huggingface:

@@ -21,6 +21,7 @@ from elek.filtering.deciding import (
     verdicts,
 )
 from elek.filtering.filter import (
+    HELD,
     RELEASED,
     SHARE,
     UNDETERMINED,
@@ -36,6 +37,7 @@ from elek.filtering.filter import (
 )
 
 __all__ = [
+    "HELD",
     "RELEASED",
     "SHARE",
     "UNDETERMINED",

@@ -1,7 +1,7 @@
-"""`annotate`: everything that is measured of a document, one column per signal, and no decision.
+"""`annotate`: measure documents, one column per signal, without any decision.
 
-The language comes first, because the other filters go by it; then every filter in `elek.filters`, sorted by
-name; then sizes, counts and the hashes that `dedup` works with. Part n has the rows of part n of `clean`.
+The language comes first, because the other filters depend on it; then every filter in `elek.filters`, sorted by name;
+then sizes, counts and the hashes for `dedup`. Part n has the rows of part n of `clean`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from elek.filtering import Batch, Filter, FilterSettings, WordKind
 from elek.params import Section
 
 LANGUAGE = "language"
-"""The filter that the others go by: its signal `rules` is the language whose rules apply to a document."""
+"""The filter on which the others depend: its signal `rules` is the language whose rules apply to a document."""
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 8 << 20
-"""What is measured at a time: so many rows at most, and of so many bytes unless one document is larger."""
+"""Largest batch that is measured at a time, in rows and bytes; a larger document is a batch of its own."""
 
 
 class AnnotateParams(Section):
+    """How documents are measured."""
+
     words: WordKind = "whitespace"
     """What the rules count as words: separated by white space, as in the Gopher paper, or Unicode words."""
 
     settings: FilterSettings = Field(default_factory=lambda: FilterSettings({}))
-    """Knobs of the filters that are about measuring, by filter; thresholds stand under `filter`."""
+    """Settings of the measurement by filter; thresholds are under `filter`."""
 
     minhash: MinHashParams = MinHashParams()
 
@@ -65,7 +67,7 @@ def annotate(documents: pa.Table, params: AnnotateParams) -> pa.Table:
 
 
 def warm_up(params: AnnotateParams) -> None:
-    """Compile every kernel and load every model once, so that workers find them on disk."""
+    """Compile every kernel and load every model once, so that workers find the results on disk."""
     row = {**dict.fromkeys(DOCUMENT.names, ""), "id": "warm-up", "text": "Bir söz.\n\nOne word.", "lang": "tr"}
     annotate(pa.Table.from_pylist([row], schema=DOCUMENT), params)
 

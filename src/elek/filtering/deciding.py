@@ -1,4 +1,4 @@
-"""Every filter together: found, configured by params.yaml, and asked about a part of `annotate`."""
+"""All filters together: find them, configure them by params.yaml, and apply their rules to a part of `annotate`."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def discover() -> dict[str, Filter]:
 
 @cache
 def _section_class(kind: type[Filter]) -> type[BaseModel]:
-    """A class takes pydantic 10 ms to make, and workers read the params with every part."""
+    """Cached, because pydantic needs 10 ms to make a class, and workers read the params for every part."""
     return kind.params_class()
 
 
 class FilterParams(RootModel[dict[str, Any]]):
     """`filter:` maps a filter's name to its thresholds; a filter that is not named does not decide.
 
-    `root` is in the order in which the rules are asked: by rank, then by name.
+    `root` is in the order in which the rules are applied: by rank, then by name.
     """
 
     @model_validator(mode="after")
@@ -66,12 +66,12 @@ class FilterParams(RootModel[dict[str, Any]]):
         return self
 
     def plain(self) -> dict[str, Any]:
-        """The sections as plain data, every threshold spelled out: what the manifest of `filter` records."""
+        """The sections as plain data with every threshold, as the manifest of `filter` records them."""
         return {name: section.model_dump(mode="json") for name, section in self.root.items()}
 
 
 class FilterSettings(RootModel[dict[str, Any]]):
-    """`annotate.settings` maps a filter's name to the knobs of its `measure`."""
+    """`annotate.settings` maps a filter's name to the settings of its `measure`."""
 
     @model_validator(mode="after")
     def _typed(self) -> FilterSettings:
@@ -104,9 +104,9 @@ def _filter(name: str, key: str) -> Filter:
 
 
 def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
-    """What every rule says of every row of a part of `annotate`, in the order in which rules are asked.
+    """The verdict of every rule on every row of a part of `annotate`, in the order in which rules are applied.
 
-    A rule that is off for a row has the threshold NaN there; a signal that does not exist has the value NaN.
+    Where a rule is off for a row, the threshold is NaN; where there is no signal, the value is NaN.
     """
     lang = _column(signals, "language.rules").combine_chunks()
     found: list[Verdict] = []
@@ -116,7 +116,7 @@ def verdicts(signals: pa.Table, params: FilterParams) -> list[Verdict]:
 
 
 def derived(signals: pa.Table, params: FilterParams) -> dict[str, pa.Array]:
-    """What rules compare beside the signals (`Filter.derived`), as columns `<filter>.<name>`: C4's sentences, say.
+    """The derived values that rules compare (`Filter.derived`) as columns `<filter>.<name>`, such as C4's sentences.
 
     A filter that `params` does not name is taken with its defaults, so that every rule has a value.
     """
@@ -133,8 +133,10 @@ def derived(signals: pa.Table, params: FilterParams) -> dict[str, pa.Array]:
 
 
 def decide(signals: pa.Table, params: FilterParams) -> pa.Table:
-    """Decisions for a part of `annotate`, row by row: `DECISION`, `RELEASED` where somebody lets documents go, and
-    `REMOVE` where a filter removes text."""
+    """Decisions for a part of `annotate`, row by row.
+
+    The columns of `DECISION`; also `RELEASED` if params release documents, and `REMOVE` if a filter removes text.
+    """
     lang = _column(signals, "language.rules").combine_chunks()
     table = decisions(signals["id"], verdicts(signals, params))
     for name in params.root:
@@ -163,12 +165,12 @@ def rule(name: str) -> Rule | None:
 
 
 def removing(params: FilterParams) -> list[str]:
-    """The filters that take text out of documents; with one of them decisions have the column `remove`."""
+    """The filters in params that remove text. If there is one, decisions have the column `remove`."""
     return [name for name in params.root if _filter(name, "filter").removes]
 
 
 def removals(signals: pa.Table, params: FilterParams) -> list[Removal]:
-    """What every rule that removes text takes out, for a part of `annotate`."""
+    """The bytes that every rule which removes text would remove, for a part of `annotate`."""
     lang, found = _column(signals, "language.rules").combine_chunks(), list[Removal]()
     for name in removing(params):
         found += _filter(name, "filter").removals(_measured(signals, name), params.root[name], lang)
@@ -176,7 +178,7 @@ def removals(signals: pa.Table, params: FilterParams) -> list[Removal]:
 
 
 def releases(params: FilterParams) -> dict[str, str]:
-    """All documents that somebody lets pass, by id the reason: with one of them decisions have `RELEASED`."""
+    """All released documents: id → reason. If there is one, decisions have the column `RELEASED`."""
     return {
         document: reason
         for name, section in params.root.items()

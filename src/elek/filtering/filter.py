@@ -1,4 +1,4 @@
-"""What a filter is: signals that it measures, rules that compare them."""
+"""The base class of filters, with the signals that a filter measures and the rules that compare them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from elek.params import Section
 from elek.text.languages import check
 
 UNDETERMINED = "und"
-"""ISO 639-2's code for a language that nobody knows."""
+"""The code of ISO 639-2 for an undetermined language."""
 
 Number = float | int | None
 
@@ -44,8 +44,10 @@ Threshold = Annotated[Number | dict[str, Number], BeforeValidator(_check_thresho
 
 WordKind = Literal["whitespace", "unicode"]
 
+HELD = "licence.held"
+"""The rule whose documents are neither kept nor rejected for good: a person has to look at them."""
 RELEASED = pa.field("released", pa.string())
-"""Why somebody lets a document pass that a rule holds back; null for all others. One filter has such a list."""
+"""The reason that a person gave for releasing a held document; null for all others. Only `licence` holds documents."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Batch:
     words: WordKind = "whitespace"
     """What the rules count as words; see `elek.kernels.words`."""
     meta: pa.Array | None = None
-    """What the source tells of each document beside its text, as a JSON object; None where there is nothing."""
+    """Metadata of each document as a JSON object; None where there is none."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -85,43 +87,43 @@ class Rule:
     source: str
     """Where the rule and its default come from: paper and section, or project and version."""
     range: tuple[float, float] = (0.0, math.inf)
-    """The least and the greatest value that the signal can take: beyond them a threshold is never crossed."""
+    """The smallest and the largest value that the signal can have. A threshold beyond them is never crossed."""
 
     def crosses(self, threshold: float) -> bool:
-        """Whether any value that the signal can take fails by `threshold`."""
+        """Whether a value that the signal can have fails with `threshold`."""
         return threshold < self.range[1] if self.fails == "above" else threshold > self.range[0]
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What one rule that removes text takes out of every document of a batch, were it to stay; in bytes."""
+    """The bytes that a rule which removes text would remove from every document of a batch, if it were kept."""
 
     rule: str  # "c4.line_min_words"
     bytes: npt.NDArray[np.int64] | None
     """None where the rule is off."""
     alone: npt.NDArray[np.int64] | None
-    """What no other rule of the filter takes out."""
+    """The bytes that no other rule of the filter removes."""
 
 
 class Filter(ABC):
-    """One file in `elek/filters/`, one line in params.yaml. The module's docstring cites the rules' source."""
+    """A filter: a module in `elek/filters/` and a line in params.yaml. Its docstring cites the source of the rules."""
 
     name: ClassVar[str]
     signals: ClassVar[Mapping[str, pa.DataType]]
     rules: ClassVar[Sequence[Rule]] = ()
     settings_class: ClassVar[type[Section]] = Section
-    """Knobs of `measure`, under `annotate.settings.<filter>` in params.yaml. By default there are none."""
+    """Settings of `measure`, under `annotate.settings.<filter>` in params.yaml. By default none."""
     params_base: ClassVar[type[Section]] = Section
-    """Fields of the filter's section of params.yaml beside the thresholds of its rules."""
+    """Fields of the filter's section of params.yaml other than the thresholds of its rules."""
     rank: ClassVar[int] = 50
-    """Whose failing rule is the reason where several filters fail a document: the lowest rank, then the name.
+    """If several filters fail a document, the one with the lowest rank, then name, gives the reason.
 
-    Not the order of params.yaml, which DVC does not see: there a changed order would leave stale reasons.
+    The order in params.yaml does not count: DVC does not notice its change, so the reasons would be out of date.
     """
     derived: ClassVar[Mapping[str, pa.DataType]] = {}
-    """What rules compare beside the signals, where it follows from them and from the params (`decide` makes it)."""
+    """Values that rules compare and that `decide` computes from the signals and the params, with their types."""
     removes: ClassVar[bool] = False
-    """Whether the filter takes text out of documents that stay: see `remove`."""
+    """Whether the filter removes text from documents that it keeps; see `remove`."""
     zero_is_off: ClassVar[bool] = False
     """Whether a threshold of 0 switches its rule off, as null does."""
 
@@ -130,10 +132,10 @@ class Filter(ABC):
 
     @abstractmethod
     def measure(self, batch: Batch) -> dict[str, pa.Array]:
-        """One array per name in `signals`, each as long as the batch. Pure: the same batch, the same arrays."""
+        """One array per name in `signals`, each as long as the batch. Pure: the same batch gives the same arrays."""
 
     def arrays(self, values: npt.NDArray[np.float64]) -> dict[str, pa.Array]:
-        """What `measure` returns, of `float64[signals, documents]`; NaN becomes null."""
+        """The result of `measure` from `float64[signals, documents]`; NaN becomes null."""
         rows = zip(self.signals.items(), values, strict=True)
         return {name: pa.array(row, from_pandas=True).cast(kind) for (name, kind), row in rows}
 
@@ -160,26 +162,30 @@ class Filter(ABC):
         return verdicts
 
     def releases(self, params: BaseModel) -> Mapping[str, str]:
-        """Documents that somebody lets pass although a rule would not: by id, the reason."""
+        """Held documents that a person released: id → reason."""
         return {}
 
     def released(self, signals: pa.Table, params: BaseModel) -> pa.StringArray:
-        """The reason of every row that passes for it alone, else null; only for a filter that `releases`. `signals`
-        has the column `id` too."""
+        """The reason of every row that passes only because it was released, otherwise null.
+
+        Needed only for a filter with `releases`. `signals` also has the column `id`.
+        """
         raise NotImplementedError(f"{self.name} releases documents and does not say which")
 
     def remove(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> pa.Array:
-        """Bytes of clean's text to take out of documents, all of which stay, as `elek.removal.REMOVE` (whose `column`
-        makes it of spans in any order); only for a filter that `removes`."""
+        """The spans to remove from documents, all of which are kept, as a column `elek.removal.REMOVE`.
+
+        Needed only for a filter that `removes`. `elek.removal.column` makes the column from spans in any order.
+        """
         raise NotImplementedError(f"{self.name} removes text and does not say which")
 
     def removals(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Removal]:
-        """The same by rule, for `elek rules`: a rule that removes text has no verdict, which would show it there."""
+        """The removed bytes by rule, for `elek rules`. Rules that remove text have no verdicts."""
         return []
 
 
 def to_float(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """Numbers or booleans as float64; null becomes NaN, which no comparison fails."""
+    """Numbers or booleans as float64; null becomes NaN, which never fails a comparison."""
     result: npt.NDArray[np.float64] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return result
 

@@ -1,4 +1,4 @@
-"""Text from a model: one token after the other, chosen by the strategy that the caller names.
+"""Generate text with a model, token by token or by beam search.
 
 `generate` and `decode` work on ids, `TextModel` on text, `beam_search` on whole continuations.
 """

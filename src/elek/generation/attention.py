@@ -1,7 +1,7 @@
-"""What the model looks at while it reads, and how each token surprises it: pictures for teaching.
+"""Attention weights of a model that reads a text, and the surprise of each token: an HTML page for teaching.
 
-Attention weights are made anew from the queries and keys that reach PyTorch's attention kernel, which itself keeps
-none; so they are those of every shape of model, whatever stands before that kernel.
+PyTorch's attention kernel does not return its weights. They are computed again from the queries and keys that reach it,
+which works for every shape of model.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ CANDIDATES = 5
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as the model reads it, T tokens with bos."""
+    """What the model computes for a text of T tokens, bos included."""
 
     ids: list[int]
     weights: Tensor
-    """How much each token (row) takes up from each before it (column), float32 [layers, heads, T, T]; rows sum to 1."""
+    """Attention of each token (row) to those up to it (column), float32 [layers, heads, T, T]; rows sum to 1."""
     logprobs: Tensor
-    """Of every id as the token after each one, float32 [T, V]."""
+    """Log-probability of each id as the next token, float32 [T, V]."""
 
 
 def read(model: TextModel, text: str) -> Reading:
     """Read `text` once.
 
-    Raises DataError for a text longer than the context, and ParamsError for a masked model, which reads all of a
-    text at once and is surprised by nothing in it.
+    Raises DataError for a text longer than the context, and ParamsError for a masked model, which sees the whole text
+    at once, so that no token can surprise it.
     """
     require_causal(model.model)
     ids, context = model.encode(text), model.model.config.context
@@ -58,7 +58,7 @@ def read(model: TextModel, text: str) -> Reading:
 
 
 class _Recorder(TorchFunctionMode):
-    """Keeps the weights of each call of `scaled_dot_product_attention`, a layer after the other."""
+    """Records the weights of each call of `scaled_dot_product_attention`, one per layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _weights(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any) -> Tensor:
-    """[H, T, S] of one sequence, by the definition."""
+    """Attention weights [H, T, S] of one sequence, by the definition."""
     query, key = query[0].float(), key[0].float()
     key = key.repeat_interleave(query.shape[0] // key.shape[0], dim=0)
     scores = query @ key.mT / math.sqrt(query.shape[-1])
@@ -93,7 +93,7 @@ def page(model: TextModel, text: str, name: str) -> str:
         "tokens": [model.piece(index) for index in reading.ids],
         "layers": layers,
         "heads": heads,
-        # A byte per weight: 1/255 is finer than the eye.
+        # One byte per weight: a step of 1/255 is not visible.
         "weights": base64.b64encode((reading.weights * 255).round().byte().numpy().tobytes()).decode(),
         "surprise": surprise,
     }
@@ -103,7 +103,7 @@ def page(model: TextModel, text: str, name: str) -> str:
     values = {
         "NAME": html.escape(name),
         "FACTS": f"{size} tokens with &lt;s&gt;, {layers} layers, {heads} heads; {bits:.1f} bits in all{per_byte}",
-        # "<" would let a text end the script.
+        # Escaped, so that a text with "</script>" cannot end the script.
         "DATA": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
     }
     for key, value in values.items():
@@ -112,7 +112,7 @@ def page(model: TextModel, text: str, name: str) -> str:
 
 
 def _surprise(model: TextModel, reading: Reading) -> list[dict[str, Any]]:
-    """For each token but bos: its surprise in bits, its rank, and what had been likelier or next."""
+    """For each token but bos: its surprise in bits, its rank, and the likeliest candidates."""
     rows = []
     for position, index in enumerate(reading.ids[1:]):
         logprobs = reading.logprobs[position]

@@ -1,6 +1,6 @@
-"""Beam search: the likeliest whole continuation that a bounded search finds, not the likeliest next token.
+"""Beam search: a bounded search for the likeliest whole continuation.
 
-Defined to give what transformers' `generate(num_beams=…)` gives, candidates, ties and stopping rules included.
+Its results are those of transformers' `generate(num_beams=…)`, with the same candidates, ties and stopping rules.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from elek.generation.sampling import penalise_repetition
 from elek.model.transformer import Transformer
 
 _NEVER = -math.inf
-"""The score of what must not be taken."""
+"""The score of a text that must not be chosen."""
 
 
 @dataclass(frozen=True)
 class Beams:
-    """How wide the search is and when it ends. Raises ParamsError for a value that means nothing."""
+    """How wide the search is and when it ends. Raises ParamsError for an invalid value."""
 
     width: int = 4
     """Unfinished texts that are kept at each step."""
@@ -33,8 +33,8 @@ class Beams:
     """A finished text's score is its log-probability divided by its length to this power (Wu et al. 2016, §7
     without their constant): above 0 longer texts gain, below 0 shorter ones. The end counts as a token."""
     early_stopping: bool | Literal["never"] = False
-    """True: ends when `width` texts are finished. False: when the best unfinished one, scored at its present
-    length, is below the worst finished one. "never": only when no unfinished one can overtake any more."""
+    """True: stop when `width` texts are finished. False: stop when the best unfinished text, scored at its present
+    length, is worse than the worst finished one. "never": stop only when no unfinished text can become better."""
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -70,22 +70,22 @@ def beam_search(
 ) -> list[Hypothesis]:
     """At most `beams.width` finished texts, the best first.
 
-    The search compares texts that all begin with the whole prompt, so both must fit the context: of a prompt that
-    is too long the last `context - max_new_tokens + 1` tokens are read (the last new token is never read).
-    `check` is called before each step, and ends the search by raising.
-    Raises ParamsError where not even one would be, and what `decode` raises for prompts.
+    The compared texts all begin with the same prompt, so prompt and continuation must fit the context together. Of a
+    longer prompt, the last `context - max_new_tokens + 1` tokens are read (the last new token is never read). `check`
+    is called before each step and may raise to end the search.
+    Raises ParamsError where no token of the prompt would fit, and what `decode` raises for prompts.
     """
     check_length(max_new_tokens)
     check_prompt(prompt_ids, model.config.vocab_size)
     if max_new_tokens == 0:
         return [Hypothesis((), 0.0, False)]
-    prompt, width = list(prompt_ids)[-room(model.config.context, max_new_tokens) :], beams.width
+    prompt, width = list(prompt_ids)[-prompt_room(model.config.context, max_new_tokens) :], beams.width
     decoder = decoder_for(model, width)
     logits = decoder.read(0, prompt).expand(width, -1)
     decoder.fork([0] * width)
     running: list[tuple[int, ...]] = [()] * width
     scores = torch.full((width,), _NEVER)
-    scores[0] = 0  # all beams are equal as yet: only one may propose
+    scores[0] = 0  # all beams are still equal, so only the first may propose continuations
     best: list[Hypothesis] = []
     for length in range(1, max_new_tokens + 1):
         check()
@@ -96,16 +96,9 @@ def beam_search(
         texts = [(*running[parent], token) for parent, token in zip(parents, tokens, strict=True)]
         stopped = [token in stop_ids for token in tokens]
         ends = [stop or length == max_new_tokens for stop in stopped]
-
-        # Only a text among the first `width` may finish; the rest is there to go on where those finished.
+        # Only texts among the first `width` may finish; the others replace those that finish.
         final = (top / length**beams.length_penalty).tolist()[:width]
-        made = [
-            Hypothesis(text[:-1] if stop else text, score, stop)
-            for text, stop, end, score in zip(texts, stopped, ends, final, strict=False)
-            if end and score > _NEVER
-        ]
-        best = sorted([*best, *made], key=lambda text: text.score, reverse=True)[:width]
-
+        best = _with_finished(best, texts[:width], stopped[:width], ends[:width], final)
         alive = top.masked_fill(torch.tensor(ends), _NEVER)
         chosen = alive.topk(width).indices
         running, scores = [texts[place] for place in chosen.tolist()], alive[chosen]
@@ -117,8 +110,8 @@ def beam_search(
     return best
 
 
-def room(context: int, max_new_tokens: int) -> int:
-    """Tokens of a prompt that a search can read. Raises ParamsError where it is not even one."""
+def prompt_room(context: int, max_new_tokens: int) -> int:
+    """The number of prompt tokens that a search can read. Raises ParamsError where it is zero."""
     if max_new_tokens > context:
         raise ParamsError(
             f"beam search for {max_new_tokens} new tokens in a context of {context}",
@@ -128,8 +121,24 @@ def room(context: int, max_new_tokens: int) -> int:
     return context - max(0, max_new_tokens - 1)
 
 
+def _with_finished(
+    best: list[Hypothesis],
+    texts: Sequence[tuple[int, ...]],
+    stopped: Sequence[bool],
+    ends: Sequence[bool],
+    scores: Sequence[float],
+) -> list[Hypothesis]:
+    """The best hypotheses so far and those of `texts` that end now, as many as there are beams."""
+    made = [
+        Hypothesis(text[:-1] if stop else text, score, stop)
+        for text, stop, end, score in zip(texts, stopped, ends, scores, strict=True)
+        if end and score > _NEVER
+    ]
+    return sorted([*best, *made], key=lambda text: text.score, reverse=True)[: len(texts)]
+
+
 def _logprobs(logits: Tensor, texts: list[list[int]], penalty: float) -> Tensor:
-    """Of the token after each text, [beams, V]. Unlike in sampling, the penalty comes after the softmax."""
+    """Log-probabilities of the next token of each text, [beams, V]. Unlike in sampling, the penalty comes last."""
     logprobs = logits.log_softmax(-1)
     if penalty == 1:
         return logprobs
@@ -138,13 +147,13 @@ def _logprobs(logits: Tensor, texts: list[list[int]], penalty: float) -> Tensor:
 
 
 def _propose(totals: Tensor, stops: int) -> tuple[Tensor, Tensor]:
-    """Enough of the best continuations [beams, V] that some can go on even if all the best ones finish."""
+    """The best continuations [beams, V], enough that some remain unfinished even if the best ones all finish."""
     values, index = totals.flatten().topk(min(max(2, 1 + stops) * totals.shape[0], totals.numel()))
     return values, index
 
 
 def _can_improve(beams: Beams, leader: Tensor, best: list[Hypothesis], length: int, max_new_tokens: int) -> bool:
-    """Whether the best unfinished text may still take a place among the finished ones."""
+    """Whether the best unfinished text may still become one of the best finished ones."""
     hopeful = max_new_tokens if beams.early_stopping == "never" and beams.length_penalty > 0 else length
     possible = float(leader / hopeful**beams.length_penalty)
     return possible > (best[-1].score if len(best) == beams.width else _NEVER)

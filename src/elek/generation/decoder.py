@@ -1,7 +1,7 @@
-"""A model together with what it has read: rows of text that grow by a token at a time.
+"""A model with a cache of what it has read: rows of text that grow by one token at a time.
 
 `decoder_for` takes the compiled loops of `elek.generation.kernels` for a model of the Llama shape in float32 on a
-processor, and the model's own cached forward pass for every other; never by a timing.
+processor, and the model's own cached forward pass for all others. The choice never depends on a timing.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from elek.model.transformer import Transformer
 
 _ANY_VALUE = frozenset(
     {"context", "layers", "width", "heads", "kv_heads", "ffn", "rope_theta", "norm_eps", "tie_embeddings", "vocab_size"}
-    | {"depth", "document_masking", "dropout"}  # of no consequence for a finished model
+    | {"depth", "document_masking", "dropout"}  # these only matter in training
 )
-"""Fields of ModelConfig that the kernels are equal to; every other has to have its default, which is Llama's."""
+"""Fields of ModelConfig that may have any value; all others must have their default, which is Llama's."""
 
 _BLOCK = (
     "attention_norm.weight",
@@ -36,33 +36,33 @@ _BLOCK = (
     "feed_forward.up.weight",
     "feed_forward.down.weight",
 )
-"""Weights of a block in the order in which `kernels.block` takes them."""
+"""Weights of a block in the order of the arguments of `kernels.block`."""
 
 
 class Decoder(Protocol):
-    """R rows of text. Logits are float32 on the processor."""
+    """R rows of text that a model has read. Logits are float32 on the processor."""
 
     context: int
 
     def read(self, row: int, ids: Sequence[int]) -> Tensor:
-        """Forget what the row held, read `ids` (1 to context of them); logits [V] of what follows."""
+        """Empty the row and read `ids` (1 to `context` of them); returns logits [V] of the next token."""
         ...
 
     def step(self, rows: Sequence[int], tokens: Sequence[int]) -> Tensor:
-        """Append a token to each of some rows that have room; logits [len(rows), V] of what follows."""
+        """Append a token to each of `rows`, which must have room; returns logits [len(rows), V] of the next tokens."""
         ...
 
     def fork(self, parents: Sequence[int]) -> None:
-        """Every row i goes on from what row `parents[i]` has read."""
+        """Replace each row i by a copy of row `parents[i]`."""
         ...
 
     def length(self, row: int) -> int:
-        """Tokens that the row holds."""
+        """The number of tokens in the row."""
         ...
 
 
 def decoder_for(model: Transformer, rows: int = 1) -> Decoder:
-    """Room for `rows` texts beside each other. Raises ParamsError for a masked language model."""
+    """A decoder for `rows` texts. Raises ParamsError for a masked language model."""
     require_causal(model)
     return CompiledDecoder(model, rows) if is_llama(model) else ModelDecoder(model, rows)
 
@@ -78,7 +78,7 @@ def require_causal(model: Transformer) -> None:
 
 
 def is_llama(model: Transformer) -> bool:
-    """Whether the kernels compute this model: its shape, its number format, its place."""
+    """Whether the kernels can compute this model, by its shape, number format and device."""
     weights = model.state_dict()
     per_block = {f"blocks.{layer}.{name}" for layer in range(model.config.layers) for name in _BLOCK}
     known = {"embedding.weight", "norm.weight", *per_block} | ({"head.weight"} & weights.keys())
@@ -94,10 +94,10 @@ def is_llama(model: Transformer) -> bool:
 
 
 class CompiledDecoder:
-    """The kernels over the model's own weights, which are not copied: 2 · layers · R · K · context · D numbers more.
+    """The compiled kernels on the model's own weights, without a copy of them.
 
-    A row's past may lie in other rows: `_where` says in which, token by token, so that forking copies a line of
-    it and no keys or values.
+    Memory: a cache of 2 · layers · R · K · context · D float32 numbers. The past of a row may be stored in other rows:
+    `_where` [R, context] says in which, token by token. So forking copies a line of `_where`, and no keys or values.
     """
 
     def __init__(self, model: Transformer, rows: int) -> None:

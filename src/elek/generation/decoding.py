@@ -1,7 +1,7 @@
-"""Decoding with a KV cache: each new token costs one pass over itself alone, for one text or many beside each other.
+"""Decoding with a KV cache, for one text or several at once: a new token costs a forward pass over itself only.
 
-The model sees at most `context` tokens. Of a longer prompt the last `context` count; and when a text has filled
-the context, it goes on from its last half, which is read once more.
+The model sees at most `context` tokens. Of a longer prompt, the last `context` tokens are read. When a text has filled
+the context, its last half is read again, and generation continues from there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Token:
     """Which of the texts it continues."""
     id: int
     logprob: float | None = None
-    """Natural logarithm of its probability, where asked for."""
+    """Natural logarithm of its probability, if requested."""
     top: tuple[tuple[int, float], ...] = ()
     """The likeliest ids with their logprobs, the likeliest first."""
 
@@ -46,10 +46,10 @@ def generate(
 ) -> list[int]:
     """The ids that follow `prompt_ids`, at most `max_new_tokens`; a stop id ends them and is not among them.
 
-    See `Sampling` for what the numbers mean. The same model, prompt and seed give the same ids.
+    `Sampling` documents the settings. The same model, prompt and seed give the same ids.
 
     Raises DataError for an empty prompt (begin with the bos id) or an id outside the vocabulary, ParamsError for
-    a number that means nothing.
+    an invalid setting.
     """
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     return list(stream(model, prompt_ids, max_new_tokens, sampling, seed=seed, stop_ids=stop_ids))
@@ -78,7 +78,7 @@ def generate_batch(
     seeds: Sequence[int],
     stop_ids: Collection[int] = (),
 ) -> list[list[int]]:
-    """What `generate` gives for each prompt with its seed, faster together: the weights are read once for all."""
+    """What `generate` returns for each prompt with its seed. Faster, because all prompts share each pass."""
     texts: list[list[int]] = [[] for _ in prompts]
     for token in decode(model, prompts, max_new_tokens, sampling, seeds=seeds, stop_ids=stop_ids):
         texts[token.row].append(token.id)
@@ -97,10 +97,10 @@ def decode(
     top: int | None = None,
     ended: Collection[int] = frozenset(),
 ) -> Iterator[Token]:
-    """Every prompt's continuation, a token of each in turn. `top` asks for logprobs and so many candidates.
+    """The continuations of all prompts, one token of each in turn. `top` requests logprobs and that many candidates.
 
-    Rows have positions, cache and random numbers of their own: a text does not depend on its neighbours. `ended`
-    is looked at before each step, so that the consumer of the tokens can end a row by adding its number.
+    Each row has its own positions, cache and random numbers, so a text does not depend on the others. `ended` is
+    checked before each step: the consumer of the tokens can end a row by adding its number.
     """
     check_length(max_new_tokens)
     for prompt in prompts:
@@ -129,7 +129,7 @@ def decode(
 
 
 def _read_prompts(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> dict[int, Tensor]:
-    """Logits after each prompt. One that comes several times is read once."""
+    """Logits after each prompt. Equal prompts are read once."""
     first: dict[tuple[int, ...], int] = {}
     parents = [first.setdefault(tuple(prompt), row) for row, prompt in enumerate(prompts)]
     logits = {row: decoder.read(row, prompts[row][-decoder.context :]) for row in sorted(set(parents))}
@@ -138,7 +138,7 @@ def _read_prompts(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> dict[in
 
 
 def _advance(decoder: Decoder, texts: list[list[int]], running: list[int]) -> dict[int, Tensor]:
-    """Logits after the last token of each running row; a full one goes on from its last half."""
+    """Logits after the last token of each running row. A full row is reduced to its last half first."""
     full = [row for row in running if decoder.length(row) == decoder.context]
     logits = {row: decoder.read(row, texts[row][-max(1, decoder.context // 2) :]) for row in full}
     rest = [row for row in running if row not in logits]
@@ -159,6 +159,7 @@ def _token(row: int, chosen: int, logits: Tensor, top: int | None) -> Token:
 
 
 def check_length(max_new_tokens: int) -> None:
+    """Raises ParamsError for a negative number."""
     if max_new_tokens < 0:
         raise ParamsError(f"max_new_tokens is {max_new_tokens}", where="generation", fix="give at least 0")
 

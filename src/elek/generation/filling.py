@@ -1,8 +1,8 @@
-"""Fill-mask: what a masked model would put where a text says `[MASK]`.
+"""Fill-mask: what a masked model predicts for each `[MASK]` in a text.
 
-A mask stands for one piece of the vocabulary, the space before it included: "the [MASK] ran" asks for a piece that
-begins a word, "the far[MASK] ran" for one that goes on with it. A word of several pieces needs as many masks, or
-`max_pieces`: then a mask stands for a whole word, and every number of pieces up to that is tried.
+A mask stands for one piece of the vocabulary, including the space before it: in "the [MASK] ran" the piece begins a
+word, in "the far[MASK] ran" it continues one. A word of several pieces needs as many masks, or `max_pieces`: then a
+mask stands for a whole word, and every number of pieces up to `max_pieces` is tried.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Order = Literal["left-to-right", "joint"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one mask may become, as text, and its probability among all pieces of the vocabulary."""
+    """A text that may replace a mask, and its probability among all pieces of the vocabulary."""
 
     piece: str
     probability: float
-    """Of a word of several pieces the geometric mean of theirs, each given the ones before: words of different lengths
-    are filled into different numbers of masks, so that no probability compares them."""
+    """For a word of several pieces, the geometric mean of the probabilities of its pieces, each given those before it.
+    Words of different lengths fill different numbers of masks, so their joint probabilities cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ def fill(
 ) -> Filled:
     """Fill each `[MASK]` (or `<mask>`) of `text` with what the model finds likeliest.
 
-    `left-to-right` fills one mask after the other, each knowing what the earlier ones became, which costs a pass
-    for each; `joint` asks for all in one pass, none knowing of another. The probabilities are those of the whole
-    vocabulary; control pieces, and pieces that do not fit the space before the mask, are only not shown.
+    `left-to-right` fills one mask after the other, and each takes the earlier ones into account, which costs a pass
+    for each mask; `joint` fills all in one pass, independently of each other. Probabilities are over the whole
+    vocabulary, but control pieces and pieces that do not fit the space before the mask are not returned.
 
-    With `max_pieces` above 1 a mask becomes a word of letters and digits, of at most so many pieces: for each number
-    of pieces the `top_k` likeliest are kept from left to right (a beam search). Of one number of pieces alone a word
-    may be written that has another spelling in pieces, as a model that reads masks has no other way to be asked.
+    With `max_pieces` above 1, a mask becomes a word of letters and digits with at most that many pieces: for each
+    number of pieces, a beam search from left to right keeps the `top_k` likeliest. The pieces of such a word need not
+    be those that the tokenizer would choose for it.
 
-    Raises ParamsError for a causal model, a `top_k` or `max_pieces` below 1, and for whole words filled jointly,
-    DataError where nothing is masked, the text is longer than the model's context, or the vocabulary not the model's.
+    Raises ParamsError for a causal model, a `top_k` or `max_pieces` below 1, and whole words with `joint`. Raises
+    DataError where nothing is masked, the text is longer than the context, or the vocabulary is not the model's.
     """
     _check(model, top_k, max_pieces, order)
     tokenizer.require(model.config.vocab_size, "elek fill")
@@ -139,7 +139,7 @@ def _fill_words(
 def _words(
     model: Transformer, ids: list[int], place: int, fitting: Sequence[Tensor], top_k: int
 ) -> list[tuple[tuple[int, ...], float]]:
-    """The likeliest words of `len(fitting)` pieces in place of a mask, each with its pieces' mean probability."""
+    """The likeliest words of `len(fitting)` pieces in place of a mask, with the mean probability of their pieces."""
     length = len(fitting)
     beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     for at, allowed in enumerate(fitting):
@@ -157,7 +157,7 @@ def _words(
 
 
 def _encode(text: str, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
-    """Ids of the text as a document, and of each mask whether a space stands before it, which it takes in."""
+    """Ids of the text as a document, and for each mask whether it includes the space before it."""
     first, *others = _MASK.split(text)
     if not others:
         raise DataError("nothing is masked in the text", where="elek fill", fix='write [MASK], as in "The [MASK] ran."')
@@ -169,7 +169,7 @@ def _encode(text: str, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
 
 
 def _fitting(tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
-    """Which pieces, bool [V] each, begin a word with the space before it, and which go on without one."""
+    """The pieces that include a space before them, and those that do not, as bool [V] each."""
     begins = torch.tensor([tokenizer.piece(index).startswith(SPACE_MARK) for index in range(tokenizer.size)])
     written = torch.arange(tokenizer.size) >= tokenizer.controls
     return written & begins, written & ~begins

@@ -1,11 +1,12 @@
-"""One block of the model for a few new tokens, compiled: what decoding one token at a time spends its time on.
+"""Compiled kernels for one block of the model on a few new tokens, where decoding spends its time.
 
-A matrix times a single vector reads every weight once for two operations, so memory sets the pace and a general
-matrix library has nothing to win; PyTorch's costs per call are then larger than the work. Here a block is one call.
+A product of a matrix and a vector reads every weight once for two operations, so memory limits the speed, and a general
+matrix library cannot be faster. PyTorch's overhead per call is then larger than the work itself. Here a block is one
+call.
 
-Tokens are computed one by one in the same order of sums, whatever stands beside them: their numbers are equal to
-the bit alone, in a batch, and in a prompt. One thread is enough to wait for memory; a second one gains half at best
-on an idle machine, and loses far more on a busy one.
+Tokens are computed one by one with the same order of sums, so a token has exactly the same numbers alone, in a batch
+and in a prompt. One thread is enough, as it mostly waits for memory: a second one gains at most half on an idle
+machine, and loses far more on a busy one.
 
 Shapes: N new tokens, C width, H query heads, K key/value heads, D head size, F inner width, V vocabulary;
 `keys` and `values` [R, K, context, D] of R rows.

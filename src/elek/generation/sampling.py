@@ -1,7 +1,7 @@
-"""From logits to a distribution over the next token: the usual filters, in transformers' order and meaning.
+"""From logits to a distribution over the next token: the usual filters, as defined and ordered by transformers.
 
-Repetition penalty, then temperature, top-k, top-p, min-p. Each takes and returns logits [V]; what is left out
-is at minus infinity.
+Repetition penalty, then temperature, top-k, top-p, min-p. Each takes and returns logits [V]; excluded tokens are at
+minus infinity.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from elek.errors import ParamsError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen. Raises ParamsError for a value that means nothing."""
+    """How the next token is chosen. Raises ParamsError for an invalid value."""
 
     temperature: float = 1.0
-    """Divides the logits: below 1 bolder for the likely ones, above 1 flatter; 0 is greedy, the likeliest always."""
+    """Divides the logits: below 1 the distribution is sharper, above 1 flatter; 0 is greedy (always the likeliest)."""
     top_k: int | None = None
-    """Only the k likeliest; None, 0 or more than the vocabulary leaves all."""
+    """Keep the k likeliest; None, 0 or more than the size of the vocabulary keeps all."""
     top_p: float = 1.0
-    """Only the likeliest that together reach this probability, the one that crosses it included (Holtzman 2020)."""
+    """Keep the likeliest whose probabilities together reach this, including the one that crosses it (Holtzman 2020)."""
     min_p: float = 0.0
-    """Only those at least this share of the likeliest one's probability (Nguyen et al. 2024)."""
+    """Keep those with at least this share of the highest probability (Nguyen et al. 2024)."""
     repetition_penalty: float = 1.0
     """Logits of tokens already in the text are divided by it, or multiplied if negative (Keskar et al. 2019)."""
 
@@ -35,15 +35,16 @@ class Sampling:
             "top_k": (self.top_k is None or self.top_k >= 0, "at least 0"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            # Beyond that products of logits are no float32 any more.
+            # Beyond these limits, products with logits would overflow float32.
             "repetition_penalty": (1e-4 <= self.repetition_penalty <= 1e4, "from 0.0001 to 10000, usually 1 to 1.5"),
         }
         for name, (valid, rule) in checks.items():
-            if not valid:  # NaN fails every comparison, and so is refused too
+            if not valid:  # NaN fails every comparison, so it is refused as well
                 raise ParamsError(f"{name} is {getattr(self, name)}", where="generation", fix=f"give {rule}")
 
     @property
     def greedy(self) -> bool:
+        """Whether the likeliest token is always chosen."""
         return self.temperature == 0
 
 
@@ -54,14 +55,14 @@ def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
-    """The k largest; all that tie with the k-th stay."""
+    """Keep the k largest, and all that are equal to the k-th."""
     if k >= logits.numel():
         return logits
     return logits.masked_fill(logits < logits.topk(k).values[-1], -torch.inf)
 
 
 def keep_top_p(logits: Tensor, p: float) -> Tensor:
-    """The smallest set of likeliest tokens whose probability reaches `p`; never none."""
+    """Keep the smallest set of likeliest tokens whose probability reaches `p`, at least one."""
     ascending, order = logits.sort()
     dropped = ascending.softmax(-1).cumsum(-1) <= 1 - p
     dropped[-1] = False
@@ -69,18 +70,18 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
 
 
 def keep_min_p(logits: Tensor, share: float) -> Tensor:
-    """Those whose probability is at least `share` of the largest."""
+    """Keep those whose probability is at least `share` of the largest."""
     probabilities = logits.softmax(-1)
     return logits.masked_fill(probabilities < share * probabilities.max(), -torch.inf)
 
 
 def filtered(logits: Tensor, seen: Tensor, sampling: Sampling) -> Tensor:
-    """The logits [V] after every filter that is switched on; for greedy decoding the penalty alone."""
+    """The logits [V] after all filters that are on. For greedy decoding, this is the repetition penalty only."""
     if sampling.repetition_penalty != 1:
         logits = penalise_repetition(logits, seen, sampling.repetition_penalty)
     if sampling.greedy:
         return logits
-    # At most 0: no temperature is so low that it overflows. The floor is float32's, below which 0 / 0 is no number.
+    # The maximum becomes 0, so a low temperature cannot overflow. 1e-37 is nonzero in float32, which avoids 0 / 0.
     logits = (logits - logits.max()) / max(sampling.temperature, 1e-37)
     if sampling.top_k:
         logits = keep_top_k(logits, sampling.top_k)
@@ -92,7 +93,7 @@ def filtered(logits: Tensor, seen: Tensor, sampling: Sampling) -> Tensor:
 
 
 def choose(logits: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """The next token's id. Greedy takes the first of equals and leaves the generator alone."""
+    """The id of the next token. Greedy takes the first of equals and does not use the generator."""
     logits = filtered(logits, seen, sampling)
     if sampling.greedy:
         return int(logits.argmax())

@@ -1,4 +1,4 @@
-"""Prompts in, text out: whole, or piece by piece as it is written."""
+"""Prompts in, text out: whole, or in chunks while it is generated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elek.errors import ParamsError
-from elek.generation.beams import Beams, beam_search, room
+from elek.generation.beams import Beams, beam_search, prompt_room
 from elek.generation.decoding import Token, check_length, decode
 from elek.generation.sampling import Sampling
 from elek.model.files import load_model
@@ -18,20 +18,20 @@ from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of the model. Raises ParamsError for what means nothing."""
+    """How a completion is generated. Raises ParamsError for invalid settings."""
 
     max_new_tokens: int = 64
-    """At most so many; 0 gives an empty text."""
+    """Upper limit; 0 gives an empty text."""
     sampling: Sampling = field(default_factory=Sampling)
     beams: Beams | None = None
-    """Beam search instead of drawing tokens; of `sampling` only the repetition penalty is then used."""
+    """Beam search instead of sampling; it uses only the repetition penalty of `sampling`."""
     stop: tuple[str, ...] = ()
-    """Strings that end the text, and are not part of it. Looked for in what is written, not in the prompt."""
+    """Strings that end the text and are not part of it. They are searched in the continuation, not in the prompt."""
     samples: int = 1
-    """Texts per prompt: the first with `seed`, the next with `seed + 1`, …; of beam search the best ones."""
+    """Texts per prompt: the first uses `seed`, the next `seed + 1`, …. With beam search, the best ones."""
     seed: int = 0
     top: int | None = None
-    """Ask for the probability of each token, and of so many candidates beside it."""
+    """Also return the log-probability of each token and of this many candidates."""
 
     def __post_init__(self) -> None:
         check_length(self.max_new_tokens)
@@ -53,15 +53,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What came next of one text: some characters, never half of one, perhaps none."""
+    """The next characters of one text, always whole ones, perhaps none."""
 
     index: int
     """Which text: sample s of prompt p is `p · samples + s`."""
     text: str
     tokens: tuple[Token, ...] = ()
-    """The tokens found since the last chunk; a token's characters may come with a later chunk."""
+    """The tokens since the last chunk. Their characters may come with a later chunk."""
     finish: str | None = None
-    """`stop` (the model or a stop string ended the text) or `length`, with the last chunk."""
+    """In the last chunk `stop` (the model or a stop string ended the text) or `length`."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class Completion:
     finish: str
     prompt_tokens: int
     unseen: int
-    """Tokens at the prompt's beginning that did not fit the context."""
+    """Number of tokens at the beginning of the prompt that did not fit the context."""
 
 
 class TextModel:
-    """A model with its vocabulary. Raises DataError where they do not belong together."""
+    """A model with its tokenizer. Raises DataError where they do not belong together."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
         tokenizer.require(model.config.vocab_size, "generation")
@@ -87,22 +87,22 @@ class TextModel:
 
     @classmethod
     def load(cls, model: Path, vocab: Path) -> TextModel:
-        """From the folders that `train` and `vocab` write."""
+        """Load both from the folders that `train` and `vocab` write."""
         return cls(load_model(model), Tokenizer.load(vocab))
 
     def encode(self, prompt: str) -> list[int]:
-        """bos and the prompt's ids. The name of a special token is text like any other.
+        """bos and the ids of the prompt. The name of a special token in it is treated as ordinary text.
 
         Raises DataError for a lone surrogate.
         """
         return [Tokenizer.bos, *self.tokenizer.encode(prompt)]
 
     def piece(self, index: int) -> str:
-        """A token as text, to look at: bytes that are no character as `\\xNN`, a control piece by its name."""
+        """A token as text for display: incomplete bytes as `\\xNN`, a control piece by its name."""
         return self._bytes[index].decode(errors="backslashreplace") or self.tokenizer.piece(index)
 
     def bytes_of(self, index: int) -> bytes:
-        """The UTF-8 that a token stands for; nothing for a control piece."""
+        """The UTF-8 bytes of a token; empty for a control piece."""
         return self._bytes[index]
 
     def complete(self, prompts: Sequence[str], settings: Settings) -> list[Completion]:
@@ -121,24 +121,24 @@ class TextModel:
         return found
 
     def unseen(self, prompt_tokens: int, settings: Settings) -> int:
-        """Tokens at the beginning of a prompt of that size that are not read.
+        """How many tokens at the beginning of a prompt of `prompt_tokens` do not fit the context.
 
-        Raises ParamsError where a search has no room for any.
+        Raises ParamsError where a beam search has no room for any.
         """
         context = self.model.config.context
-        return max(0, prompt_tokens - (room(context, settings.max_new_tokens) if settings.beams else context))
+        return max(0, prompt_tokens - (prompt_room(context, settings.max_new_tokens) if settings.beams else context))
 
     def stream(
         self, prompts: Sequence[str], settings: Settings, check: Callable[[], None] = lambda: None
     ) -> Iterator[Chunk]:
-        """Chunks of all texts, those of one text in order; the last of each names why it ended.
+        """Chunks of all texts, in order within each text; the last chunk of each says why it ended.
 
-        `check` is called before each token, and ends the work by raising. A searched text is one chunk, at its end.
+        `check` is called before each token and may raise to end the work. A beam search yields each text as one chunk.
         """
         ids = [self.encode(prompt) for prompt in prompts]
-        return self._search(ids, settings, check) if settings.beams else self._draw(ids, settings, check)
+        return self._search(ids, settings, check) if settings.beams else self._sample(ids, settings, check)
 
-    def _draw(self, prompts: list[list[int]], settings: Settings, check: Callable[[], None]) -> Iterator[Chunk]:
+    def _sample(self, prompts: list[list[int]], settings: Settings, check: Callable[[], None]) -> Iterator[Chunk]:
         rows = [prompt for prompt in prompts for _ in range(settings.samples)]
         seeds = [settings.seed + sample for _ in prompts for sample in range(settings.samples)]
         writers = [_Writer(self._bytes, settings.stop) for _ in rows]
@@ -192,7 +192,7 @@ class TextModel:
 
 
 class _Writer:
-    """Ids to characters that are certain: whole ones, and not the beginning of a stop string."""
+    """Turns ids into text, holding back incomplete characters and what may be the beginning of a stop string."""
 
     def __init__(self, pieces: Sequence[bytes], stop: Sequence[str]) -> None:
         self._pieces, self._stops = pieces, StopStrings(stop)
@@ -207,19 +207,19 @@ class _Writer:
 
 
 class StopStrings:
-    """Cuts a text that comes in pieces where the first stop string is complete, whatever the pieces are."""
+    """Cuts a text that arrives in pieces at the first stop string, however the pieces divide it."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops, self.rest = tuple(stops), ""
-        """`rest`: what was held back, because a stop string may begin in it."""
+        """`rest`: text that is held back because a stop string may begin in it."""
 
     def push(self, text: str) -> tuple[str, bool]:
-        """The next certain characters, and whether the text ends after them."""
+        """The next characters that are final, and whether the text ends after them."""
         if not self._stops:
             return text, False
         pending = self.rest + text
         found = [(at + len(stop), at) for stop in self._stops if (at := pending.find(stop)) >= 0]
-        if found:  # the one that is complete first, of those the longest
+        if found:  # the one that ends first, and of those the longest
             return pending[: min(found)[1]], True
         longest = min(max(map(len, self._stops)) - 1, len(pending))
         held = next((n for n in range(longest, 0, -1) if self._begins(pending[-n:])), 0)
@@ -231,7 +231,7 @@ class StopStrings:
 
 
 def _bytes_of(tokenizer: Tokenizer, index: int) -> bytes:
-    """The UTF-8 that an id stands for; nothing for a control piece."""
+    """The UTF-8 bytes of an id; empty for a control piece."""
     if tokenizer.piece_bytes[index] == 0:
         return b""
     piece = tokenizer.piece(index)
@@ -239,7 +239,7 @@ def _bytes_of(tokenizer: Tokenizer, index: int) -> bytes:
 
 
 def _replace_each(error: UnicodeError) -> tuple[str, int]:
-    """One U+FFFD for each byte that is no character, as SentencePiece does."""
+    """Decode each invalid byte as one U+FFFD, as SentencePiece does."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ufffd" * (error.end - error.start), error.end
@@ -249,5 +249,5 @@ codecs.register_error("elek-replace-each", _replace_each)
 
 
 def characters() -> codecs.IncrementalDecoder:
-    """Bytes that come in pieces → characters, as `Tokenizer.decode` reads them."""
+    """An incremental decoder of UTF-8 that gives the same text as `Tokenizer.decode`."""
     return codecs.getincrementaldecoder("utf-8")("elek-replace-each")

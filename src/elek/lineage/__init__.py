@@ -1,1 +1,1 @@
-"""Which data, code and licences made a model, and which models a document reached."""
+"""Lineage: the data, code and licences behind a model, and the models that learned from a document."""

@@ -1,7 +1,8 @@
-"""Lineage in both directions over the model registry: version → what made it, source or document → versions.
+"""Lineage in both directions over the model registry: version → its origins, source or document → versions.
 
 A version's run in MLflow has the digests of every output of the pipeline as tags, and what it learned from as two
-tables (`elek.lineage.provenance`). A version from before those tables were kept is told by digest alone.
+tables (`elek.lineage.provenance`). For an older version without these tables, the digests of the data are
+compared instead.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from elek.errors import DataError, did_you_mean
-from elek.explaining.finding import has_document, near
+from elek.explaining.finding import has_document, suggest_ids
 from elek.lineage import worktree
 from elek.lineage.provenance import DOCUMENTS, NEEDED, SOURCES, documents
 from elek.params import load
@@ -65,7 +66,7 @@ class Descent:
 
     learned: tuple[Learned, ...]
     unknown: tuple[int, ...]
-    """Versions of which nobody recorded what they learned from, and whose data is no longer here."""
+    """Versions without a record of what they learned from, whose data is no longer here either."""
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,7 +75,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Whether a version can be built again here, and how."""
+    """Whether and how a version can be built again here."""
 
     commit: str | None
     commit_here: bool
@@ -85,14 +86,14 @@ class Rebuild:
     """Whether DVC's cache here holds the model itself."""
     commands: tuple[str, ...]
     result: str
-    """How to see that it is the same model."""
+    """How to check that it is the same model."""
     reasons: tuple[str, ...]
-    """What stands in the way, or has to be done by hand."""
+    """Obstacles, and steps that must be done by hand."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """Everything that is recorded of where a registered version comes from."""
+    """Everything that is recorded about the origins of a registered version."""
 
     model: str
     number: int
@@ -112,7 +113,7 @@ class Version:
 
 
 def registry_is_there(project: Path) -> bool:
-    """Whether anything can have been registered: asking MLflow would otherwise create an empty store."""
+    """Whether there is a registry. Checked first, because MLflow would create an empty one."""
     return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (project / "mlflow.db").is_file()
 
 
@@ -144,7 +145,7 @@ def trace(project: Path, name: str) -> Version | Descent:
     raise DataError(
         f"`{name}` is no version or alias of `{model}`, no source, and no document's id",
         where="lineage",
-        fix=near(project, name, sorted(names))
+        fix=suggest_ids(project, name, sorted(names))
         or (did_you_mean(name, names) if names else "register a model: `elek run`"),
     )
 
@@ -179,7 +180,7 @@ def _descent(
 
 
 def _documents(project: Path, store: Store, entry: Entry) -> pa.Table | None:
-    """What a version learned from: the table logged with it, or, from before that, the same data where it is here."""
+    """The documents that a version learned from: the table logged with it, or else the same data if it is here."""
     logged = store.artifact(entry.run_id, f"lineage/{DOCUMENTS}")
     if logged is not None:
         return pq.read_table(pa.BufferReader(logged))
@@ -254,7 +255,7 @@ def rebuild(project: Path, run_id: str, tags: Mapping[str, str], digest: str) ->
 
 
 def _git(project: Path, *arguments: str) -> str | None:
-    """What git says; None where it refuses, or is not there."""
+    """The output of git; None where it fails or is not installed."""
     try:
         return worktree.git(project, *arguments)
     except (FileNotFoundError, subprocess.CalledProcessError):

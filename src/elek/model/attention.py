@@ -14,7 +14,7 @@ HALVES_UP_TO = 512
 
 
 def visible(documents: Tensor, causal: bool) -> Tensor:
-    """Who may see whom, bool [B, T, T]: tokens of one document, and of those the earlier ones where `causal`."""
+    """Which token may attend to which, bool [B, T, T]: those of its document, and if `causal` only earlier ones."""
     same = documents[:, :, None] == documents[:, None, :]
     return same.tril() if causal else same
 

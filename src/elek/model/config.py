@@ -1,7 +1,8 @@
 """The shape of a model. Nothing here imports torch: params.yaml is checked in milliseconds.
 
-Every option below is one that some class of transformers has too. Which class computes the same numbers as which
-shape, so that a model can be exported; `any` leaves the choice free, and what no line holds must be refused by name:
+Every option exists in some class of transformers, so that a model can be exported. The table lists the class that
+computes the same numbers as each shape. `any` allows every value; a combination that is not in the table cannot be
+exported and is refused:
 
     objective  norm       positions            mlp     qk_norm  bias   class, and what is special there
     causal     rmsnorm    rope                 swiglu  false    any    LlamaForCausalLM; bias: attention_bias, mlp_bias
@@ -20,8 +21,8 @@ shape, so that a model can be exported; `any` leaves the choice free, and what n
     masked     rmsnorm    rope                 swiglu  false    any    EuroBertForMaskedLM (with a bias of its head: 0);
                                                                        bias: attention_bias and mlp_bias
 
-`document_masking`, `dropout` and `depth` concern training alone, and change nothing of a finished model. BERT and
-RoBERTa normalise after the block, ESM and ModernBERT have another network before the head: no shape of ours.
+`document_masking`, `dropout` and `depth` only matter in training and do not change a finished model. BERT and RoBERTa
+normalise after the block, and ESM and ModernBERT have another network before the head, so they are not available.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ class ModelConfig(ModelShape):
         return self.objective == "causal"
 
     def file(self) -> dict[str, Any]:
-        """What config.json says: every size, and each option that is not what files without it mean."""
+        """The content of config.json: every size, and each option that differs from its default in older files."""
         fields = type(self).model_fields
         return {
             name: value

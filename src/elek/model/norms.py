@@ -1,4 +1,4 @@
-"""The norms of the residual stream, and what is handed on from there to the matrix products."""
+"""The norms of the residual stream, and the type in which their output goes to the matrix products."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def make_norm(config: ModelConfig) -> nn.Module:
 
 
 def for_products(x: Tensor) -> Tensor:
-    """x in the type that products are made in: converted once, where each of the matrices that read it would."""
+    """x in the type of the matrix products, converted once instead of by each matrix that reads it."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x

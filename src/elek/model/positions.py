@@ -1,4 +1,4 @@
-"""How a token's place in its text is told to the model."""
+"""Positions: how the model gets to know where a token is in its text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A pre-norm Transformer (Vaswani et al. 2017; Xiong et al. 2020), by default in the shape of Llama.
 
-Each block adds to a residual stream what attention takes up from other tokens, then what a feed-forward network
-makes of each token. `ModelConfig` chooses among the parts that the field has used: RMSNorm or LayerNorm, four kinds
+Each block adds two things to a residual stream: the output of attention to other tokens, then that of a feed-forward
+network on each token. `ModelConfig` chooses among the parts that the field has used: RMSNorm or LayerNorm, four kinds
 of positions, SwiGLU or GELU, grouped-query attention, biases; and by its objective whether attention looks only
 back (causal) or to both sides (masked).
 
@@ -43,7 +43,7 @@ class KVCache:
 
 
 class Attention(nn.Module):
-    """Self-attention: every token takes up what it needs from itself and those that it may see."""
+    """Self-attention of every token to itself and the other tokens that it may see."""
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class Transformer(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
     def _placed(self, x: Tensor, start: int, documents: Tensor | None) -> Tensor:
-        """Embeddings [B, T, C] with what the token's place adds to them: nothing where attention does it, or nobody."""
+        """Embeddings [B, T, C], plus a vector for each position where positions are learned or sinusoidal."""
         if self.config.positions not in ("learned", "sinusoidal"):
             return x
         table = self.positions.weight if self.config.positions == "learned" else self.get_buffer("sinusoids")
@@ -179,7 +179,7 @@ class Transformer(nn.Module):
 
 @torch.no_grad()
 def initialise(model: Transformer, seed: int) -> Transformer:
-    """Fill the weights from a generator of their own, so that nobody else's random numbers change them.
+    """Initialise the weights from a generator of their own, so that other random numbers do not affect them.
 
     Normal with deviation 0.02; matrices that write into the residual stream are divided by √(2 · layers), for
     that many of them add up there (Radford et al. 2019, §2.3). Norms begin at 1, biases at 0.

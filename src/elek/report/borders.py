@@ -1,6 +1,7 @@
-"""How near a kept document is to failing a rule that compares no numbers: those nearest are worth a look.
+"""How near a kept document is to failing a rule that compares no numbers: the nearest ones are worth reading.
 
-A rule that is not named here is of a filter that we do not know: its kept documents come in the order of a hash.
+A rule that is not listed here belongs to a filter that this module does not know. Its kept documents are ordered by a
+hash.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from elek.licences.finding import CONVINCING
 
 
 class Border(NamedTuple):
-    """Of every row of a part: arrays of one length."""
+    """For each row of a part: how near it is to failing, its group, and a note. The arrays have one length."""
 
     distance: npt.NDArray[np.float64]
-    """Less is nearer; equal ones are settled by a hash of the id."""
+    """Smaller is nearer; a hash of the id breaks ties."""
     group: npt.NDArray[np.object_] | None
-    """One document of each is shown."""
+    """Of each group, one document is shown; None shows all."""
     note: Callable[[int], str]
-    """What to say of the document in a row."""
+    """A remark on the document in a row."""
 
 
 HASHED = "kept, chosen by a hash of the id"
@@ -37,11 +38,11 @@ HOW = {
     "licence.opt_out": "kept, though it speaks of reserving itself",
     "licence.held": "kept, though it names a licence or reserves itself",
 }
-"""The heading over the kept documents of a rule; HASHED where the documents have nothing of the kind (`note`)."""
+"""The heading over the kept documents of a rule. Where no document has a `note`, HASHED is used instead."""
 
 
 def border(rule: str, signals: pa.Table) -> Border:
-    """How near the documents of a part of `annotate` are to failing `rule`. Reads only what that rule decides by."""
+    """How near the documents of a part of `annotate` are to failing `rule`, from the columns by which it decides."""
     if rule == "language.allow":
         return _language(signals)
     if rule in ("licence.policy", "licence.unknown"):
@@ -62,7 +63,7 @@ def _language(signals: pa.Table) -> Border:
 
 
 def _category(signals: pa.Table) -> Border:
-    """The strictest licences first; a document of each."""
+    """The strictest licences first, one document for each."""
     category = signals["licence.category"].to_pylist()
     distance = np.array([len(CATEGORIES) - RANK[name] for name in category], np.float64)
     group = np.array(signals["licence.declared"].to_pylist(), dtype=object)
@@ -70,7 +71,7 @@ def _category(signals: pa.Table) -> Border:
 
 
 def _evidence(rule: str, evidence: list[str]) -> Border:
-    """First who names a licence, or reserves itself, as its own; then who mentions one; then who does neither."""
+    """First documents that state a licence or reservation of their own, then those that mention one, then the rest."""
     told = {row: _marks(rule, text) for row, text in enumerate(evidence) if text}
     distance = np.full(len(evidence), 2.0)
     for row, marks in told.items():
@@ -89,6 +90,6 @@ def _evidence(rule: str, evidence: list[str]) -> Border:
 
 
 def _marks(rule: str, evidence: str) -> list[dict[str, Any]]:
-    """What of the evidence the rule is about."""
+    """The items of the evidence that concern the rule."""
     kinds = {"licence.contradiction": (False,), "licence.opt_out": (True,)}.get(rule, (True, False))
     return [item for item in json.loads(evidence) if (item["kind"] == "opt-out") in kinds]

@@ -1,4 +1,4 @@
-"""Pictures in SVG, drawn here so that the page stays one file without a network. The same figures, the same bytes.
+"""Charts in SVG, drawn here so that the page is one file that loads nothing. The same figures give the same bytes.
 
 Colours are CSS variables of the page (`--c0`…), so that the pictures follow its light and dark themes.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from html import escape
 
 
-def _svg(width: float, height: float, label: str, body: Sequence[str]) -> str:
+def svg(width: float, height: float, label: str, body: Sequence[str]) -> str:
+    """A picture of `body`, its elements; `label` says to a screen reader what it shows."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label, quote=True)}">'
         + "".join(body)
@@ -19,112 +20,15 @@ def _svg(width: float, height: float, label: str, body: Sequence[str]) -> str:
     )
 
 
-def _text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
+def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
+    """One line of text; `kind` is its CSS class."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
 @dataclass(frozen=True)
-class Node:
-    """One block of a flow chart: its column, its colour's number, and `end` where nothing goes on from it."""
-
-    name: str
-    column: int
-    colour: str
-    note: str = ""
-
-
-Links = Sequence[tuple[int, int, float]]
-"""(from, to, amount), with indices into the nodes."""
-
-
-def flow(nodes: Sequence[Node], links: Links, headings: Sequence[str], label: str) -> str:
-    """A flow chart, and the same figures as a list: the page shows the list where it is too narrow for the chart."""
-    return f'<div class="chart">{sankey(nodes, links, headings, label)}</div>{_flow_list(nodes, links, headings)}'
-
-
-def _sizes(nodes: Sequence[Node], links: Links) -> list[float]:
-    """What flows through each node: the larger of what comes in and what goes out."""
-    incoming, outgoing = [0.0] * len(nodes), [0.0] * len(nodes)
-    for start, end, amount in links:
-        outgoing[start] += amount
-        incoming[end] += amount
-    return [max(a, b) for a, b in zip(incoming, outgoing, strict=True)]
-
-
-def _flow_list(nodes: Sequence[Node], links: Links, headings: Sequence[str]) -> str:
-    """Each column's nodes below its heading: name, note, and a bar on one scale for all."""
-    size = _sizes(nodes, links)
-    largest = max(size, default=0.0) or 1.0
-    rows = []
-    for column, heading in enumerate(headings):
-        rows.append(f"<dt>{escape(heading)}</dt>")
-        rows += [
-            f"<dd><span>{escape(node.name).replace('_', '_<wbr>')}</span><span>{escape(node.note)}</span>"
-            f'<i class="bar" style="width:{100 * amount / largest:.2f}%;background:var({node.colour})"></i></dd>'
-            for node, amount in zip(nodes, size, strict=True)
-            if node.column == column and amount
-        ]
-    return f'<dl class="list">{"".join(rows)}</dl>'
-
-
-def sankey(nodes: Sequence[Node], links: Links, headings: Sequence[str], label: str) -> str:
-    """A flow chart: bands between blocks, as wide as what flows through them.
-
-    A block is as high as the larger of what comes in and what goes out. Blocks stand in the order given, column by
-    column.
-    """
-    width, height, gap, block, right = 1060.0, 460.0, 13.0, 12.0, 210.0
-    names = [f"{node.name}  {node.note}" for node in nodes if node.column == 0]
-    left = 14 + 7.0 * max(map(len, names), default=0)
-    size = _sizes(nodes, links)
-    columns = max(node.column for node in nodes) + 1
-    members = [[i for i, node in enumerate(nodes) if node.column == c and size[i]] for c in range(columns)]
-    total = max(sum(size[i] for i in column) for column in members)
-    room = height - 40 - gap * max(len(column) for column in members)
-    scale = room / total if total else 0.0
-    x = [left + c * (width - left - right - block) / max(columns - 1, 1) for c in range(columns)]
-    top = [0.0] * len(nodes)
-    for column in members:
-        y = 34.0
-        for i in column:
-            top[i] = y
-            y += max(size[i] * scale, 1.5) + gap
-    body = [_text(x[c], 16, heading, "axis") for c, heading in enumerate(headings)]
-    used_out, used_in = list(top), list(top)
-    for start, end, amount in links:
-        thick = amount * scale
-        if not amount:
-            continue
-        x0, x1 = x[nodes[start].column] + block, x[nodes[end].column]
-        y0, y1, middle = used_out[start], used_in[end], (x0 + x1) / 2
-        used_out[start] += thick
-        used_in[end] += thick
-        body.append(
-            f'<path class="band" style="fill:var({nodes[end].colour})" d="M{x0:.1f},{y0:.2f}'
-            f"C{middle:.1f},{y0:.2f} {middle:.1f},{y1:.2f} {x1:.1f},{y1:.2f}V{y1 + max(thick, 0.7):.2f}"
-            f'C{middle:.1f},{y1 + thick:.2f} {middle:.1f},{y0 + thick:.2f} {x0:.1f},{y0 + max(thick, 0.7):.2f}Z">'
-            f"<title>{escape(nodes[start].name)} → {escape(nodes[end].name)}: {amount:,.0f}</title></path>"
-        )
-    for column in members:
-        for i in column:
-            node, high = nodes[i], max(size[i] * scale, 1.5)
-            at = x[node.column]
-            body.append(
-                f'<rect x="{at:.1f}" y="{top[i]:.2f}" width="{block:g}" height="{high:.2f}" '
-                f'style="fill:var({node.colour})"/>'
-            )
-            words = f"{node.name}  {node.note}".strip()
-            middle = top[i] + high / 2 + 4
-            if node.column == 0:
-                body.append(_text(at - 6, middle, words, "label", "end"))
-            else:
-                body.append(_text(at + block + 6, middle, words, "label"))
-    lowest = max((top[i] + max(size[i] * scale, 1.5) for column in members for i in column), default=height)
-    return _svg(width, lowest + 12, label, body)
-
-
-@dataclass(frozen=True)
 class Line:
+    """One line of a line chart."""
+
     name: str
     x: Sequence[float]
     y: Sequence[float]
@@ -151,7 +55,7 @@ def lines(series: Sequence[Line], x_label: str, label: str) -> str:
     ]
     flat = [point for line in points for point in line]
     if not flat:
-        return _svg(width, 40, label, [_text(left, 24, "no figures", "axis")])
+        return svg(width, 40, label, [text(left, 24, "no figures", "axis")])
     x0, x1 = min(p[0] for p in flat), max(p[0] for p in flat)
     y0, y1 = min(p[1] for p in flat), max(p[1] for p in flat)
     if y1 == y0:  # a flat line stands in the middle
@@ -167,14 +71,14 @@ def lines(series: Sequence[Line], x_label: str, label: str) -> str:
     for tick in _ticks(y0, y1):
         y = place((x0, tick))[1]
         body.append(f'<line x1="{left:g}" x2="{width - right:g}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        body.append(_text(left - 6, y + 4, f"{tick:.4g}", "axis", "end"))
+        body.append(text(left - 6, y + 4, f"{tick:.4g}", "axis", "end"))
     for tick in _ticks(x0, x1):
-        body.append(_text(place((tick, y0))[0], height - bottom + 18, f"{tick:,.10g}", "axis", "middle"))
-    body.append(_text((left + width - right) / 2, height - 6, x_label, "axis", "middle"))
+        body.append(text(place((tick, y0))[0], height - bottom + 18, f"{tick:,.10g}", "axis", "middle"))
+    body.append(text((left + width - right) / 2, height - 6, x_label, "axis", "middle"))
     for line, kept in zip(series, points, strict=True):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, kept))
         body.append(f'<polyline class="line" style="stroke:var({line.colour})" points="{path}"/>')
-    return _svg(width, height, label, [*body, *_legend(left, [(line.name, line.colour) for line in series])])
+    return svg(width, height, label, [*body, *_legend(left, [(line.name, line.colour) for line in series])])
 
 
 @dataclass(frozen=True)
@@ -194,7 +98,7 @@ def dots(rows: Sequence[Dots], series: Sequence[tuple[str, str]], x_label: str, 
     shown = [v for row in rows for value, span in row.values if _finite(value) for v in (value, *(span or ()))]
     known = [float(value) for value in shown if value is not None]
     if not known:
-        return _svg(width, 40, label, [_text(14, 24, "no figures", "axis")])
+        return svg(width, 40, label, [text(14, 24, "no figures", "axis")])
     low, high = min(known), max(known)
     pad = 0.04 * (high - low) or 0.5
     low, high = (0.0 if 0 <= low < pad else low - pad), high + pad
@@ -208,11 +112,11 @@ def dots(rows: Sequence[Dots], series: Sequence[tuple[str, str]], x_label: str, 
     for tick in _ticks(low, high):
         x = place(tick)
         body.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:g}" y2="{bottom:.1f}" class="grid"/>')
-        body.append(_text(x, bottom + 16, f"{tick:.4g}", "axis", "middle"))
-    body.append(_text((left + width - right) / 2, bottom + 34, x_label, "axis", "middle"))
+        body.append(text(x, bottom + 16, f"{tick:.4g}", "axis", "middle"))
+    body.append(text((left + width - right) / 2, bottom + 34, x_label, "axis", "middle"))
     for at, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = top + at * each + apart / 2
-        body.append(_text(left - 8, y + thick * len(series) / 2 + 4, name, "axis" if row.indent else "", "end"))
+        body.append(text(left - 8, y + thick * len(series) / 2 + 4, name, "axis" if row.indent else "", "end"))
         for (value, span), (what, colour) in zip(row.values, series, strict=False):
             y += thick
             if value is None or not math.isfinite(value):
@@ -228,7 +132,7 @@ def dots(rows: Sequence[Dots], series: Sequence[tuple[str, str]], x_label: str, 
                 f'<circle cx="{place(value):.1f}" cy="{middle:.1f}" r="4.5" style="fill:var({colour})">'
                 f"<title>{escape(told)}</title></circle>"
             )
-    return _svg(width, bottom + 42, label, [*body, *_legend(14, series)])
+    return svg(width, bottom + 42, label, [*body, *_legend(14, series)])
 
 
 @dataclass(frozen=True)
@@ -241,9 +145,9 @@ class Reliability:
 
 
 def reliability(series: Sequence[Reliability], label: str) -> str:
-    """Accuracy over confidence; a point on the diagonal is as right as it is sure, a larger one stands for more.
+    """Accuracy over confidence, with the diagonal on which the two are equal.
 
-    The area of a point grows with the logarithm of its predictions: most stand at low confidence.
+    The area of a point grows with the logarithm of its number of predictions, most of which have low confidence.
     """
     width, height, left, right, top, bottom = 520.0, 380.0, 54.0, 16.0, 30.0, 42.0
 
@@ -254,13 +158,11 @@ def reliability(series: Sequence[Reliability], label: str) -> str:
     for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         x, y = place(tick, tick)
         body.append(f'<line x1="{left:g}" x2="{width - right:g}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        body.append(_text(left - 6, y + 4, f"{tick:.0%}", "axis", "end"))
-        body.append(_text(x, height - bottom + 17, f"{tick:.0%}", "axis", "middle"))
+        body.append(text(left - 6, y + 4, f"{tick:.0%}", "axis", "end"))
+        body.append(text(x, height - bottom + 17, f"{tick:.0%}", "axis", "middle"))
     (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
     body.append(f'<line class="even" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
-    body.append(
-        _text((left + width - right) / 2, height - 6, "how sure it is of its likeliest token", "axis", "middle")
-    )
+    body.append(text((left + width - right) / 2, height - 6, "how sure it is of its likeliest token", "axis", "middle"))
     for model in series:
         marks = []
         for confidence, accuracy, count in model.points:
@@ -274,18 +176,18 @@ def reliability(series: Sequence[Reliability], label: str) -> str:
         path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y, _ in model.points)
         body.append(f'<polyline class="line thin" style="stroke:var({model.colour})" points="{path}"/>')
         body += marks
-    body.append(_text(left + 6, top + 14, "how often that is right", "axis"))
-    return _svg(width, height, label, [*body, *_legend(left, [(model.name, model.colour) for model in series])])
+    body.append(text(left + 6, top + 14, "how often that is right", "axis"))
+    return svg(width, height, label, [*body, *_legend(left, [(model.name, model.colour) for model in series])])
 
 
 def _legend(left: float, series: Sequence[tuple[str, str]]) -> list[str]:
-    """Names and colours; nothing of a single series, which the picture's title names."""
+    """Names and colours of the series; empty for a single one, which the title of the chart names."""
     if len(series) == 1:
         return []
     body, at = [], left
     for name, colour in series:
         body.append(f'<rect x="{at:g}" y="6" width="10" height="10" style="fill:var({colour})"/>')
-        body.append(_text(at + 15, 15, name, "axis"))
+        body.append(text(at + 15, 15, name, "axis"))
         at += 32 + 7.0 * len(name)
     return body
 

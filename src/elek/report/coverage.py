@@ -1,7 +1,8 @@
-"""What a public summary of training content asks beside counts: times, reservations, kinds of source, decontamination.
+"""What a public summary of training content needs beside counts: years, reservations, kinds of source, decontamination.
 
-After the Commission's template for the summary of Regulation (EU) 2024/1689, article 53(1)(d): sources, sizes and
-modalities, languages, when, what was reserved against mining, what was taken out. What nobody measured is left out.
+It follows the Commission's template for the summary under Regulation (EU) 2024/1689, article 53(1)(d): sources, sizes
+and modalities, languages, dates, reservations against text and data mining, and what was removed. What was not measured
+is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from elek.dataset import Dataset
 
 TIME_KEYS = ("date", "published", "year", "created", "timestamp")
-"""Keys of `meta` in which sources tell when a text was made; the first that a document has counts."""
+"""Keys of `meta` in which sources give the date of a text; of several, the first in this order counts."""
 _YEAR = re.compile(r"(?<!\d)(1[0-9]{3}|20[0-9]{2})(?!\d)")
 KINDS = {
     "files": "files that the project's owner provides",
@@ -29,8 +30,12 @@ KINDS = {
 
 
 def gather(data: Path, table: pa.Table, sources: dict[str, Any]) -> dict[str, Any]:
-    """`years` by source of the training text, `reserved` (see `reservations`), `identified` languages of it, `kinds`
-    of source with their documents, `decontamination` as `split` was told to do it.
+    """The facts by name:
+
+    - `years`: of the training text, by source;
+    - `identified`, `reserved`: its measured languages, and reservations against mining;
+    - `kinds`: number of documents for each kind of source;
+    - `decontamination`: the params of `split`.
 
     `table` is that of `fates.fates`.
     """
@@ -47,22 +52,22 @@ def gather(data: Path, table: pa.Table, sources: dict[str, Any]) -> dict[str, An
 
 
 def years(train: Dataset) -> dict[str, dict[str, int]]:
-    """Source → `{"from", "to", "documents"}` by what `meta` tells of a document's time; other sources are left out."""
+    """Source → `{"from", "to", "documents"}`, from the dates in `meta`; a source without any is left out."""
     found: dict[str, list[int]] = {}
     for index in range(len(train.parts)):
         columns = train.read(index, ["source", "meta"])
         for source, meta in zip(columns["source"].to_pylist(), columns["meta"].to_pylist(), strict=True):
-            told = json.loads(meta) if any(key in meta for key in TIME_KEYS) else {}
-            named = next((str(told[key]) for key in TIME_KEYS if told.get(key) not in (None, "")), "")
+            fields = json.loads(meta) if any(key in meta for key in TIME_KEYS) else {}
+            named = next((str(fields[key]) for key in TIME_KEYS if fields.get(key) not in (None, "")), "")
             if year := _YEAR.search(named):
                 found.setdefault(source, []).append(int(year[0]))
     return {name: {"from": min(own), "to": max(own), "documents": len(own)} for name, own in sorted(found.items())}
 
 
 def _measured(annotate: Dataset, table: pa.Table) -> dict[str, Any]:
-    """`identified`: training documents by measured language, the commonest first. `reserved`: documents with a
-    reservation against text and data mining, and how many of them are in the training text all the same; None where
-    it was not measured."""
+    """`identified`: number of training documents by measured language, the most frequent first. `reserved`: number of
+    documents with a reservation against text and data mining, and how many of these are in the training text; None
+    where this was not measured."""
     languages: dict[str, int] = {}
     reserved: dict[str, int] | None = {"documents": 0, "trained": 0}
     for part in range(len(annotate.parts)):

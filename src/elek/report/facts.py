@@ -1,4 +1,4 @@
-"""Everything that the page and the cards say, gathered from what the stages wrote."""
+"""Everything that the page and the cards show, gathered from what the stages wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from elek.dataset import Dataset
 from elek.errors import DataError
 from elek.evaluation.names import CAUSAL, MASKED, key
-from elek.report import beside, coverage, fates
+from elek.report import counterparts, coverage, fates
 from elek.report.nearest import Near
 from elek.report.params import ReportParams
 from elek.report.thresholds import applied, thresholds
@@ -40,6 +40,8 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Facts:
+    """All figures, documents and texts that the templates show."""
+
     metrics: dict[str, dict[str, Any]]
     """What each stage wrote to `reports/<stage>.json`."""
     sources: dict[str, dict[str, Any]]
@@ -49,39 +51,39 @@ class Facts:
     flows: list[fates.Flow]
     samples: dict[str, list[fates.Sample]]
     near: list[Near]
-    """The documents nearest to failing, and to passing, every rule of `filter` and `split`; see `beside.nearest`."""
+    """The documents nearest to the threshold of each rule, on both sides; see `counterparts.nearest_documents`."""
     survivors: dict[str, fates.Sample]
     """What was kept in place of each duplicate among `samples`, by the duplicate's id."""
     held: list[dict[str, Any]]
-    """Documents that wait for a person to look at them; see `fates.held`."""
+    """Documents that are held for review by a person; see `fates.held`."""
     released: list[dict[str, Any]]
-    """Documents that somebody let go; see `fates.released`."""
+    """Held documents that a person released; see `fates.released`."""
     own_licences: list[dict[str, Any]]
-    """Licences that training documents name of themselves; see `fates.licences_of_their_own`."""
+    """Licences that training documents state for themselves; see `fates.licences_of_their_own`."""
     filters: list[str]
-    """What the training text went through; see `thresholds.applied`."""
+    """The filters and checks that the training text passed; see `thresholds.applied`."""
     thresholds: dict[str, str]
-    """By which each rule decided; see `elek.report.thresholds`."""
+    """The threshold of each rule; see `elek.report.thresholds`."""
     coverage: dict[str, Any]
     """Times, languages, reservations and decontamination for the data card; see `coverage.gather`."""
     history: dict[str, list[float]]
     """Columns of the training history; NaN where a step has no such figure."""
     samples_written: list[dict[str, Any]]
-    """What the model made of fixed prompts."""
+    """The model's continuations of fixed prompts."""
     generations: list[dict[str, Any]]
-    """What it made of the beginnings of documents, with what stands there; none of a masked model."""
+    """Its continuations of the beginnings of documents, with the true ones; empty for a masked model."""
     model: dict[str, Any]
     digests: dict[str, str]
     """SHA-256 of every dataset on the way from source to model."""
 
     @property
     def masked(self) -> bool:
-        """Whether the model fills masks instead of writing on."""
+        """Whether the model fills masks instead of continuing text."""
         return bool(self.model.get("objective", CAUSAL) == MASKED)
 
 
 def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
-    """Read what the stages wrote. Raises DataError where counts contradict each other."""
+    """Read what the stages wrote. Raises DataError where their counts contradict each other."""
     metrics = {name: _json(reports / f"{name}.json") for name in METRICS}
     table = fates.fates(data)
     sources = _json(data / "fetch" / "sources.json")
@@ -93,8 +95,8 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
         table=table,
         flows=fates.flows(table),
         samples=samples,
-        near=beside.nearest(data, table, params.nearest_per_rule, params.sample_characters),
-        survivors=beside.survivors(data, table, samples, params.sample_characters),
+        near=counterparts.nearest_documents(data, table, params.nearest_per_rule, params.sample_characters),
+        survivors=counterparts.survivors(data, table, samples, params.sample_characters),
         held=fates.held(data, table),
         released=fates.released(data),
         own_licences=fates.licences_of_their_own(data, table),
@@ -112,7 +114,7 @@ def gather(data: Path, reports: Path, params: ReportParams) -> Facts:
 
 
 def headline(facts: Facts) -> dict[str, Any]:
-    """The few figures by which one compares two runs: what `dvc metrics show` prints of the whole pipeline."""
+    """The few figures by which two runs are compared: what `dvc metrics show` prints for the whole pipeline."""
     kept = sum(flow.documents for flow in facts.flows if flow.stage == "kept")
     found: dict[str, Any] = {
         "accounted": {"documents": facts.table.num_rows, "kept": kept, "dropped": facts.table.num_rows - kept},
@@ -155,7 +157,7 @@ def _file_digests(data: Path) -> dict[str, str]:
 
 
 def _conservation(facts: Facts) -> None:
-    """In = kept + dropped at every stage, by the stages' own counts and by counting rows; bytes as written."""
+    """Check that in = kept + dropped at every stage, both in the stages' counts and by rows, and compare the bytes."""
     fetched = facts.metrics["fetch"]["documents"]["train"]
     if fetched != facts.table.num_rows:
         raise DataError(f"`fetch` wrote {fetched} documents and {facts.table.num_rows} have a fate")

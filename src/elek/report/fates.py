@@ -1,4 +1,4 @@
-"""What became of every document, as one small table, and the proof that none is missing."""
+"""The fate of every document as one small table, with a check that none is missing."""
 
 from __future__ import annotations
 
@@ -17,29 +17,27 @@ import pyarrow.parquet as pq
 
 from elek.dataset import Dataset
 from elek.errors import DataError
-from elek.filtering import RELEASED
+from elek.filtering import HELD, RELEASED
 from elek.licences.categories import category, licences_in, obligations
 from elek.licences.finding import family
 from elek.licences.spdx import check
 from elek.removal import REMOVE, merged, removed_bytes, text_parts
 
 KEPT = ("train", "validation", "test")
-HELD = "licence.held"
-"""The fate of documents that wait for a person to look at them."""
 STAGES = ("filter", "dedup", "split")
 REMOVED = "removed lines"
-"""The fate of text that `filter`, or `dedup` as boilerplate, took out of documents which they kept."""
+"""The fate of text that `filter` or `dedup` removed from documents that they kept."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """So many documents and bytes of one source had one fate."""
+    """The number of documents and bytes of one source that had one fate."""
 
     source: str
     stage: str
     """The stage that dropped them, or `kept`."""
     fate: str
-    """The rule that was the first to fail, or the split that they are in; `REMOVED` for text of kept documents."""
+    """The first failing rule, or the split of kept documents, or `REMOVED` for text removed from kept documents."""
     documents: int
     bytes: int
 
@@ -47,9 +45,8 @@ class Flow:
 def fates(data: Path) -> pa.Table:
     """One row per document of `clean`: `id, source, license, lang, bytes, removed, part, row, stage, fate`.
 
-    `bytes` are those that went on after `filter` and `dedup` had taken `removed` of them out. Reads the columns beside
-    the text and never the text. Raises DataError where a document has no fate or two: that is where documents would be
-    lost in silence.
+    `bytes` are what is left after `filter` and `dedup` removed `removed` of them. No text is read. Raises DataError
+    where a document has no fate or more than one, so that no document can get lost unnoticed.
     """
     annotate = Dataset(data / "annotate")
     decisions = {
@@ -74,12 +71,13 @@ def fates(data: Path) -> pa.Table:
 
 
 def _removed(stages: Sequence[Dataset], index: int, rows: int) -> npt.NDArray[np.int64]:
-    """Bytes that the stages took out of each document of a part."""
+    """Bytes that the stages removed from each document of a part."""
     columns = [stage.read(index, [REMOVE.name])[REMOVE.name] for stage in stages if stage.manifest.get("removes")]
     return removed_bytes(merged(columns)) if columns else np.zeros(rows, np.int64)
 
 
 def _part_fates(ids: pa.ChunkedArray, index: int, decisions: dict[str, Dataset]) -> tuple[pa.Array, pa.Array]:
+    """The last stage and the fate of each document of a part."""
     alive = pa.array([True] * len(ids))
     stage: pa.Array = pa.nulls(len(ids), pa.string())
     fate: pa.Array = pa.nulls(len(ids), pa.string())
@@ -124,7 +122,7 @@ def _first_rule(failures: pa.ListArray) -> pa.Array:
 
 
 def flows(table: pa.Table) -> list[Flow]:
-    """Documents and bytes by source and fate, in a fixed order. Text taken out of kept documents is no document."""
+    """Documents and bytes by source and fate, in a fixed order. Text removed from kept documents adds bytes only."""
     grouped = table.group_by(["source", "stage", "fate"]).aggregate([("bytes", "sum"), ("bytes", "count")])
     found = [
         Flow(row["source"], row["stage"], row["fate"], row["bytes_count"], row["bytes_sum"])
@@ -140,20 +138,22 @@ def flows(table: pa.Table) -> list[Flow]:
 
 @dataclass(frozen=True)
 class Sample:
+    """A document to show for its fate."""
+
     id: str
     source: str
     license: str
     excerpt: str
     others: Sequence[str]
-    """The other rules that failed, beside the one that was the reason."""
+    """The rules that failed besides the reason."""
     told: str = ""
     """Value, threshold and evidence of the reason."""
 
 
 def samples(data: Path, table: pa.Table, per_fate: int, characters: int) -> dict[str, list[Sample]]:
-    """For every fate, the `per_fate` documents whose ids hash lowest, with the start of their text.
+    """For every fate, the `per_fate` documents with the lowest hash of their id, with the start of their text.
 
-    Text is that of `clean`, so personal data is masked already, without what was taken out of kept documents.
+    The text is that of `clean`, where personal data is masked, without what was removed from kept documents.
     """
     chosen: dict[str, list[dict[str, Any]]] = {}
     for row in table.select(["id", "source", "license", "part", "row", "stage", "fate"]).to_pylist():
@@ -207,8 +207,10 @@ def held(data: Path, table: pa.Table) -> list[dict[str, Any]]:
 
 
 def released(data: Path) -> list[dict[str, Any]]:
-    """Every document that somebody let go although it was on hold: `id, source, license, evidence, reason, kept`
-    (whether `filter` keeps it: another rule may drop it)."""
+    """Every held document that a person released: `id, source, license, evidence, reason, kept`.
+
+    `kept` says whether `filter` keeps it, as another rule may still drop it.
+    """
     filtered, annotate, found = Dataset(data / "filter"), Dataset(data / "annotate"), []
     for part in range(len(filtered.parts)):
         if RELEASED.name not in pq.read_schema(filtered.path(part)).names:
@@ -223,8 +225,11 @@ def released(data: Path) -> list[dict[str, Any]]:
 
 
 def licences_of_their_own(data: Path, table: pa.Table) -> list[dict[str, Any]]:
-    """Training documents that name, of themselves, another licence than was declared of them, by that licence:
-    what it asks is asked of whoever passes the text on, too. `licence, obligations, documents, ids` (the first 20)."""
+    """Licences that training documents state for themselves and that differ from the declared one.
+
+    Their obligations also bind whoever passes the text on. `licence, category, obligations, documents, ids`, the last
+    at most 20.
+    """
     annotate = Dataset(data / "annotate")
     found: dict[str, set[str]] = {}
     for part in range(len(annotate.parts)):

@@ -1,7 +1,7 @@
-"""What `evaluate` measured, made ready to be looked at: a verdict in words, tables, pictures, and generations.
+"""What `evaluate` measured, prepared for the templates: a verdict in words, tables, charts, and generations.
 
-Whatever was not measured is left out: a masked model has no baseline and writes nothing, and its figures are pseudo
-(see `elek.evaluation.masked`).
+What was not measured is left out. A masked model has no baseline and generates no text, and its figures are
+pseudo-likelihoods (see `elek.evaluation.masked`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ NETWORK, NGRAM = ("network", "--c0"), ("n-gram model", "--c1")
 SHOWN_PARTS = 12
 """Rows of each table and picture by language or source; the rest is in the JSON."""
 KINDS = {"by_lang": "by language", "by_source": "by source", "by_length": "by length of the document"}
-"""What stands beside the first row of each kind."""
+"""The remark on the first row of each kind."""
 SHOWN_TEXTS = 2
-"""Generations shown of each language, and as many of training documents."""
+"""Generations shown for each language, and as many for training documents."""
 TEXT_CHARACTERS = 420
 
 
 def view(evaluate: dict[str, Any], records: Sequence[dict[str, Any]], *, masked: bool) -> dict[str, Any]:
-    """Everything that the templates show of `reports/evaluate.json`, by its plain names, and `generations.json`."""
+    """Everything that the templates show of `reports/evaluate.json` (under its plain names) and `generations.json`."""
     splits = {name: evaluate[name] for name in SPLITS if name in evaluate}
     return {
         "masked": masked,
@@ -41,13 +41,13 @@ def view(evaluate: dict[str, Any], records: Sequence[dict[str, Any]], *, masked:
 
 
 def baseline_name(splits: dict[str, Any]) -> str:
-    """`5-gram model`, or without its number where the report does not name it."""
+    """`5-gram model`, or `n-gram model` where the report does not give one order."""
     orders = {figures["ngram"]["order"] for figures in splits.values() if "order" in figures.get("ngram", {})}
     return f"{orders.pop()}-gram model" if len(orders) == 1 else "n-gram model"
 
 
 def rows(splits: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the table: each held-out set as a whole, by language, source and length; the baseline's as `ngram`."""
+    """Rows of the table: each held-out set as a whole, then by language, source and length; the baseline as `ngram`."""
     found = []
     for name, figures in splits.items():
         found.append(
@@ -83,8 +83,8 @@ def _baseline(figures: dict[str, Any] | None) -> dict[str, Any]:
 def verdict(name: str, figures: dict[str, Any]) -> dict[str, Any] | None:
     """Which of the two predicts a split better, by how many per cent of the baseline's bits, and how surely.
 
-    `sure` is false where the intervals overlap or are unknown. They are of each model alone, over the same documents.
-    None where there is nothing to compare.
+    `sure` is false where the intervals of the two models, over the same documents, overlap or are unknown. None where
+    there is no baseline to compare with.
     """
     own, other = figures.get("bits_per_byte"), figures.get("ngram", {}).get("bits_per_byte")
     if not own or not other:
@@ -96,7 +96,7 @@ def verdict(name: str, figures: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _both(figures: dict[str, Any], key: str, factor: float = 1.0) -> list[tuple[float | None, list[float] | None]]:
-    """The network's figure and its interval, then the baseline's where there is one."""
+    """The figure of the network with its interval, then that of the baseline where there is one."""
     found: list[tuple[float | None, list[float] | None]] = []
     for own in (figures, figures.get("ngram")):
         if own is not None:
@@ -110,7 +110,7 @@ def _series(figures: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _overview(splits: dict[str, Any], masked: bool) -> str | None:
-    """Bits per byte with intervals: every split, and in it every language."""
+    """A chart of bits per byte with intervals, for every split and every language in it."""
     if not all("bits_per_byte_interval" in figures for figures in splits.values()):
         return None
     drawn, series = [], [NETWORK]
@@ -128,61 +128,61 @@ def _overview(splits: dict[str, Any], masked: bool) -> str | None:
 
 
 def _details(name: str, figures: dict[str, Any], masked: bool) -> list[dict[str, str]]:
-    """Pictures of one split, each with a title and what to read in it."""
+    """Charts of one split, each with a title and a note on how to read it; without those that were not measured."""
     found = []
-    bits = "Pseudo-bits per byte" if masked else "Bits per byte"
-    if (bins := figures.get("calibration", {}).get("bins")) is not None and bins:
-        models = [(NETWORK, figures["calibration"])]
-        if "calibration" in figures.get("ngram", {}):
-            models.append((NGRAM, figures["ngram"]["calibration"]))
-        drawn = [
-            charts.Reliability(what, colour, [(b["confidence"], b["accuracy"], b["predictions"]) for b in own["bins"]])
-            for (what, colour), own in models
-        ]
-        errors = ", ".join(f"{what} {own['expected_error']:.1%}" for (what, _), own in models)
-        found.append(
-            {
-                "title": "Is it as right as it is sure?",
-                "picture": charts.reliability(drawn, f"Reliability diagram of {name}"),
-                "note": f"Expected calibration error: {errors}. Below the diagonal it is surer than it is right.",
-            }
-        )
+    if figures.get("calibration", {}).get("bins"):
+        found.append(_calibration(name, figures))
     if figures.get("by_length"):
-        baseline = figures.get("ngram", {}).get("by_length", {})
-        order = sorted(figures["by_length"], key=_length_order)
-        drawn_rows = [
-            charts.Dots(
-                f"{part} ({figures['by_length'][part]['documents']:,})",
-                _both({**figures["by_length"][part], **_baseline(baseline.get(part))}, "bits_per_byte"),
-            )
-            for part in order
-        ]
-        found.append(
-            {
-                "title": f"{bits}, by the document's length",
-                "picture": charts.dots(drawn_rows, _series(figures), bits.lower(), f"{bits} by length in {name}"),
-                "note": "In brackets the number of documents; of a single one there is no interval.",
-            }
-        )
+        found.append(_by_length(name, figures, "Pseudo-bits per byte" if masked else "Bits per byte"))
     if figures.get("ngram_errors"):
-        baseline = figures.get("ngram", {}).get("ngram_errors")
-        runs = []
-        for n in sorted(figures["ngram_errors"]):
-            values = [figures["ngram_errors"][n], *([baseline[n]] if baseline else [])]
-            runs.append(
-                charts.Dots(
-                    "1 token" if n == "1" else f"{n} in a row",
-                    [(None if value is None else 100 * value, None) for value in values],
-                )
-            )
-        found.append(
-            {
-                "title": "How often the likeliest tokens miss",
-                "picture": charts.dots(runs, _series(figures), "per cent missed", f"N-gram errors in {name}"),
-                "note": "A run counts as missed when any of its tokens was not the likeliest where it stood.",
-            }
-        )
+        found.append(_ngram_errors(name, figures))
     return found
+
+
+def _calibration(name: str, figures: dict[str, Any]) -> dict[str, str]:
+    models = [(NETWORK, figures["calibration"])]
+    if "calibration" in figures.get("ngram", {}):
+        models.append((NGRAM, figures["ngram"]["calibration"]))
+    drawn = [
+        charts.Reliability(what, colour, [(b["confidence"], b["accuracy"], b["predictions"]) for b in own["bins"]])
+        for (what, colour), own in models
+    ]
+    errors = ", ".join(f"{what} {own['expected_error']:.1%}" for (what, _), own in models)
+    return {
+        "title": "Is it as right as it is sure?",
+        "picture": charts.reliability(drawn, f"Reliability diagram of {name}"),
+        "note": f"Expected calibration error: {errors}. Below the diagonal it is surer than it is right.",
+    }
+
+
+def _by_length(name: str, figures: dict[str, Any], bits: str) -> dict[str, str]:
+    lengths, baseline = figures["by_length"], figures.get("ngram", {}).get("by_length", {})
+    drawn = [
+        charts.Dots(
+            f"{length} ({lengths[length]['documents']:,})",
+            _both({**lengths[length], **_baseline(baseline.get(length))}, "bits_per_byte"),
+        )
+        for length in sorted(lengths, key=_length_order)
+    ]
+    return {
+        "title": f"{bits}, by the document's length",
+        "picture": charts.dots(drawn, _series(figures), bits.lower(), f"{bits} by length in {name}"),
+        "note": "In brackets the number of documents; of a single one there is no interval.",
+    }
+
+
+def _ngram_errors(name: str, figures: dict[str, Any]) -> dict[str, str]:
+    errors, baseline = figures["ngram_errors"], figures.get("ngram", {}).get("ngram_errors")
+    drawn = []
+    for n in sorted(errors):
+        values = [errors[n], *([baseline[n]] if baseline else [])]
+        label = "1 token" if n == "1" else f"{n} in a row"
+        drawn.append(charts.Dots(label, [(None if value is None else 100 * value, None) for value in values]))
+    return {
+        "title": "How often the likeliest tokens miss",
+        "picture": charts.dots(drawn, _series(figures), "per cent missed", f"N-gram errors in {name}"),
+        "note": "A run counts as missed when any of its tokens was not the likeliest where it stood.",
+    }
 
 
 def _length_order(name: str) -> tuple[bool, int]:
@@ -198,7 +198,7 @@ MEASURES = (
 
 
 def _variety(by_lang: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of the table of variety: what is written and what is true, by language."""
+    """Rows of the table of variety by language: generated text beside the true text."""
     for lang, figures in sorted(by_lang.items()):
         written, true = figures["written"], figures["true"]
         lines = [
@@ -219,8 +219,8 @@ def _number(value: float | None) -> str:
 
 
 def _texts(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Generations to show, the first of each language as their hash has drawn them; of training documents those that
-    copy most."""
+    """The generations to show: the first of each language, whose order is drawn by a hash, and for training documents
+    those that copy most."""
     chosen: list[dict[str, Any]] = []
     held_out = [record for record in records if record["group"] == "held_out"]
     for lang in sorted({record["lang"] for record in held_out}):

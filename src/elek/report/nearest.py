@@ -1,8 +1,8 @@
-"""For every rule the documents that stand nearest to its threshold, on both sides: where a rule can be judged.
+"""For every rule, the documents nearest to its threshold on both sides: there a reader can judge the rule best.
 
-Works on plain verdicts, part by part, and keeps no more than it will show. Where a rule compares no numbers, those of
-the documents that pass come first which are nearest to failing in another sense (`elek.report.borders`); of those that
-fail it, the ones whose ids hash lowest.
+Verdicts are added part by part, and only the documents that will be shown are kept. Where a rule compares no numbers,
+`elek.report.borders` says which of the documents that pass are nearest to failing; of those that fail, the ones with
+the lowest hash of their id are taken.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Near:
-    """One document beside the threshold of one rule. `part` and `row` say where its text is."""
+    """One document near the threshold of one rule. `part` and `row` say where its text is."""
 
     rule: str
     id: str
@@ -36,32 +36,35 @@ class Near:
     part: int
     row: int
     distance: float
-    """From failing: in the rule's own unit, or as `borders` has it where no numbers are compared."""
+    """Distance from the threshold in the unit of the rule, or as `borders` defines it where no numbers are compared."""
     group: str = ""
-    """Of the documents of a group one is shown; the empty group has no such limit."""
+    """Of each group, one document is shown; documents of the empty group are all shown."""
     note: str = ""
-    """What there is to say of the document where no numbers are compared."""
+    """A remark on the document where no numbers are compared."""
     excerpt: str = ""
 
 
 class Nearest:
-    """Collects at most `per_side` documents that fail, and that pass, each rule; the same whatever the parts."""
+    """Collects, for each rule, at most `per_side` documents that fail it and as many that pass.
+
+    The result does not depend on how documents are divided into parts.
+    """
 
     def __init__(self, per_side: int) -> None:
         self.per_side = per_side
         self._found: dict[tuple[str, bool], list[Near]] = {}
 
     def add(self, part: int, signals: pa.Table, verdicts: Sequence[Verdict], kept: Bools) -> None:
-        """Look at the documents of one part; of those that pass, at those that are `kept`.
+        """Consider the documents of one part; those that pass a rule only if they are `kept`.
 
-        `signals` has their `id` and `license`, and what `verdicts` were made from.
+        `signals` has their `id` and `license`, and the columns from which `verdicts` were made.
         """
         if not self.per_side or not len(signals):
             return
         order = np.array([_order(name) for name in signals["id"].to_pylist()], np.uint64)
         for verdict in verdicts:
             distance = np.abs(verdict.value - verdict.threshold)
-            # A rule that is off has no thresholds either, and is not one that compares none.
+            # A rule that is switched off has no thresholds either, but it does compare numbers.
             numbers = rule(verdict.rule) is not None or not np.isnan(verdict.threshold).all()
             for failed in (True, False):
                 rows = verdict.failed if failed else kept & ~verdict.failed
@@ -74,9 +77,9 @@ class Nearest:
     def _first(
         self, rows: npt.NDArray[np.int64], apart: npt.NDArray[np.float64], order: npt.NDArray[np.uint64], by: Any
     ) -> list[int]:
-        """Of `rows` the nearest, ties by the hash of the id, one of each group."""
+        """The nearest of `rows`, one of each group; the hash of the id breaks ties."""
         if len(rows) > 4 * self.per_side and (by is None or by.group is None):
-            # Ties are settled by hash below, so that all of them must be looked at.
+            # The hash breaks ties below, so all rows of equal distance must stay.
             rows = rows[apart[rows] <= np.partition(apart[rows], self.per_side)[self.per_side]]
         rows = rows[np.lexsort((order[rows], apart[rows]))]
         if by is not None and by.group is not None:
@@ -91,12 +94,12 @@ class Nearest:
         self._found[key] = kept[: self.per_side]
 
     def merge(self, others: Iterable[Near]) -> None:
-        """Take in what another one has found."""
+        """Add what another collector has found."""
         for near in others:
             self._keep((near.rule, near.failed), [near])
 
     def all(self) -> list[Near]:
-        """Every document that was kept in mind, by rule, those that fail first."""
+        """All collected documents by rule, those that fail first."""
         return [
             near for _, found in sorted(self._found.items(), key=lambda i: (i[0][0], not i[0][1])) for near in found
         ]

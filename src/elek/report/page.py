@@ -1,4 +1,4 @@
-"""Write the page and the cards from the facts. Only content differs between two runs, never a date or a path."""
+"""Write the page and the cards from the facts. They contain no date and no path, so equal facts give equal bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from elek.evaluation.names import plain
 from elek.licences.categories import category, licences_in, obligations
 from elek.report import charts, measured
 from elek.report.facts import Facts
-from elek.report.fates import HELD, KEPT, Flow, Sample
+from elek.report.fates import KEPT, Flow, Sample
+from elek.report.funnel import funnel
 from elek.report.nearest import by_rule
 from elek.report.params import ReportParams
 from elek.report.quotes import Quote, Sides, also, sides
-from elek.report.wording import count, environment, megabytes
+from elek.report.wording import environment
 
 HELD_FILE = "held.jsonl"
 SHOWN_HELD = 50
@@ -29,8 +30,7 @@ DUTIES = {
     "no-derivatives": "pass no adaptation on",
     "permission": "ask the owner",
 }
-"""What the obligations of `elek.licences` ask, in words."""
-LARGEST = 7  # reasons with a block of their own in the flow chart; the rest share one
+"""The obligations of `elek.licences` in words."""
 FILES = {
     "index.html": "page.html",
     "data_card.md": "data_card.md",
@@ -70,8 +70,8 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
         "held": facts.held[:SHOWN_HELD],
         "duties": DUTIES,
         "coverage": facts.coverage,
-        "funnel_documents": _funnel(facts.flows, "documents"),
-        "funnel_bytes": _funnel(facts.flows, "bytes"),
+        "funnel_documents": funnel(facts.flows, "documents"),
+        "funnel_bytes": funnel(facts.flows, "bytes"),
         "curves": _curves(facts.history, "hidden piece" if facts.masked else "token"),
         "seen": measured.view(figures, facts.generations, masked=facts.masked),
         "kept": sum(flow.documents for flow in facts.flows if flow.stage == "kept"),
@@ -83,7 +83,7 @@ def _context(facts: Facts, params: ReportParams) -> dict[str, Any]:
 
 
 def exported(export: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the model was written for, and what not, and why: pairs of a reader and what it finds in data/export."""
+    """Pairs of a program that reads models and what data/export has for it, or why it has nothing."""
     files = ", ".join(sorted(export["files"]))
     because = export.get("huggingface_because")
     transformers = f"not written: {because}" if because else f"{export['architecture']}, logits equal in float32"
@@ -107,7 +107,7 @@ def _source_row(name: str, source: dict[str, Any], flows: list[Flow]) -> dict[st
 
 
 def _reasons(facts: Facts) -> list[dict[str, Any]]:
-    """Every reason, largest first, with its share by source and how often it failed beside another reason."""
+    """Every rule, the most frequent reason first, with its documents by source and how often it failed at all."""
     failures: dict[str, int] = {}
     for stage in ("filter", "dedup", "split"):
         failures |= facts.metrics[stage]["failures"]
@@ -128,7 +128,7 @@ def _reasons(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _sides(facts: Facts, rule: str) -> list[Sides]:
-    """Documents that the rule dropped, and kept ones."""
+    """Documents that the rule dropped, and kept ones to compare them with."""
     near = by_rule(facts.near).get(rule, {"rejected": [], "kept": []})
     survivors = {name: _quote(sample) for name, sample in facts.survivors.items()}
     return sides(rule, [_quote(one) for one in facts.samples.get(rule, [])], **near, survivors=survivors)
@@ -139,84 +139,13 @@ def _quote(sample: Sample) -> Quote:
 
 
 def _silent(facts: Facts, failing: list[str]) -> list[dict[str, Any]]:
-    """Rules that no document failed, each with the kept documents that come nearest."""
+    """Rules that no document failed, each with the kept documents nearest to failing."""
     rules = sorted({near.rule for near in facts.near} - set(failing))
     return [{"rule": rule, "sides": _sides(facts, rule)} for rule in rules]
 
 
-def _funnel(flows: list[Flow], unit: str) -> str:
-    """Sources on the left, then what each stage dropped and why, then the splits."""
-    flows = [flow for flow in flows if getattr(flow, unit)]  # empty documents are no bytes, removed lines no documents
-    nodes: list[charts.Node] = []
-    links: list[tuple[int, int, float]] = []
-    amount = {id(flow): float(getattr(flow, unit)) for flow in flows}
-
-    def show(value: float) -> str:
-        return megabytes(value) if unit == "bytes" else count(value)
-
-    def add(name: str, column: int, colour: str, value: float) -> int:
-        nodes.append(charts.Node(name, column, colour, show(value)))
-        return len(nodes) - 1
-
-    def drops(stage: str, column: int) -> dict[str, int]:
-        """A block for each of the stage's largest reasons and one for all others; reason → block."""
-        sums: dict[str, float] = {}
-        for flow in flows:
-            if flow.stage == stage and flow.fate != HELD:
-                sums[flow.fate] = sums.get(flow.fate, 0) + amount[id(flow)]
-        order = sorted(sums, key=lambda rule: (-sums[rule], rule))
-        large = order if len(order) <= LARGEST else order[: LARGEST - 1]
-        blocks = {rule: add(rule, column, "--drop", sums[rule]) for rule in large}
-        rest = order[len(large) :]
-        if rest:
-            other = add(f"{len(rest)} other rules", column, "--drop", sum(sums[rule] for rule in rest))
-            blocks |= dict.fromkeys(rest, other)
-        waiting = sum(amount[id(flow)] for flow in flows if (flow.stage, flow.fate) == (stage, HELD))
-        if waiting:
-            blocks[HELD] = add("held for review", column, "--hold", waiting)
-        return blocks
-
-    past = {"filter": 0, "dedup": 1, "split": 2, "kept": 3}
-
-    def through(stage: str) -> float:
-        return sum(amount[id(flow)] for flow in flows if past[flow.stage] > past[stage])
-
-    sources = sorted({flow.source for flow in flows})
-    first = {
-        name: add(name, 0, f"--c{i % 8}", sum(amount[id(f)] for f in flows if f.source == name))
-        for i, name in enumerate(sources)
-    }
-    filtered = add("pass every filter", 1, "--keep", through("filter"))
-    filter_blocks = drops("filter", 1)
-    unique = add("unique", 2, "--keep", through("dedup"))
-    dedup_blocks = drops("dedup", 2)
-    splits = {
-        name: add(name, 3, "--keep", sum(amount[id(f)] for f in flows if f.fate == name and f.stage == "kept"))
-        for name in KEPT
-    }
-    split_blocks = drops("split", 3)
-
-    for name in sources:
-        own = [flow for flow in flows if flow.source == name]
-        links.append((first[name], filtered, sum(amount[id(flow)] for flow in own if flow.stage != "filter")))
-        links += _by_block(((filter_blocks[f.fate], amount[id(f)]) for f in own if f.stage == "filter"), first[name])
-    links.append((filtered, unique, through("dedup")))
-    links += _by_block(((dedup_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "dedup"), filtered)
-    links += _by_block(((splits[f.fate], amount[id(f)]) for f in flows if f.stage == "kept"), unique)
-    links += _by_block(((split_blocks[f.fate], amount[id(f)]) for f in flows if f.stage == "split"), unique)
-    headings = ["sources", "filter", "dedup", "split"]
-    return charts.flow(nodes, links, headings, f"Where the {unit} of every source went")
-
-
-def _by_block(amounts: Any, start: int) -> list[tuple[int, int, float]]:
-    sums: dict[int, float] = {}
-    for block, value in amounts:
-        sums[block] = sums.get(block, 0.0) + value
-    return [(start, block, value) for block, value in sorted(sums.items())]
-
-
 def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]:
-    """Pictures of the training with their titles; `what` is what the loss is of."""
+    """Charts of the training with their titles; `what` is the unit that the loss refers to."""
     step = history["step"]
     loss = [
         charts.Line(name, step, history[column], colour)
@@ -233,7 +162,7 @@ def _curves(history: dict[str, list[float]], what: str) -> list[tuple[str, str]]
 
 
 def _licenses(facts: Facts) -> list[dict[str, Any]]:
-    """Training text by declared licence: bytes, sources, and what the licence asks of whoever passes it on."""
+    """Training text by declared licence: bytes, sources, and the obligations of whoever passes it on."""
     sums: dict[str, dict[str, Any]] = {}
     rows = facts.table.group_by(["license", "source", "fate"]).aggregate([("bytes", "sum"), ("bytes", "count")])
     for row in rows.to_pylist():

@@ -1,4 +1,4 @@
-"""Documents quoted on the pages: those that a rule dropped, and kept ones to hold against them."""
+"""Documents quoted on the pages: those that a rule dropped, and kept ones to compare them with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from elek.report.nearest import Near
 
 
 class Quote(NamedTuple):
-    """The start of a document, what is said of it in a few words, and at more length."""
+    """The start of a document (`excerpt`), with short `tags` and a longer remark (`told`)."""
 
     id: str
     tags: Sequence[str]
@@ -34,9 +34,9 @@ def sides(
     kept: Sequence[Near],
     survivors: Mapping[str, Quote],
 ) -> list[Sides]:
-    """What to show of a rule: `samples` of what it dropped first, with the kept documents that tell most beside them.
+    """What to show for a rule: `samples` of what it dropped, and the most instructive kept documents.
 
-    Beside a duplicate that is what was kept in its place (`survivors`, by the duplicate's id).
+    A duplicate is shown with the document that was kept in its place (`survivors`, by the duplicate's id).
     """
     if rule.startswith("dedup."):
         return [
@@ -54,7 +54,7 @@ def sides(
 
 
 def also(told: str, others: Sequence[str]) -> str:
-    """What is said of a dropped document, with the rules that it fails beside the one that was the reason."""
+    """The remark on a dropped document, with the rules that it fails besides the reason."""
     return "; ".join(part for part in (told, f"also fails {', '.join(others)}" if others else "") if part)
 
 

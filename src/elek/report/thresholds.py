@@ -1,4 +1,4 @@
-"""By which threshold each rule decided, in the words of params.yaml: `50`, `0.3; tr 0.272`, `permissive`."""
+"""The threshold of each rule, written as in params.yaml: `50`, `0.3; tr 0.272`, `permissive`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DUPLICATES = {
 
 
 def applied(filtered: Params, dedup: Params, split: Params) -> list[str]:
-    """What text goes through, in words: the filters by name, then duplicates, then decontamination."""
+    """What is applied to the text, in words: the filters by name, then duplicates, then decontamination."""
     found = [*(filtered or {}), *(told for name, told in DUPLICATES.items() if (dedup or {}).get(name))]
     return [*found, "decontamination"] if (split or {}).get("decontaminate_ngram") else found
 
 
 def thresholds(filtered: Params, dedup: Params, split: Params) -> dict[str, str]:
-    """Threshold by rule; a rule that only says yes or no has none."""
+    """Threshold by rule. A rule that only answers yes or no has none."""
     found = {
         f"{name}.{rule}": told
         for name, rules in (filtered or {}).items()
@@ -37,9 +37,9 @@ def thresholds(filtered: Params, dedup: Params, split: Params) -> dict[str, str]
 
 
 def _in_words(value: Any) -> str:
-    """The empty text for what is no threshold."""
+    """A threshold in words; empty for a value that is none."""
     if isinstance(value, Mapping):
-        # By language: `default` is that of all which are not named.
+        # By language: `default` is for all that are not named.
         told = {lang: _in_words(own) or "off" for lang, own in value.items()}
         default = told.pop("default", "")
         return "; ".join([*([default] if default else []), *(f"{lang} {own}" for lang, own in sorted(told.items()))])

@@ -1,4 +1,4 @@
-"""The templates' environment, and how numbers and names are written in them."""
+"""The Jinja environment of the templates, and how numbers and names are written in them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PERSONAL = {
     "phone": "telephone numbers",
     "tckn": "Turkish identity numbers",
 }
-"""Kinds of personal data, as they stand behind a count."""
+"""Kinds of personal data in words, in the plural."""
 
 
 def environment() -> Environment:
-    """The templates of `elek.report`, and how numbers are written in them."""
+    """An environment that finds the templates of `elek.report`, with filters for numbers and names."""
     made = Environment(
         loader=PackageLoader("elek.report"),
         autoescape=select_autoescape(["html"]),
@@ -50,7 +50,7 @@ def count(value: float) -> str:
 
 
 def megabytes(value: float) -> str:
-    """Bytes in the unit that suits them; decimal, as disks are sold."""
+    """Bytes in a suitable decimal unit (1 kB = 1,000 bytes)."""
     if value >= 1e6:
         return f"{value / 1e6:,.1f} MB"
     return f"{value / 1e3:,.1f} kB" if value >= 100 else f"{value:.0f} B"
@@ -75,17 +75,17 @@ def _share(value: float, whole: float) -> str:
 
 
 def _breakable(name: object) -> Markup:
-    """A rule's name, or an address, that a narrow column breaks between its words."""
+    """A rule's name or an address that may break between its words in a narrow column."""
     return Markup(re.sub(r"([._/])|(?=@)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
 def _told(found: Mapping[str, int]) -> str:
-    """Kinds of personal data in words, with their numbers; those of which there is none by name alone."""
+    """Kinds of personal data in words with their counts; then the kinds that were not found."""
     there = [f"{count:,} {PERSONAL.get(kind, kind)}" for kind, count in sorted(found.items()) if count]
     absent = [PERSONAL.get(kind, kind) for kind, count in sorted(found.items()) if not count]
     return "; ".join(part for part in (", ".join(there), f"no {', '.join(absent)}" if absent else "") if part)
 
 
 def _cell(value: object) -> str:
-    """Text that cannot end a cell of a Markdown table."""
+    """Text escaped for a cell of a Markdown table."""
     return str(value).replace("|", "\\|").replace("\n", " ")

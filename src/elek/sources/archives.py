@@ -1,8 +1,8 @@
-"""Open wheels and sdists as what they are, archives; nothing of them is ever installed, built or run.
+"""Read wheels and sdists as archives; nothing in them is ever installed, built or run.
 
-An archive is a stranger's work. Only the members that are asked for are read; each goes to a file whose name is
-a number of ours, so that no member can choose where it lands; links are not followed; and the bytes that come
-out are counted, so that a small file cannot fill the disk.
+Archives are not trusted. Only the wanted members are read. Each is written to a file with a number as its name, so no
+member can choose its path; links are not followed; and the extracted bytes are counted, so a small archive cannot fill
+the disk.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from elek.sources.files import File, plain_name
 from elek.sources.records import Skip
 
 MAX_EXTRACTED = 4 * 2**30
-"""Bytes that one archive may unpack to."""
+"""Upper limit of the bytes extracted from one archive."""
 
 CHUNK = 2**20
 _DAMAGED = (
@@ -45,8 +45,8 @@ def extract(
 ) -> tuple[list[File], list[Skip], list[str]]:
     """Write the members that `want(name)` accepts to numbered files in `into`.
 
-    `strip_root` takes off the first folder of each name (an sdist keeps everything in `name-version/`).
-    Returns the files sorted by name, what was refused and why, and the names that were not wanted.
+    `strip_root` removes the first folder of each name (an sdist keeps everything in `name-version/`).
+    Returns the files sorted by name, the refused members with reasons, and the names that were not wanted.
     Raises SourceError for a damaged archive, or one that unpacks to more than `limit` bytes.
     """
     files: list[File] = []
@@ -76,9 +76,9 @@ def extract(
                         target.write(chunk)
                 files.append(File(name, path))
     except _DAMAGED as error:
-        # Errors of gzip, bz2 and lzma have no number; EINVAL is a place before the file's beginning.
+        # Errors of gzip, bz2 and lzma have no number; EINVAL is an offset before the beginning of the file.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault, not the archive's
+            raise  # an error of the disk, not of the archive
         raise SourceError(
             f"the archive is damaged: {error}", where=archive.name, fix="pin another file of this package"
         ) from None
@@ -104,8 +104,8 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
         with zipfile.ZipFile(archive) as zipped:
             yield _zip_members(zipped)
     else:
-        # As a stream, "r|": members come in their order in the file, and nothing is read twice. tarfile takes a
-        # torn file for a short one when it decompresses by itself, so it does not.
+        # As a stream, "r|": members are read in their order in the file, and only once. tarfile does not decompress,
+        # because it would not notice that a compressed file is cut off.
         with _uncompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tarred:
             yield _tar_members(tarred, archive)
 
@@ -125,7 +125,7 @@ def _zip_members(zipped: zipfile.ZipFile) -> Iterator[_Member]:
     for info in zipped.infolist():
         if not info.is_dir():
             mode = info.external_attr >> 16 & 0o170000
-            # Mode 0: made on a system without modes. Anything but a regular file is a link or a device.
+            # Mode 0: written on a system without modes. Anything but a regular file is a link or a device.
             yield _Member(info.filename, mode in (0, 0o100000), partial(zipped.open, info))
 
 
@@ -133,7 +133,7 @@ def _tar_members(tarred: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
     total = 0
     for info in tarred:
         total += info.size
-        if total > 4 * MAX_EXTRACTED:  # also the members that nobody asked for cost time
+        if total > 4 * MAX_EXTRACTED:  # unwanted members cost time as well
             raise _too_large(archive, 4 * MAX_EXTRACTED)
         if not info.isdir():
             yield _Member(info.name, info.isreg(), partial(_tar_open, tarred, info))

@@ -1,12 +1,12 @@
-"""A crawl in a WARC file: its pages as documents, with what each and its site say of licence and mining.
+"""A crawl in a WARC file: its pages as documents, with the licences and mining reservations of page and site.
 
-Pages are the answers (`response`) of HTTP with status 200 or 203, and `resource` records, that are HTML or plain text,
-and the plain text of `conversion` records (WET). What was never meant to be text (pictures, scripts, redirections,
-errors, requests, metadata) is counted by kind and told in one line a kind; a page that cannot be read is told by
-itself, with the number of its record. A file is read twice: to see that it is whole and what sites say of all their
-pages, then for the pages.
+Pages are HTTP responses with status 200 or 203 and `resource` records, if they are HTML or plain text, and the plain
+text of `conversion` records (WET). What was never meant to be text (pictures, scripts, redirections, errors, requests,
+metadata) is counted by kind and reported in one line per kind. A page that cannot be read is reported by itself, with
+the number of its record. A file is read twice: first to check that it is complete and to collect what sites state for
+all their pages, then for the pages.
 
-What says something of licence and mining beside the text goes into `meta`, for the filter `licence`.
+Licences and reservations outside the text go into `meta`, for the filter `licence`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from elek.sources.warc import WarcRecord, read_records
 from elek.text.markup import reservations
 
 MAX_PAGE = 64 * 2**20
-"""Bytes of the longest page, as it was sent and as it unpacks; more is no page."""
+"""Most bytes of a page, both as it was sent and unpacked."""
 MAX_HEADERS = 2**16
 PAGES = frozenset({"response", "resource", "conversion"})
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 ADDRESSES = frozenset({"http", "https", "ftp", "ftps", "file", ""})
-"""Schemes of what a `resource` record may be a page at. Crawlers put their logs, and their own renderings of pages that
-stand beside them, under `metadata:` (wget, Heritrix) and `urn:` (Browsertrix)."""
+"""URL schemes under which a `resource` record may be a page. Crawlers store their logs, and their own renderings of
+stored pages, under `metadata:` (wget, Heritrix) and `urn:` (Browsertrix)."""
 KEPT = ("content-language", "last-modified", "tdm-policy", "x-robots-tag")
 """Headers that `meta` keeps under `http`."""
 MAX_HEADER = 500
 RESERVED = "elek-reserved"
-"""Field of ours in a record that was cut out of a crawl: what its site reserves, by `; `."""
+"""Our own field in the records of a crawl that was cut into pieces: the reservations of the site, joined by `; `."""
 
 _TYPES = frozenset({*PAGES, "warcinfo", "request", "metadata", "revisit", "continuation"})
 _NAMED = frozenset(
@@ -55,11 +55,11 @@ _GENERAL = frozenset({"image", "video", "audio", "font", "text", "application", 
 
 
 class PassedOver(Exception):  # noqa: N818  (a kind to count, not an error)
-    """Why a record was never meant to be text."""
+    """The record was never meant to be text; the message says why."""
 
 
 def read_warc(file: File, source: FileOptions) -> Events:
-    """Every page; then, by kind, what was passed over. Raises Unreadable where the file is torn or damaged."""
+    """Every page; then, by kind, what was passed over. Raises Unreadable where the file is incomplete or damaged."""
     sites = survey(file, source)
     passed: Counter[str] = Counter()
     for record in read_records(file):
@@ -74,13 +74,13 @@ def read_warc(file: File, source: FileOptions) -> Events:
 
 
 def survey(file: File, source: FileOptions) -> Sites:
-    """Read the whole file once. Raises Unreadable where it is torn, damaged or holds no record."""
+    """Read the whole file and collect what sites state. Raises Unreadable where it is incomplete, damaged or empty."""
     sites = Sites(source.agents)
     number = 0
     for record in read_records(file):
         number = record.number
         if record.type in PAGES and speaks_of_site(record.url):
-            with suppress(Unreadable, PassedOver):  # told when the pages are read
+            with suppress(Unreadable, PassedOver):  # reported when the pages are read
                 sites.add(record.url, _site_file(record))
     if not number:
         raise Unreadable("the file holds no record")
@@ -90,8 +90,8 @@ def survey(file: File, source: FileOptions) -> Sites:
 def cut_warc(file: File, source: FileOptions, limit: int, new: Callable[[], Path]) -> Iterator[tuple[Path, int, int]]:
     """Cut a crawl between records into files at `new()` of about `limit` bytes: path, first record and bytes of each.
 
-    A record takes along what its site reserves, because the robots.txt stays in another piece. Raises Unreadable
-    before the first where the file is torn or damaged.
+    Each record gets the reservations of its site, because the robots.txt may be in another piece. Raises Unreadable
+    before the first piece where the file is incomplete or damaged.
     """
     sites = survey(file, source)
     records = read_records(file)
@@ -144,10 +144,12 @@ def _page(file: File, record: WarcRecord, source: FileOptions, sites: Sites) -> 
     if record.type == "response":
         torn = torn or _broken_off(body, head)
         body = unpack_body(body, head.headers, MAX_PAGE, torn=bool(record.fields.get("warc-truncated")))
-    if torn:  # perhaps within a letter
-        body = _whole_letters(body)
+    if torn:  # perhaps within a character
+        body = _without_partial_character(body)
     text, encoding = decode_answer(body, charset, source.encodings, html=kind in HTML)
-    return _record(file, record, head, text, kind in HTML, sites, {**encoding_meta(encoding), **_told(record, torn)})
+    return _record(
+        file, record, head, text, kind in HTML, sites, {**encoding_meta(encoding), **_date_and_truncation(record, torn)}
+    )
 
 
 def _site_file(record: WarcRecord) -> bytes:
@@ -172,8 +174,8 @@ def _answer(record: WarcRecord, start: bytes) -> Head:
     return head
 
 
-def _whole_letters(body: bytes) -> bytes:
-    """`body` without the beginning of a letter at its end, where the rest shows that it is UTF-8."""
+def _without_partial_character(body: bytes) -> bytes:
+    """`body` without an incomplete character at its end, if the rest is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(body)
@@ -184,19 +186,19 @@ def _whole_letters(body: bytes) -> bytes:
 
 
 def _broken_off(body: bytes, head: Head) -> str:
-    """In WARC's words why a body is shorter than its header says; empty where it is not."""
+    """The WARC term for a body that is shorter than its header states (`disconnect`), otherwise empty."""
     length = head.headers.get("content-length", "")
     as_sent = "transfer-encoding" not in head.headers
     return "disconnect" if as_sent and length.isdecimal() and len(length) < 19 and len(body) < int(length) else ""
 
 
 def _kind(media: str) -> str:
-    """A media type as it is counted: there are as many as servers like, and only so many lines."""
+    """The group under which a media type is counted. Servers may send any type, but the report must stay short."""
     general = media.partition("/")[0]
     return media if media in _NAMED else f"{general}/*" if general in _GENERAL else "unknown" if media else "none"
 
 
-def _told(record: WarcRecord, torn: str) -> dict[str, Any]:
+def _date_and_truncation(record: WarcRecord, torn: str) -> dict[str, Any]:
     date = record.fields.get("warc-date", "")
     return {**({"date": date} if date else {}), **({"truncated": torn} if torn else {})}
 

@@ -1,4 +1,4 @@
-"""Bytes to text, and never a silent loss: what does not decode, or comes from a torn file, is refused by name."""
+"""Decode bytes to text. Nothing is lost silently: bytes that do not decode and incomplete files raise an error."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import zstandard
 from elek.sources.files import File
 
 MAX_TEXT = 512 * 2**20
-"""Bytes of the longest line or text file that is read; more is no document."""
+"""Most bytes of a line or of a text file."""
 
 CHUNK = 2**20
-_MARKS = (  # UTF-32 first: its mark begins with UTF-16's
+_MARKS = (  # UTF-32 first, because its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -27,8 +27,8 @@ _MARKS = (  # UTF-32 first: its mark begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:\-]+)", re.IGNORECASE)
-# The encodings of the web, by Python's names, and what browsers take some of them for (WHATWG Encoding Standard,
-# section 4.2). A page may claim any other name that Python knows (`undefined`, `punycode`), and is not believed.
+# The encodings of the web by their names in Python, and the encodings that browsers use for them (WHATWG Encoding
+# Standard, section 4.2). Other codecs of Python that a page may name (`undefined`, `punycode`) are ignored.
 _WEB = {
     **{f"iso8859-{part}": f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
     **{f"cp{page}": f"cp{page}" for page in (866, 874, *range(1250, 1259))},
@@ -54,17 +54,18 @@ class Unreadable(Exception):  # noqa: N818  (a message for the list of what was 
 
 
 def compression(name: str) -> str:
+    """`.gz` or `.zst` if the name ends so, otherwise empty."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if suffix in (".gz", ".zst") else ""
 
 
 def open_binary(file: File) -> BinaryIO:
-    """The uncompressed bytes of `file`. Check `damage` first: a torn zst ends like a whole one."""
+    """The uncompressed bytes of `file`. Call `check_whole` first, as an incomplete zst file ends without an error."""
     kind = compression(file.name)
     if kind == ".gz":
         return io.BufferedReader(gzip.open(file.path, "rb"), CHUNK)
     if kind == ".zst":
-        # Windows of 2 GiB are what `zstd --long=31` writes, as large public dumps are packed.
+        # `zstd --long=31`, with which large public dumps are compressed, uses windows of 2 GiB.
         reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(
             file.path.open("rb"), read_across_frames=True
         )
@@ -73,9 +74,10 @@ def open_binary(file: File) -> BinaryIO:
 
 
 def check_whole(file: File) -> int:
-    """Read a compressed file once to its end; how many bytes it holds. Raises Unreadable where it is torn or damaged.
+    """The number of uncompressed bytes. Raises Unreadable where a compressed file is incomplete or damaged.
 
-    Costs a second decompression; in return not one document of a torn file gets in, and memory stays small.
+    A compressed file is decompressed once more for this. In return no document of an incomplete file is used, and
+    memory stays small.
     """
     if not compression(file.name):
         return file.path.stat().st_size
@@ -95,9 +97,9 @@ def check_whole(file: File) -> int:
 
 
 def check_frames(stream: BinaryIO) -> None:
-    """Raise EOFError where Zstandard ends within a frame, which zstandard's reader takes for its end.
+    """Raise EOFError where Zstandard data ends within a frame, which the reader of `zstandard` does not notice.
 
-    Only the headers of frames and blocks are looked at (RFC 8878, sections 3.1.1 and 3.1.2).
+    Reads only the headers of frames and blocks (RFC 8878, sections 3.1.1 and 3.1.2).
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -115,13 +117,13 @@ def check_frames(stream: BinaryIO) -> None:
             stream.seek(int.from_bytes(take(4), "little"), io.SEEK_CUR)
             continue
         stream.seek(start)
-        head = stream.read(18)  # the longest header there is
+        head = stream.read(18)  # the maximum length of a frame header
         stream.seek(start + zstandard.frame_header_size(head))
         last = False
         while not last:
             block = int.from_bytes(take(3), "little")
             last = bool(block & 1)
-            run_length = (block >> 1) & 3 == 1  # one byte stands for all of the block
+            run_length = (block >> 1) & 3 == 1  # an RLE block stores a single byte
             stream.seek(1 if run_length else block >> 3, io.SEEK_CUR)
         if zstandard.get_frame_parameters(head).has_checksum:
             take(4)
@@ -143,19 +145,19 @@ def read_all(file: File) -> bytes:
 
 
 def decode(data: bytes, encodings: Sequence[str], *, html: bool = False) -> tuple[str, str]:
-    """Text and the encoding that it was in: by byte order mark, else the first of `encodings` that fits.
+    """Text and its encoding: that of the byte order mark, otherwise the first of `encodings` that fits.
 
-    In HTML the encoding that the page names of itself is tried last. Raises Unreadable where none fits.
+    For HTML, the encoding that the page itself names is tried last. Raises Unreadable where none fits.
     """
     return _first(data, [*encodings, *(_declared(data) if html else ())], encodings[0])
 
 
 def decode_answer(data: bytes, charset: str, encodings: Sequence[str], *, html: bool) -> tuple[str, str]:
-    """The same of what a server sent: by byte order mark, the `charset` of its header, the page's own, `encodings`.
+    """The same for a response: byte order mark, the `charset` of its header, that of the page, then `encodings`.
 
-    Servers put the label of an old encoding before pages in UTF-8 by default, and such an encoding fits nearly all
-    bytes. So it is asked after UTF-8, which text in another encoding is not by accident, but for the encodings that
-    consist of ASCII's bytes. Raises Unreadable where none fits.
+    Many servers label UTF-8 pages with an old encoding by default, and such an encoding fits nearly any bytes. So UTF-8
+    is tried before it, as text in another encoding is hardly ever valid UTF-8 by accident. The exceptions are encodings
+    made of ASCII bytes. Raises Unreadable where none fits.
     """
     asked: list[str] = []
     for label in (web_encoding(charset), *(_declared(data) if html else ())):
@@ -167,7 +169,7 @@ def decode_answer(data: bytes, charset: str, encodings: Sequence[str], *, html: 
 
 
 def web_encoding(label: str) -> str | None:
-    """Python's name of the encoding that `label` means on the web; None where it means none."""
+    """The name in Python of the encoding that `label` means on the web, or None."""
     label = label.strip().lower()
     try:
         return _WEB.get(codecs.lookup(_SPELLINGS.get(label, label)).name) if len(label) < 40 else None
@@ -178,7 +180,7 @@ def web_encoding(label: str) -> str | None:
 def _declared(page: bytes) -> Iterator[str]:
     if declared := _CHARSET.search(page[:4096]):
         encoding = web_encoding(declared[1].decode("ascii"))
-        if encoding:  # who can read "utf-16" in single bytes does not read UTF-16 (HTML standard, section 13.2.3.2)
+        if encoding:  # the label was read as single bytes, so the page is not UTF-16 (HTML standard, section 13.2.3.2)
             yield "utf-8" if encoding.startswith("utf-16") else encoding
 
 
@@ -206,9 +208,9 @@ def _strict(data: bytes, encoding: str) -> str:
 
 
 def lines(file: File) -> Iterator[tuple[int, bytes | None]]:
-    """Each line with its number, its end kept; None stands for one of more than MAX_TEXT bytes.
+    """Each line with its number and its line end; None stands for a line of more than MAX_TEXT bytes.
 
-    Raises Unreadable for UTF-16 and UTF-32, whose lines cannot be told apart by bytes.
+    Raises Unreadable for UTF-16 and UTF-32, whose lines cannot be split as bytes.
     """
     with open_binary(file) as stream:
         number = 0

@@ -1,10 +1,10 @@
 """Files of Python packages, found with the index that pip is configured with and pinned by SHA-256.
 
-pip itself would build an sdist to learn its name; `unearth` only finds and downloads. No index is named here: pip
-is asked for its configuration (files and PIP_* variables), and without one unearth's default holds.
+pip itself would build an sdist to learn its name; `unearth` only finds and downloads files. The index is the one in
+pip's configuration (files and PIP_* variables), or else unearth's default.
 
-A download lies at `<cache>/downloads/<sha256>/<file name>`, under a temporary name until its hash is right. It
-is hashed again before each use; a hit asks neither pip nor the network.
+A download is stored at `<cache>/downloads/<sha256>/<file name>`, under a temporary name until its hash was checked. It
+is hashed again before each use; a file in the cache needs neither pip nor the network.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def download(source: PackageSource, cache: Path, label: str = "fetch") -> Path:
     folder = cache / "downloads" / source.sha256
     for path in sorted(folder.glob("[!.]*")):
         if sha256_file(path) != source.sha256:
-            path.unlink()  # altered since: fetched anew
-        elif _is_named(path.name, source):  # params may name another package beside the same hash
+            path.unlink()  # altered since the download: fetched again
+        elif _is_named(path.name, source):  # params may name another package with the same hash
             return path
     return _Index(source).download(folder, label)
 
@@ -75,21 +75,21 @@ class _Location:
 
 
 class _Index:
-    """Everything that pip's configuration says about where one package may come from."""
+    """The indexes and wheel folders in pip's configuration, for one package."""
 
     def __init__(self, source: PackageSource) -> None:
         from unearth import PackageFinder
         from unearth.auth import MultiDomainBasicAuth
         from unearth.fetchers import PyPIClient
 
-        # It warns of every location that lacks the package, with the address.
+        # It logs every location without the package, with the address, which may contain a password.
         logging.getLogger("unearth").setLevel(logging.ERROR)
         self.source = source
         self.where = f"{source.package} {source.version} ({source.archive})"
         options = pip_configuration()
         indexes = []
         if options.get("no-index", "").lower() not in ("1", "true", "yes", "on"):
-            # A finder without sources knows one: its default.
+            # A new finder has one source: the default index.
             default: str = PackageFinder().sources[0]["url"]
             indexes = [options.get("index-url", default), *options.get("extra-index-url", "").split()]
         self.locations = [_Location(url, True) for url in indexes]
@@ -112,8 +112,10 @@ class _Index:
             return self._retry(partial(self._save, link, folder, label))
 
     def _packages(self) -> list[Package]:
-        """Every file of the package. That a location cannot be reached matters, as with pip, only where no other
-        has the version."""
+        """Every file of the package.
+
+        As with pip, an unreachable location is an error only if no other one has the version.
+        """
         found: list[Package] = []
         unreachable: SourceError | None = None
         for location in self.locations:
@@ -133,7 +135,7 @@ class _Index:
 
         client = cast("Fetcher", self.client)
         if location.url.startswith("http://") and not is_secure_origin(client, Link(location.url)):
-            # As pip does. Its address is not repeated (see `_reason`); unearth would take it for an empty one.
+            # Refused, as pip does; unearth would treat it as an empty index. Its address is not shown (see `_reason`).
             raise SourceError(
                 "the package index is plain http, which anybody on the way can alter, and not trusted: it is not asked",
                 where=self.where,
@@ -181,7 +183,7 @@ class _Index:
                 fix=f"it has: {', '.join(sorted({link.filename for link in same}))}",
             )
         stated = [(_stated_hash(link), link) for link in links]
-        for wanted in (source.sha256, None):  # one without a stated hash is hashed when it is here
+        for wanted in (source.sha256, None):  # a file without a stated hash is hashed after the download
             for digest, link in stated:
                 if digest == wanted:
                     return link
@@ -195,7 +197,7 @@ class _Index:
         )
 
     def _save(self, link: Link, folder: Path, label: str) -> Path:
-        name = PureWindowsPath(link.filename).name  # both kinds of slash, and the drive, are taken off
+        name = PureWindowsPath(link.filename).name  # removes folders with either kind of slash, and a drive
         folder.mkdir(parents=True, exist_ok=True)
         for stale in folder.glob(".*.tmp"):
             stale.unlink()
@@ -229,7 +231,7 @@ class _Index:
                 raise ConnectionError("the download broke off")
 
     def _retry(self, work: Callable[[], T]) -> T:
-        """Try `ATTEMPTS` times, as the network may have a bad moment. Raises SourceError where it stays away."""
+        """Try `ATTEMPTS` times, as the network may fail briefly. Raises SourceError after the last attempt."""
         from unearth.preparer import HTTPErrors
 
         failures: tuple[type[Exception], ...] = (*HTTPErrors, ConnectionError)
@@ -252,9 +254,9 @@ def _stated_hash(link: Link) -> str | None:
 
 
 def _refuse(response: Any) -> None:
-    """Let an overloaded or forbidding server fail the request; unearth would take its answer for an empty list.
+    """Raise for responses of an overloaded or refusing server, which unearth would treat as an empty list.
 
-    401 is not among them, which the authentication answers.
+    401 is not among them, because the authentication handles it.
     """
     if response.status_code >= 500 or response.status_code in (403, 407, 429):
         response.raise_for_status()
@@ -266,12 +268,12 @@ def _status(error: Exception) -> int | None:
 
 
 def _is_final(error: Exception) -> bool:
-    """An answer of 4xx stays what it is, however often one asks."""
+    """Whether another attempt is useless: a status of 4xx, except for timeouts and rate limits."""
     status = _status(error)
     return status is not None and 400 <= status < 500 and status not in (408, 429)
 
 
 def _reason(error: Exception) -> str:
-    # An address may hold a password, and belongs to this machine: it is not repeated.
+    # An address may contain a password and is specific to this machine, so it is not shown.
     status = _status(error)
     return f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".split("://")[0]

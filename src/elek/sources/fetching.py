@@ -1,4 +1,4 @@
-"""Sources → two datasets of documents (train, evaluation), with everything that had to be skipped."""
+"""Read all sources into two datasets of documents (train, evaluation), and record what had to be skipped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLES = ("train", "evaluation")
 
 @dataclass
 class Counts:
-    """What became of one source."""
+    """Counts for one source."""
 
     documents: int = 0
     bytes: int = 0
@@ -50,11 +50,11 @@ class Opened:
 def fetch(params: FetchParams, out: Path, *, cache: Path, project: Path, label: str = "fetch") -> dict[str, Any]:
     """Write `train/` and `evaluation/` (datasets), `skipped.jsonl` and `sources.json` to `out`; return the metrics.
 
-    Sources are read in the order of `params`, their files in that of their names; the output depends on nothing
+    Sources are read in the order of `params` and their files in the order of names, so the output depends on nothing
     else. Memory is that of one part, or of the largest document. Raises SourceError and ParamsError.
     """
     downloads = {
-        name: download(source, cache, label)  # all of them first: a dead network is told at once
+        name: download(source, cache, label)  # all downloads first, so that a network error is raised at once
         for name, source in params.sources.items()
         if isinstance(source, PackageSource)
     }
@@ -137,7 +137,7 @@ def _meta(record: Record) -> str:
 
 
 class _Ids:
-    """`source/path` or `source/path#row`; the second of the same id becomes `…~2`."""
+    """Makes ids: `source/path` or `source/path#row`. The second document with the same id gets `…~2`."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -155,7 +155,7 @@ class _Ids:
         return unique
 
     def _is_new(self, name: str) -> bool:
-        # Eight bytes each instead of the name: a source may have many millions. A collision only renames.
+        # A hash of eight bytes instead of the name, as a source may have many millions. A collision only adds a `~2`.
         digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
         if digest in self._seen:
             return False
@@ -216,7 +216,7 @@ def _digest(files: list[File]) -> str:
 
 
 def _content(path: Path) -> str:
-    """The SHA-256 of a file; "unreadable" of a link to nowhere or a pipe, which its reader tells."""
+    """The SHA-256 of a file; "unreadable" for a broken link or a pipe, which its reader will report."""
     try:
         return sha256_file(path) if path.is_file() else "unreadable"
     except OSError:

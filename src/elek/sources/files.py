@@ -1,4 +1,4 @@
-"""Files by glob, in one order on every system."""
+"""Find files by glob patterns, in the same order on every system."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NEAREST_AMONG = 5000
 
 
 class File(NamedTuple):
-    """A file to read: the name that documents know it by (posix, relative), and where it lies."""
+    """A file to read: its name in documents (a relative POSIX path), and its actual path."""
 
     name: str
     path: Path
 
 
 def fixed_part(pattern: str) -> str:
-    """The folder (or file) that everything matching `pattern` lies under: `data/raw` for `data/raw/*/x.txt`."""
+    """The folder (or file) that contains everything matching `pattern`: `data/raw` for `data/raw/*/x.txt`."""
     parts = pattern.split("/")
     fixed = []
     for part in parts:
@@ -60,19 +60,19 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether the posix path `name` fits one of the globs; letter case counts on every system."""
+    """Whether the POSIX path `name` matches one of the globs, case-sensitively on every system."""
     return any(_compiled(pattern).fullmatch(name) for pattern in patterns)
 
 
 def wanted(name: str, patterns: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether `name` matches one of `patterns` and none of `exclude`."""
     return matches(name, patterns) and not matches(name, exclude)
 
 
 def find_files(root: Path, patterns: Sequence[str], exclude: Sequence[str] = ()) -> list[File]:
-    """Every file under `root` that fits, sorted by name. Links to files are read, links to folders not entered.
+    """Every file under `root` that is wanted, sorted by name. Links to files are followed, links to folders are not.
 
-    Raises SourceError that names the pattern and the nearest existing file where nothing fits, and for a folder that
-    cannot be listed.
+    Raises SourceError for a folder that cannot be listed, and where nothing matches, naming the most similar files.
     """
     found: dict[str, Path] = {}
     seen: list[str] = []
@@ -90,8 +90,10 @@ def find_files(root: Path, patterns: Sequence[str], exclude: Sequence[str] = ())
 
 
 def plain_name(name: str) -> str:
-    """`name` with `\\xNN` for what is no Unicode in it, which Python has as surrogates and no file of ours can hold:
-    bytes that are no UTF-8, or half a character of a Windows name."""
+    """`name` with `\\xNN` for bytes that are not UTF-8, and for half characters in names on Windows.
+
+    Python represents both as surrogates, which cannot be written to a file.
+    """
     try:
         raw = name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -111,7 +113,7 @@ def _walk(folder: Path, root: Path) -> Iterable[Path]:
 
 
 def no_match(patterns: Sequence[str], names: Iterable[str], where: str) -> SourceError:
-    """The error of globs that match none of `names`, naming the nearest ones."""
+    """The error for globs that match none of `names`, with the most similar ones."""
     near: list[str] = []
     names = list(names)[:NEAREST_AMONG]
     for pattern in patterns:

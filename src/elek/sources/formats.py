@@ -1,8 +1,8 @@
-"""Which reader a file is read by: its format, by params or by extension, and what holds for all of them.
+"""Choose the reader for a file by its format, which params or the extension give, and handle errors common to all.
 
-A text file that is empty, torn or in another encoding is skipped whole; a line or a page that is broken is skipped
-alone. A damaged database (parquet, sqlite, xml) and a missing column are errors, because params or the source need
-mending.
+A text file that is empty, incomplete or in another encoding is skipped as a whole; a broken line or page is skipped
+alone. A damaged database (parquet, sqlite, xml) and a missing column raise an error, because params or the source must
+be corrected.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read_file(file: File, source: FileOptions) -> Events:
         yield Skip(file.name, None, problem)
         return
     try:
-        if kind != "warc":  # whose reader says where it is torn
+        if kind != "warc":  # whose own reader reports where it is incomplete
             check_whole(file)
         events = READERS[kind](file, source)
         if source.group > 1:
@@ -63,15 +63,15 @@ def read_file(file: File, source: FileOptions) -> Events:
                 raise ParamsError(f"`group` joins records of a file, and {UNGROUPED[kind]}", where=file.name)
             events = grouped(events, source.group)
         yield from events
-    except Unreadable as reason:  # raised before the first record only
+    except Unreadable as reason:  # only raised before the first record
         yield Skip(file.name, None, str(reason))
     except OSError as error:
-        # Records of it may be taken already, and half a file must not pass for a whole one.
+        # Some of its records may have been used already, and half a file must not pass for a complete one.
         raise SourceError(f"reading broke off: {error.strerror or type(error).__name__}", where=file.name) from None
 
 
 def _problem(file: File) -> str:
-    """Why nothing can be read of a file; empty where something can."""
+    """Why a file cannot be read at all, or empty."""
     try:
         if not stat.S_ISREG(file.path.stat().st_mode):  # opening a pipe would wait for its writer
             return "no file, but a pipe, a socket or a device"
@@ -82,7 +82,7 @@ def _problem(file: File) -> str:
 
 
 def format_of(file: File, source: FileOptions) -> str:
-    """The format that params say, else the extension. Raises ParamsError where neither tells, or a need is unmet."""
+    """The format by params or extension. Raises ParamsError where it is unknown or needs an option that is not set."""
     name = PurePosixPath(file.name)
     compressed = compression(file.name)
     extension = (name.with_suffix("") if compressed else name).suffix.lower()

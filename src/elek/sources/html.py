@@ -1,4 +1,4 @@
-"""The text of an HTML page, with paragraphs as paragraphs. Navigation and other boilerplate stay: `clean` judges."""
+"""The text of an HTML page, divided into paragraphs. Navigation and other boilerplate are kept for later stages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PARAGRAPH = frozenset(
 )
 _LINE = frozenset({"div", "li", "dt", "dd", "tr", "caption", "figcaption", "option", "body", "center"})
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-# Marks of our own while the page is walked: edge of a paragraph, edge of a line, `br`. Those in the page are taken out.
+# Marks used while the page is read: edge of a paragraph, edge of a line, `br`. The page itself loses these characters.
 _EDGE, _END, _BREAK = "\x1d", "\x1e", "\x1f"
 _MARKS = re.compile("[\x1d-\x1f]")
 _RUN = re.compile("(?<![ \\t])[ \\t]*+[\x1d-\x1f][ \\t\x1d-\x1f]*")
 
 
-# Parsers walk the open elements for many a tag, so that a page of nothing but `<div>` would take quadratic time.
-# Browsers put nothing deeper than 512 elements either. Counted are elements that only their own end tag closes.
+# Parsers search the open elements at many tags, so a page of only `<div>` would take quadratic time. Browsers limit the
+# depth to 512 elements as well. Only elements that need an end tag are counted.
 MAX_DEPTH = 512
 _NESTING = re.compile(
     r"<(/?)(?:(div|ul|ol|dl|table|blockquote|pre|section|article|aside|main|nav|header|footer|form|fieldset|figure|"
@@ -37,7 +37,7 @@ _NESTING = re.compile(
 
 
 def _shallow(html: str) -> str:
-    """`html` without the tags that would nest deeper than MAX_DEPTH; their text stays, and words stay apart."""
+    """`html` without tags nested deeper than MAX_DEPTH. Their text is kept, and words stay separate."""
     if sum(1 for _ in islice(_NESTING.finditer(html), MAX_DEPTH + 1)) <= MAX_DEPTH:
         return html
     depth = 0
@@ -53,16 +53,16 @@ def _shallow(html: str) -> str:
 
 
 class Page(NamedTuple):
-    """What is read of an HTML page."""
+    """The content of an HTML page."""
 
     text: str
     title: str | None
     licences: list[str]
-    """Addresses or names that the page gives as its licence; see `rights.page_licences`."""
+    """Addresses or names of licences that the page states for itself; see `rights.page_licences`."""
 
 
 def read_page(html: str) -> Page:
-    """What a page holds. Block elements end lines, paragraphs leave an empty one; `pre` keeps its own."""
+    """Read a page. Block elements end lines, paragraphs are followed by an empty line; `pre` keeps its line ends."""
     tree = LexborHTMLParser(_shallow(html))
     heading = tree.css_first("title")
     title = _SPACE.sub(" ", heading.text()).strip() if heading else ""
@@ -74,12 +74,12 @@ def read_page(html: str) -> Page:
 
 
 def _line_end(run: re.Match[str]) -> str:
-    # Edges that meet are one edge, as margins are in a browser; two breaks are an empty line.
+    # Adjacent edges count once, like margins in a browser; two breaks make an empty line.
     return "\n\n" if _EDGE in run[0] or run[0].count(_BREAK) > 1 else "\n"
 
 
 def _collect(body: LexborNode, pieces: list[str]) -> None:
-    # Depth first with a stack of our own: pages nest deeper than Python's.
+    # Depth first with an explicit stack, because pages may nest deeper than Python's recursion limit.
     stack: list[tuple[LexborNode | None, str, bool]] = [(body, "", False)]
     while stack:
         node, closing, verbatim = stack.pop()

@@ -1,4 +1,4 @@
-"""Hugging Face data sets, streamed record by record; a folder is read the same way without the hub."""
+"""Hugging Face data sets, streamed record by record, from the hub or from a local folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def local_folder(source: HuggingFaceSource, project: Path) -> Path | None:
 
 
 def read_huggingface(source: HuggingFaceSource, project: Path) -> Iterator[Record | Skip]:
-    """Every record. Raises ParamsError for a hub data set without a revision, SourceError where it cannot be read."""
+    """Every record. Raises ParamsError for a hub data set without a revision, SourceError if it cannot be read."""
     from datasets.exceptions import DatasetsError
 
     try:
@@ -29,7 +29,7 @@ def read_huggingface(source: HuggingFaceSource, project: Path) -> Iterator[Recor
             check_columns(data.column_names, source, f"{source.path}, {file}")
         events = _records(data, source, file)
         yield from grouped(events, source.group) if source.group > 1 else events
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:  # the hub client's are OSErrors
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:  # errors of the hub client are OSErrors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SourceError(
             f"the data set cannot be read: {reason.replace(str(project), '.')}",

@@ -1,4 +1,4 @@
-"""The `fetch` section of params.yaml: which text, from where, under which licence."""
+"""Section `fetch` of params.yaml: which text to fetch, from where, and under which licence."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ UNGROUPED: Mapping[str, str] = {
     **{kind: f"a {kind} file is one document" for kind in ("txt", "md", "html")},
     "warc": "each page of a crawl is one document",
 }
-"""Formats whose records are documents already, and why they are not joined."""
+"""Formats whose records are whole documents, and why they are not joined."""
 
 LANGUAGE = r"^[a-z]{2,3}$"
 
 
 def spdx(expression: str) -> str:
-    """The licence in SPDX's spelling. Raises ValueError with the nearest valid one."""
+    """The licence in the spelling of SPDX. Raises ValueError, naming the most similar valid one, if it is unknown."""
     if problem := check(expression):
         raise ValueError(problem)
     return normalise(expression)
@@ -62,7 +62,7 @@ Encodings = Annotated[tuple[Annotated[str, AfterValidator(_codec)], ...], Before
 
 
 Agent = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-"""A product token of robots.txt (RFC 9309, section 2.2.1), which crawlers in fact write with digits too."""
+"""A product token of robots.txt (RFC 9309, section 2.2.1). In practice, crawlers also use digits."""
 
 
 class SourceBase(Section):
@@ -122,7 +122,7 @@ class FileOptions(SourceBase):
     holds it, forbids one of them by name counts as reserved (`licence.opt_out`). `[]` asks no robots.txt."""
 
     @model_validator(mode="after")
-    def _belongs(self) -> FileOptions:
+    def _check_format_options(self) -> FileOptions:
         if self.format is None:
             return self
         for option, owner in (("query", "sqlite"), ("element", "xml"), ("delimiter", "csv")):
@@ -197,7 +197,7 @@ class FetchParams(Section):
     """By name (a slug: small letters, digits, `-`, `_`), which is how every document's id begins. One at least."""
 
     @model_validator(mode="after")
-    def _something(self) -> FetchParams:
+    def _require_a_source(self) -> FetchParams:
         if self.model_fields_set and not self.sources:
             raise ValueError("no source is named under `sources`, so there is nothing to fetch: see docs/sources.md")
         return self

@@ -1,4 +1,4 @@
-"""Documents → the parts of a dataset, cut so that parts stay the same where their documents do."""
+"""Write documents into the parts of a dataset, such that a change of one document changes few parts."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import pyarrow as pa
 from elek.dataset import DOCUMENT, Part, write_manifest, write_part
 
 ROW_BYTES = 200
-"""Counted per document beside its text and meta. A part holds at most twice `part_bytes` of all three, so that one of
-very short texts stays small in memory too."""
+"""Bytes that count for each document besides its text and meta. All three together are at most twice `part_bytes`, so
+that a part of many short texts stays small in memory."""
 
 LEAST = 0.25
-"""The share of `part_bytes` that a part has at least, unless its source or a large document ends it."""
+"""Least size of a part as a share of `part_bytes`, unless its source ends or a large document follows."""
 
 
 class _Held(NamedTuple):
-    """A document in hand."""
+    """A document that is not written yet."""
 
     document: dict[str, str]
     text: int
     """Bytes of its text."""
     held: int
-    """Bytes of all of it."""
+    """Bytes of text, meta and row together."""
     hash: bytes
-    """Of its id: the smallest one makes the end of a part."""
+    """Hash of its id. A part ends at the smallest hash."""
 
 
 class PartWriter:
-    """Collect documents and write them in parts that stay the same where the documents around them stay the same.
+    """Collect documents and write them in parts whose borders depend only on the documents near them.
 
-    A part holds documents of one source, and between LEAST and all of `part_bytes` of text. Among the documents that
-    it could end with, the one whose id has the smallest hash is its last. So a document that is put in or taken out
-    moves only the next few borders; further on they are where they were. (Content-defined chunking by local minima:
-    N. Bjørner et al., "Content-dependent chunking for differential compression", 2010.) A document larger than
-    `part_bytes` is a part of its own.
+    A part has documents of one source and between LEAST and 1 times `part_bytes` of text. Of the documents at which it
+    could end, it ends at the one with the smallest hash of its id. So a document that is added or removed moves only
+    the next few borders, and later ones stay where they were (content-defined chunking by local minima: N. Bjørner et
+    al., "Content-dependent chunking for differential compression", 2010). A document larger than `part_bytes` is a part
+    of its own.
     """
 
     def __init__(self, folder: Path, part_bytes: int, row_bytes: int = ROW_BYTES) -> None:
@@ -48,7 +48,7 @@ class PartWriter:
         self._text = self._held = 0
 
     def add(self, **document: str) -> int:
-        """Take one document and return the bytes of its text."""
+        """Add one document; returns the bytes of its text."""
         size = len(document["text"].encode())
         digest = hashlib.blake2b(document["id"].encode(), digest_size=8).digest()
         own = _Held(document, size, size + len(document["meta"]) + self.row_bytes, digest)
@@ -65,7 +65,7 @@ class PartWriter:
         return text > share * self.part_bytes or held > share * 2 * self.part_bytes
 
     def _border(self) -> int:
-        """How many of the collected documents are the next part."""
+        """How many of the collected documents make up the next part."""
         text = held = 0
         best, lowest = len(self._documents), None
         for number, own in enumerate(self._documents, 1):
@@ -84,7 +84,7 @@ class PartWriter:
         self._held -= sum(held.held for held in own)
 
     def close(self) -> None:
-        """Write what is left and the manifest; a dataset without documents is one part of no rows."""
+        """Write the remaining documents and the manifest. A dataset without documents has one part without rows."""
         if self._documents or not self.parts:
             self._write(len(self._documents))
         write_manifest(self.folder, self.parts)

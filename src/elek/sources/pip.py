@@ -1,4 +1,4 @@
-"""What pip is told on this machine: indexes, proxy, certificates."""
+"""The configuration of pip on this machine: indexes, proxy, certificates."""
 
 from __future__ import annotations
 

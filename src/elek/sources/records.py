@@ -1,4 +1,4 @@
-"""What every reader gives: records, and what it had to skip and why."""
+"""The output of every reader: records, and what was skipped with the reason."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ class Skip:
     line: int | None
     reason: str
     records: int | None = None
-    """Of a sum, how many it stands for: what was never meant to be text (the pictures of a crawl) is told in one."""
+    """Number of records that this entry stands for, such as all pictures of a crawl; None for a single one."""
 
     @property
     def count(self) -> int:
+        """The number of records skipped."""
         return 1 if self.records is None else self.records
 
     def row(self) -> dict[str, Any]:
-        """As a line of `skipped.jsonl`; `records` only of a sum."""
+        """The entry in `skipped.jsonl`; `records` only where it stands for several."""
         row = {"file": self.file, "line": self.line, "reason": self.reason}
         return row if self.records is None else {**row, "records": self.records}
 
 
-def summed(skips: Iterable[Skip]) -> list[Skip]:
-    """Sums of one file and reason, as each of its pieces tells them, made one; the others as they are, before them."""
+def merge_counts(skips: Iterable[Skip]) -> list[Skip]:
+    """Single entries unchanged, then those that stand for several records, added up by file and reason.
+
+    A file that was read in pieces gives one of the latter for each piece.
+    """
     single: list[Skip] = []
     sums: dict[tuple[str, str], Skip] = {}
     for skip in skips:
@@ -52,13 +56,13 @@ def summed(skips: Iterable[Skip]) -> list[Skip]:
 
 @dataclass(slots=True)
 class Record:
-    """A text on its way to be a document."""
+    """A text from a source, which becomes a document."""
 
     file: str
-    """Posix path, the same on every machine."""
+    """POSIX path, the same on every machine."""
     text: str
     row: int | None = None
-    """Its number in the file, from 1 (in jsonl and lines: the line); None where the file is the document."""
+    """Number in the file, from 1 (for jsonl and lines, that of the line); None where the file is one document."""
     given_id: str | None = None
     title: str | None = None
     url: str | None = None
@@ -71,7 +75,7 @@ Events = Iterator[Record | Skip]
 
 
 def valid_unicode(text: str) -> tuple[str, int]:
-    """`text` with each lone surrogate, which no UTF-8 can hold, replaced by U+FFFD, and how many there were."""
+    """`text` with U+FFFD for each lone surrogate, which UTF-8 cannot encode, and their number."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -80,7 +84,7 @@ def valid_unicode(text: str) -> tuple[str, int]:
 
 
 def check_columns(columns: Iterable[str], source: SourceBase, file: str) -> None:
-    """Raise SourceError where a column that `source` needs is not among `columns`, or is there twice."""
+    """Raise SourceError where a column that `source` needs is missing from `columns` or occurs twice."""
     columns = list(columns)
     read = {*source.required_columns(), source.title_column, source.url_column, source.license_column}
     for name in sorted(filter(None, {*read, source.lang_column})):
@@ -97,7 +101,7 @@ def check_columns(columns: Iterable[str], source: SourceBase, file: str) -> None
 
 
 def encoding_meta(encoding: str) -> dict[str, Any]:
-    """What `meta` says of an encoding: nothing of UTF-8."""
+    """The entry in `meta` for an encoding; none for UTF-8."""
     return {} if encoding == "utf-8" else {"encoding": encoding}
 
 
@@ -110,7 +114,7 @@ def from_columns(
     line: int | None = None,
     encoding: str = "utf-8",
 ) -> Record | Skip:
-    """A record from named values, with the licence and language that it states of itself."""
+    """A record from the values of a row, with the licence and language that the row states."""
     text = values.get(source.text_column)
     if not isinstance(text, str):
         if source.text_column not in values:
@@ -139,7 +143,7 @@ def from_columns(
 
 
 def safe_id(name: str) -> str:
-    """An id that fits on a line and in a command: no spaces, no control characters, of bounded length."""
+    """`name` as part of an id: without spaces and control characters, and of limited length."""
     name = _UNSAFE.sub("_", name)
     if len(name) > MAX_ID:
         name = f"{name[:MAX_ID]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -156,7 +160,7 @@ def _override(values: Mapping[str, Any], column: str | None, check: Callable[[st
 
 
 def _language(value: str) -> str:
-    # BCP 47 and locales begin with the code: tr-TR, tr_TR.UTF-8.
+    # BCP 47 tags and locales begin with the language code: tr-TR, tr_TR.UTF-8.
     code = re.split(r"[-_.]", value.strip().lower())[0]
     if not re.match(LANGUAGE, code):
         raise ValueError(f"`{value[:40]}` is no language code (`lang_column: null` leaves the column alone)")
@@ -180,9 +184,9 @@ def _type_name(value: object) -> str:
 
 
 def grouped(events: Iterable[Record | Skip], size: int) -> Iterator[Record | Skip]:
-    """Join `size` records at a time, one below the other; what was skipped passes through.
+    """Join `size` consecutive records at a time with line feeds; skipped entries are passed through.
 
-    A group never joins two files, licences or languages. It is known by the rows of its first and last record.
+    A group has one file, licence and language. Its id has the rows of its first and last record.
     """
     pending: list[Record] = []
 
@@ -199,7 +203,7 @@ def grouped(events: Iterable[Record | Skip], size: int) -> Iterator[Record | Ski
         if isinstance(event, Skip) or not event.text or event.text.isspace():
             yield event
             continue
-        if pending and _kin(event) != _kin(pending[0]):
+        if pending and _group_key(event) != _group_key(pending[0]):
             yield from joined()
         pending.append(event)
         if len(pending) == size:
@@ -208,7 +212,7 @@ def grouped(events: Iterable[Record | Skip], size: int) -> Iterator[Record | Ski
 
 
 def _shared(records: list[Record]) -> dict[str, Any]:
-    # What decoding had to do is told of the group; columns of one record say nothing of the others.
+    # Only what decoding reports holds for the group; the columns of one record say nothing about the others.
     encodings = sorted({record.meta["encoding"] for record in records if "encoding" in record.meta})
     replaced = sum(record.meta.get("replaced_surrogates", 0) for record in records)
     return (encoding_meta(" ".join(encodings)) if encodings else {}) | (
@@ -216,5 +220,5 @@ def _shared(records: list[Record]) -> dict[str, Any]:
     )
 
 
-def _kin(record: Record) -> tuple[str, str | None, str | None]:
+def _group_key(record: Record) -> tuple[str, str | None, str | None]:
     return record.file, record.license, record.lang

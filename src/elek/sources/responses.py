@@ -1,7 +1,7 @@
-"""What a server sent: status, headers and body of an HTTP response as a crawler stored it (RFC 9110, RFC 9112).
+"""Parse an HTTP response as a crawler stored it: status, headers and body (RFC 9110, RFC 9112).
 
-Crawlers differ in how much they undo before they store a page, and often keep the headers of what they undid. So a body
-that is said to be in chunks, or in gzip, and plainly is not, is taken as it is.
+Some crawlers decode a page before they store it, but keep the headers that describe the encoding. So a body that is
+labelled as chunked or gzip, but clearly is not, is used as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from elek.sources.decoding import Unreadable, check_frames
 from elek.sources.warc import named_fields
 
 MAX_MEMBERS = 64
-"""Of gzip in one body. Nobody sends more than one, and each costs a copy of what follows."""
+"""Most gzip members in one body. Servers send one, and each further one costs a copy of the rest."""
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t\r\n]|\Z)", re.IGNORECASE)
 _LINE_END = re.compile(rb"\r?\n")
@@ -28,16 +28,16 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status line and headers. `size` is their length in bytes with the empty line behind them."""
+    """Status line and headers. `size` is their length in bytes, including the empty line after them."""
 
     status: int
     headers: dict[str, str]
-    """By name in small letters; several of a name are one, with commas between (RFC 9110, section 5.2)."""
+    """By name in lower case. Several with one name are joined by commas (RFC 9110, section 5.2)."""
     size: int
 
 
 def parse_head(block: bytes) -> Head | None:
-    """The head of the response that `block` begins with, or None where it begins with none."""
+    """The head of the response at the beginning of `block`, or None if there is none."""
     status = _STATUS.match(block)
     if status is None:
         return None
@@ -52,16 +52,16 @@ def parse_head(block: bytes) -> Head | None:
 
 
 def media_type(value: str) -> tuple[str, str]:
-    """Type and charset of a `Content-Type`, both in small letters and perhaps empty."""
+    """Type and charset of a `Content-Type`, both in lower case and possibly empty."""
     kind, _, options = value.partition(";")
     charset = _CHARSET.search(options)
     return kind.partition(",")[0].strip().lower(), charset[1].lower() if charset else ""
 
 
 def unpack_body(body: bytes, headers: dict[str, str], limit: int, *, torn: bool = False) -> bytes:
-    """The body as the server meant it, chunks joined and decompressed; of a `torn` one what is there.
+    """The decoded body: chunks joined, and decompressed. If it is `torn`, as much of it as there is.
 
-    Raises Unreadable for what cannot be unpacked, or becomes more than `limit` bytes.
+    Raises Unreadable if it cannot be decoded or has more than `limit` bytes.
     """
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _joined(body, torn)
@@ -93,7 +93,7 @@ def _decompressed(body: bytes, coding: str, limit: int, torn: bool) -> bytes:
         return body
     if coding == "gzip":
         return _inflated(body, 31, limit, torn)
-    if coding == "deflate":  # zlib's form by the standard, without its frame by some servers
+    if coding == "deflate":  # by the standard in the format of zlib, but some servers send raw deflate
         zlib_form = body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
         return _inflated(body, 15 if zlib_form else -15, limit, torn)
     if coding == "zstd":
@@ -126,7 +126,7 @@ def _inflated(body: bytes, wbits: int, limit: int, torn: bool) -> bytes:
         left -= len(pieces[-1])
         if not inflate.eof and left > 0 and not torn:
             raise Unreadable("the body's compression breaks off")
-        # A gzip body may be several members; anything else behind the last is ignored, as browsers do.
+        # A gzip body may have several members. Like browsers, ignore anything else after the last one.
         body = inflate.unused_data if wbits == 31 and inflate.unused_data[:2] == b"\x1f\x8b" else b""
     return _within(b"".join(pieces), limit)
 

@@ -1,6 +1,6 @@
-"""What a page and its server say beside the text of who may do what with it: licences, and reservations against mining.
+"""Licences and mining reservations that a page or its server states outside the text.
 
-A page's head has reservations too: `elek.text.markup` finds those, because `clean` needs them as well.
+Reservations in the head of a page are found by `elek.text.markup`, because `clean` needs them as well.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from selectolax.lexbor import LexborHTMLParser
 from elek.sources.records import valid_unicode
 
 MAX_LICENCES = 8
-"""That are kept of a page. One that names more has them in its text, of other works."""
+"""Most licences kept for a page. A page that states more lists those of other works."""
 MAX_ADDRESS = 500
 _WORKS = re.compile(
     "(?:.*/)?(?:CreativeWork|Article|NewsArticle|BlogPosting|ScholarlyArticle|TechArticle|Report|Book|Chapter|Blog|WebSite"
     "|WebPage|AboutPage|FAQPage|QAPage|ItemPage|CollectionPage|HowTo|LearningResource|Course|Recipe|Review|Question"
     "|SocialMediaPosting|DiscussionForumPosting)"
 )
-"""Types of schema.org whose licence is that of a text. Pictures, films, data and programs on a page have their own."""
+"""Types of schema.org that are texts. Pictures, films, data and programs on a page have licences of their own."""
 
 _LINK = re.compile(r"<([^<>\s]{1,500})>((?:\s*;\s*[\w*-]{1,40}\s*=\s*(?:\"[^\"]{0,400}\"|[^\s\",;]{0,400}))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
 
 
 def page_licences(tree: LexborHTMLParser, html: str) -> list[str]:
-    """What a page says that its main content is under: `rel="license"` of links (HTML standard, section 4.6.7.9) and
-    `license` of the page or its main entity in JSON-LD (schema.org); sorted, each once."""
+    """The licences that a page states for its main content, sorted and without repetitions.
+
+    From links with `rel="license"` (HTML standard, section 4.6.7.9), and `license` of the page or its main entity in
+    JSON-LD (schema.org).
+    """
     if "license" not in html and "LICENSE" not in html.upper():
         return []
     found = set()
@@ -62,8 +65,11 @@ def _stated(node: Any, depth: int) -> set[str]:
 
 
 def header_reservations(headers: dict[str, str]) -> list[str]:
-    """Reservations against text and data mining in HTTP headers: `tdm-reservation: 1` (TDM Reservation Protocol), with
-    its `tdm-policy`, and `X-Robots-Tag: noai` or `noimageai`, for whichever crawler."""
+    """Reservations against text and data mining in HTTP headers.
+
+    `tdm-reservation: 1` (TDM Reservation Protocol) with its `tdm-policy`, and `X-Robots-Tag: noai` or `noimageai` for
+    any crawler.
+    """
     found = []
     if "1" in re.split(r"[\s,]+", headers.get("tdm-reservation", "")):
         found = ["tdm-reservation: 1", *(f"tdm-policy: {value}" for value in [headers.get("tdm-policy")] if value)]
@@ -72,7 +78,7 @@ def header_reservations(headers: dict[str, str]) -> list[str]:
 
 
 def header_licences(headers: dict[str, str]) -> list[str]:
-    """Addresses that the header `Link` gives as licence (RFC 8288, RFC 4946)."""
+    """Addresses of licences in the header `Link` (RFC 8288, RFC 4946)."""
     links = _LINK.findall(headers.get("link", "")[:10_000])
     rels = [(address, _REL.search(options)) for address, options in links]
     return [address for address, rel in rels if rel and "license" in (rel[1] or rel[2] or "").lower().split()]

@@ -1,8 +1,8 @@
-"""What a site says of all its pages to those who gather text: robots.txt (RFC 9309) and tdmrep.json (TDM Reservation
-Protocol, W3C community group report 2024).
+"""Reservations that a site states for all its pages: robots.txt (RFC 9309) and tdmrep.json (TDM Reservation Protocol,
+W3C community group report 2024).
 
-Of robots.txt only a group that names such a crawler counts. `User-agent: *` speaks of crawling, which has happened,
-and not of what becomes of the text. Where several marks speak of a page, one that reserves it is enough.
+In robots.txt, only groups that name a crawler which gathers training text count. `User-agent: *` is about crawling,
+which has already happened, and not about the use of the text. One of several statements that reserves a page is enough.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 MAX_BYTES = 512_000
-"""Of such a file so much is read (RFC 9309, section 2.5, asks for at least 500 KiB)."""
+"""This much of such a file is read (RFC 9309, section 2.5, requires at least 500 KiB)."""
 
 MAX_RULES = 2000
-"""For one crawler. A site with more is taken to reserve everything, which is the cautious reading of a file that nobody
-writes by hand, and keeps the time for a page bounded."""
+"""Most rules for one crawler. A site with more is assumed to reserve everything, which is the cautious reading and
+bounds the time for a page."""
 
 MAX_SITE_RULES = 10 * MAX_RULES
-"""Of all files of a site together, for all crawlers; beyond them the same."""
+"""Most rules in all files of a site, for all crawlers together; with more, the same is assumed."""
 
 ROBOTS, TDMREP = "/robots.txt", "/.well-known/tdmrep.json"
 
@@ -32,7 +32,7 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
 class Rule(NamedTuple):
-    """A path, perhaps with `*` and a `$` at its end, and whether it may be taken."""
+    """A path, possibly with `*` and a final `$`, and whether access is allowed."""
 
     path: str
     allow: bool
@@ -42,14 +42,14 @@ Rules = tuple[Rule, ...]
 
 
 class Sites:
-    """What each site whose files were seen says to `agents`. A site is scheme, host and port."""
+    """The rules of each site for `agents`. A site is scheme, host and port."""
 
     def __init__(self, agents: Sequence[str]) -> None:
         self._agents = {agent.lower(): agent for agent in agents}
         self._rules: dict[str, dict[tuple[str, Rules], None]] = {}
 
     def add(self, url: str, content: bytes) -> None:
-        """Take a robots.txt or a tdmrep.json from its address. Of several of one site each counts."""
+        """Add the robots.txt or tdmrep.json at an address. If a site has several, all of them count."""
         text = content[:MAX_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
         own = self._rules.setdefault(_site(url), {})
         if _target(url) == TDMREP:
@@ -62,7 +62,7 @@ class Sites:
             self._rules[_site(url)] = {("more rules than are read", (Rule("/", False),)): None}
 
     def reservations(self, url: str) -> list[str]:
-        """What of the page at `url` its site reserves: `robots.txt: CCBot`, `tdmrep.json: /articles/`."""
+        """The reservations of its site for the page at `url`: `robots.txt: CCBot`, `tdmrep.json: /articles/`."""
         rules = self._rules.get(_site(url)) if self._rules else None
         if not rules:
             return []
@@ -71,12 +71,12 @@ class Sites:
 
 
 def speaks_of_site(url: str) -> bool:
-    """Whether this is the address of a robots.txt or a tdmrep.json."""
+    """Whether `url` is the address of a robots.txt or a tdmrep.json."""
     return url.endswith((ROBOTS, TDMREP)) and _target(url) in (ROBOTS, TDMREP)
 
 
 def reserved_paths(text: str) -> list[str]:
-    """The paths that a tdmrep.json reserves; none where it is no such file."""
+    """The paths that a tdmrep.json reserves; none if the text is not valid."""
     try:
         items = json.loads(text)
     except (ValueError, RecursionError):
@@ -88,10 +88,10 @@ def reserved_paths(text: str) -> list[str]:
 
 
 def parse_robots(text: str, agents: Sequence[str] | dict[str, str]) -> dict[str, list[Rule]]:
-    """The rules of each of `agents` (in small letters) that a group of the file names."""
+    """The rules for each of `agents` (in lower case) that a group of the file names."""
     found: dict[str, list[Rule]] = {}
     named: list[str] = []
-    open_group = False  # whether more names may join the group at hand
+    open_group = False  # whether further names belong to the current group
     for line in text.splitlines():
         key, colon, value = line.partition("#")[0].partition(":")
         key, value = key.strip().lower(), value.strip()
@@ -112,13 +112,13 @@ def parse_robots(text: str, agents: Sequence[str] | dict[str, str]) -> dict[str,
 
 
 def allowed(rules: Sequence[Rule], path: str) -> bool:
-    """By the longest rule that fits `path`; of equals, by the one that allows (section 2.2.2)."""
+    """Whether `path` is allowed. The longest matching rule decides; of equally long ones, `allow` (section 2.2.2)."""
     fitting = [rule for rule in rules if _fits(rule.path, path)]
     return max(((len(rule.path), rule.allow) for rule in fitting), default=(0, True))[1]
 
 
 def _fits(pattern: str, path: str) -> bool:
-    # No regular expression: a rule of many `*` would make one take exponentially long.
+    # Not a regular expression, which could take exponential time for a rule with many `*`.
     ends = pattern.endswith("$")
     first, *others = pattern.removesuffix("$").split("*")
     if not path.startswith(first):
@@ -151,8 +151,8 @@ def _target(url: str) -> str:
 
 
 def _normal(path: str) -> str:
-    """Letters outside ASCII (and spaces, of which a line of ours must be free) as escapes, escapes in capitals, and
-    none of what needs none (section 2.2.2)."""
+    """A path in normal form (section 2.2.2): spaces and characters outside ASCII escaped, escapes in upper case, and no
+    unnecessary escapes."""
     path = _ODD.sub(lambda sign: quote(sign[0], errors="replace"), path)
 
     def plain(escape: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Readers of tables: named values in rows, of which one is the text."""
+"""Readers for tables, in which one column is the text."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ BROKEN = "?"
 
 
 class Row(NamedTuple):
-    """A record of a file of records, before anybody asks what is in its columns."""
+    """A row of a table, before its columns are interpreted."""
 
     number: int
-    """Which one of its file, from 1 (in jsonl: its line)."""
+    """Number in the file, from 1 (for jsonl, that of the line)."""
     line: int
     values: Mapping[str, Any]
     encoding: str
@@ -41,14 +41,14 @@ def read_jsonl(file: File, source: FileOptions) -> Events:
         if isinstance(item, Skip):
             yield item
             continue
-        if first:  # columns missing from the first record are a mistake in params, later ones the file's
+        if first:  # a column missing in the first record is an error in params; later, one of the file
             check_columns(item.values, source, f"{file.name}, line {item.line}")
             first = False
         yield from_columns(item.values, source, file=file.name, row=item.number, encoding=item.encoding)
 
 
 class _Ambiguous(dict[str, Any]):
-    """A JSON object in which a name stands twice, of which Python keeps the last."""
+    """A JSON object in which a name occurs twice (Python keeps the last value)."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -72,14 +72,14 @@ def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
         number, line, encoding = item
         try:
             values = _JSON.decode(line)
-        except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
+        except (ValueError, RecursionError) as error:  # ValueError: for example an integer with thousands of digits
             reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
             yield Skip(file.name, number, f"no JSON: {reason}")
             continue
         if not isinstance(values, dict):
             yield Skip(file.name, number, "JSON, but no object")
             continue
-        if isinstance(values, _Ambiguous):  # one within it is no more than metadata
+        if isinstance(values, _Ambiguous):  # in a nested object it would only affect metadata
             yield Skip(file.name, number, f"two values are called `{valid_unicode(values.name)[0][:40]}`")
             continue
         yield Row(number, number, values, encoding)
@@ -95,9 +95,9 @@ def read_csv(file: File, source: FileOptions) -> Events:
 
 
 def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
-    """The rows of a csv file by the names in its header. Raises SourceError where that lacks a column."""
+    """The rows of a CSV file as values by column name. Raises SourceError where the header lacks a column."""
     csv.field_size_limit(min(MAX_TEXT, 2**31 - 1))
-    used: set[str] = set()  # encodings of the lines of the record at hand
+    used: set[str] = set()  # encodings of the lines of the current record
     delimiter = source.delimiter or _delimiter(file, source)
     reader = csv.reader(_csv_lines(file, source, used), delimiter=delimiter, strict=True)
     header: list[str] | None = None
@@ -135,7 +135,7 @@ def csv_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
 
 
 def _csv_lines(file: File, source: FileOptions, used: set[str]) -> Iterator[str]:
-    """Lines for csv's reader. The encoding of each goes into `used`; BROKEN where none of the source's fits."""
+    """Lines for `csv.reader`. Adds the encoding of each to `used`, or BROKEN where none of the source's fits."""
     for number, raw in lines(file):
         if raw is None:
             raise SourceError(f"line {number} has more than {MAX_TEXT:,} bytes", where=file.name)
@@ -148,9 +148,9 @@ def _csv_lines(file: File, source: FileOptions, used: set[str]) -> Iterator[str]
 
 
 def _delimiter(file: File, source: FileOptions) -> str:
-    """What the extension says; where the header then lacks the text, what parts it from its neighbours.
+    """The delimiter by the extension, or another one if only that gives a header with the text column.
 
-    Spreadsheets write `;` into a .csv wherever the comma is the decimal sign, as in Turkish.
+    Spreadsheets write `;` into a .csv in languages with a decimal comma, such as Turkish.
     """
     usual = "\t" if ".tsv" in PurePosixPath(file.name).suffixes else ","
     first = next((raw for _, raw in lines(file)), None) or b""
@@ -166,14 +166,14 @@ def read_parquet(file: File, source: FileOptions) -> Events:
         with pq.ParquetFile(file.path) as parquet:
             columns = parquet.schema_arrow.names
             check_columns(columns, source, file.name)
-            batches = parquet.iter_batches(BATCH_ROWS, columns=[name for name in columns if name in _asked(source)])
+            batches = parquet.iter_batches(BATCH_ROWS, columns=[name for name in columns if name in _columns(source)])
             yield from _rows(file, source, (row for batch in batches for row in _values(batch)))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"no readable Parquet file: {str(error).splitlines()[0]}", where=file.name) from None
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[Mapping[str, object] | str]:
-    """The rows of a batch; of one that Python cannot hold (a string that is no UTF-8, a date beyond all years), why."""
+    """The rows of a batch. For a row that Python cannot represent (invalid UTF-8, a date out of range), the reason."""
     try:
         yield from batch.to_pylist()
     except (ValueError, OverflowError) as error:
@@ -184,7 +184,7 @@ def _values(batch: pa.RecordBatch) -> Iterator[Mapping[str, object] | str]:
                 yield from _values(batch.slice(row, 1))
 
 
-def _asked(source: FileOptions) -> set[str | None]:
+def _columns(source: FileOptions) -> set[str | None]:
     optional = {source.title_column, source.url_column, source.license_column, source.lang_column}
     return {source.text_column, source.id_column, *source.meta_columns} | optional
 
@@ -200,18 +200,18 @@ def read_sqlite(file: File, source: FileOptions) -> Events:
             connection.text_factory = _sqlite_text
             connection.set_authorizer(_sqlite_access)
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if state != "ok":  # of a torn file SQLite reads what is there
+            if state != "ok":  # SQLite would read an incomplete file as far as it goes
                 raise sqlite3.DatabaseError(state)
             cursor = connection.execute(source.query or "")
             names = [column[0] for column in cursor.description or ()]
             check_columns(names, source, file.name)
             yield from _rows(file, source, (dict(zip(names, row, strict=True)) for row in cursor))
-    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:  # the last: names that are no UTF-8
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:  # the last: names that are not UTF-8
         raise SourceError(f"SQLite says: {error}", where=file.name, fix="see `query` in params") from None
 
 
 def _sqlite_access(action: int, *_: str | None) -> int:
-    """Whether a query may do that: ATTACH reads, or makes, files of which nobody knows."""
+    """Deny ATTACH, by which a query could read or create other files."""
     return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
@@ -219,7 +219,7 @@ def _sqlite_text(data: bytes) -> str | bytes:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data  # bytes are "not a string", which skips the record and tells so
+        return data  # from_columns skips the record, because bytes are not a string
 
 
 def _rows(file: File, source: FileOptions, rows: Iterable[Mapping[str, object] | str]) -> Events:

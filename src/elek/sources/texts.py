@@ -1,4 +1,4 @@
-"""Readers of text: a file that is a document, a line that is one, an element or a sentence of a file."""
+"""Readers for text: a document is a file, a line, an XML element, or a sentence."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def read_text(file: File, source: FileOptions) -> Events:
 def read_html(file: File, source: FileOptions) -> Events:
     page, encoding = decode(read_all(file), source.encodings, html=True)
     read = read_page(page)
-    beside = {OPT_OUT: reservations(page), LICENCE_LINKS: read.licences}
-    meta = encoding_meta(encoding) | {key: marks for key, marks in beside.items() if marks}
+    rights = {OPT_OUT: reservations(page), LICENCE_LINKS: read.licences}
+    meta = encoding_meta(encoding) | {key: marks for key, marks in rights.items() if marks}
     yield Record(file.name, read.text, title=read.title, meta=meta)
 
 
 def decoded_lines(file: File, source: FileOptions) -> Iterator[tuple[int, str, str] | Skip]:
-    """Lines that hold something, with number and encoding."""
+    """Lines that are not blank, as number, text and encoding."""
     for number, raw in lines(file):
         try:
             line, encoding = decode_line(raw, source.encodings)
@@ -46,7 +46,7 @@ def read_lines(file: File, source: FileOptions) -> Events:
 
 
 def read_conllu(file: File, source: FileOptions) -> Events:
-    # https://universaldependencies.org/format.html: a sentence's own spelling is its comment `# text = …`.
+    # https://universaldependencies.org/format.html: the comment `# text = …` has the original spelling of a sentence.
     row = 0
     for item in decoded_lines(file, source):
         if isinstance(item, Skip):
@@ -77,8 +77,12 @@ def read_xml(file: File, source: FileOptions) -> Events:
                 path.pop()
                 tags.pop()
                 if path and not inside:
-                    path[-1].remove(element)  # a read element would only fill the memory
-    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the others: an encoding that expat cannot read
+                    path[-1].remove(element)  # frees the memory of an element that was read
+    except (
+        ElementTree.ParseError,
+        LookupError,
+        ValueError,
+    ) as error:  # the last two: an encoding that expat cannot read
         raise SourceError(f"no well-formed XML: {error}", where=file.name) from None
     if row == 0:
         raise SourceError(f"there is no element `{source.element}`", where=file.name, fix="see `element` in params")

@@ -1,10 +1,11 @@
-"""Records of a WARC file, one after the other: who begins where, says what of itself, and how long its block is.
+"""Read the records of a WARC file one after the other.
 
-WARC is ISO 28500:2017 (versions 1.0 and 1.1; 0.17 and 0.18 look the same). A record is a version line, named fields,
-an empty line, a block of `Content-Length` bytes and two empty lines. Memory is that of what is asked of a block.
+WARC is ISO 28500:2017 (versions 1.0 and 1.1; 0.17 and 0.18 have the same form). A record is a version line, named
+fields, an empty line, a block of `Content-Length` bytes, and two empty lines. Only the requested bytes of a block are
+in memory.
 
-A record that cannot be found in whole says nothing of where the next one begins: the file is refused, and the error
-says where. In a `.gz` that is the byte at which the gzip member begins, as an index (CDX) names it.
+After a damaged record it is unknown where the next one begins. So the whole file is refused, and the error names the
+position: for `.gz`, the byte at which the gzip member begins, as in an index (CDX).
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from elek.sources.decoding import CHUNK, Unreadable, check_frames, compression, 
 from elek.sources.files import File
 
 MAX_HEAD = 2**20
-"""Bytes of a record's fields. The longest that is found in crawls is the address, of a few kilobytes."""
+"""Most bytes of the fields of a record. In crawls, they have a few kilobytes, mostly for the address."""
 
 READ_AHEAD = 2**16
-"""Bytes of content that may be read before anybody asks for their place."""
+"""Bytes of content that may be read ahead of a call of `start_of`."""
 
 _VERSION = re.compile(rb"WARC/(?:0\.1[78]|1\.\d)\s*\Z")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 _DICTIONARY = 0x184D2A5D
-"""A skippable frame with a dictionary for all that follow ("Zstandard compression for WARC files", IIPC, 2020)."""
+"""A skippable frame with a dictionary for all later frames ("Zstandard compression for WARC files", IIPC, 2020)."""
 
 
 class WarcRecord:
-    """One record. What is not read of its block is passed over when the next record is asked for.
+    """One record. The rest of its block is skipped when the next record is read.
 
-    `number` is its place in the file, from 1, `where` the same with the byte for an error to tell. `head` are its bytes
-    up to the block, `fields` what they say: values by names in small letters, of each name the first.
+    `number` is its number in the file, from 1; `where` adds its position, for error messages. `head` is its bytes
+    before the block, `fields` the values in it by names in lower case, the first for each name.
     """
 
     def __init__(self, number: int, where: str, head: bytes, fields: Mapping[str, str], stream: BinaryIO) -> None:
@@ -59,13 +60,13 @@ class WarcRecord:
         return data
 
     def chunks(self) -> Iterator[bytes]:
-        """What is left of the block."""
+        """The rest of the block."""
         while self._left:
             yield self.read(CHUNK)
 
 
 def read_records(file: File) -> Iterator[WarcRecord]:
-    """Every record. Raises Unreadable where the file is torn or damaged, with the place."""
+    """Every record. Raises Unreadable, with the position, where the file is incomplete or damaged."""
     try:
         with _opened(file) as (stream, place):
             yield from _records(stream, place)
@@ -113,8 +114,10 @@ def _record(number: int, where: str, version: bytes, stream: BinaryIO) -> WarcRe
 
 
 def named_fields(head: str) -> Iterator[tuple[str, str]]:
-    """Names in small letters and values of lines `Name: value`, as WARC and HTTP have them; a line that begins with a
-    space goes on with the one before."""
+    """Names in lower case and values of lines `Name: value`, as in WARC and HTTP.
+
+    A line that begins with a space continues the one before.
+    """
     for line in re.sub(r"\r?\n[ \t]+", " ", head).split("\n"):
         name, colon, value = line.partition(":")
         if colon:
@@ -123,7 +126,7 @@ def named_fields(head: str) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _opened(file: File) -> Iterator[tuple[BinaryIO, Callable[[int], str]]]:
-    """The uncompressed bytes, and how to name the place of one of them."""
+    """The uncompressed bytes, and a function that describes the position of one of them."""
     kind = compression(file.name)
     if kind == ".gz":
         with file.path.open("rb") as packed:
@@ -151,7 +154,7 @@ def _check_zstandard(file: File) -> None:
 
 
 class GzipMembers(io.RawIOBase):
-    """What the members of a gzip file hold (RFC 1952), and where each of them begins. Raises Unreadable."""
+    """The uncompressed content of a gzip file (RFC 1952) and the position of each member. Raises Unreadable."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed = packed
@@ -159,10 +162,10 @@ class GzipMembers(io.RawIOBase):
         self._inflate = zlib.decompressobj(wbits=31)
         self._inside = False
         self._taken = self._given = 0
-        self._starts: deque[tuple[int, int]] = deque(maxlen=2 * READ_AHEAD)  # of members that hold a byte at least
+        self._starts: deque[tuple[int, int]] = deque(maxlen=2 * READ_AHEAD)  # of members that are not empty
 
     def start_of(self, at: int) -> int:
-        """The byte of the file at which the member begins that holds byte `at` of the content; ask in order."""
+        """The position in the file of the member with byte `at` of the content. Calls must not go back."""
         while len(self._starts) > 1 and self._starts[1][0] <= at:
             self._starts.popleft()
         return self._starts[0][1] if self._starts else 0
@@ -190,7 +193,7 @@ class GzipMembers(io.RawIOBase):
         return 0
 
     def _begin(self) -> bool:
-        """Go to the next member; whether there is one. Zeros behind the last are padding, as in `gzip`."""
+        """Go to the next member; returns whether there is one. As in `gzip`, zeros after the last are padding."""
         while self._pending or self._fill():
             rest = self._pending.lstrip(b"\0") if self._starts else self._pending
             self._taken += len(self._pending) - len(rest)

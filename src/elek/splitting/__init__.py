@@ -35,7 +35,7 @@ class SplitParams(Section):
     counts for nothing (10: the same appendix)."""
 
     @model_validator(mode="after")
-    def _some_is_left(self) -> SplitParams:
+    def _require_training_share(self) -> SplitParams:
         if self.validation + self.test >= 1:
             raise ValueError("validation and test together must leave a share for training")
         return self

@@ -1,1 +1,1 @@
-"""Text as characters: repair, cleaning, markup, case folding."""
+"""Text at the level of characters: encoding repair, cleaning, markup removal, case folding."""

@@ -1,9 +1,9 @@
-"""`clean`: what every text goes through before anybody measures it.
+"""`clean`: the steps that every text goes through before anything is measured.
 
-Each step is a function from text to text, can be switched off in params, and says by a count how many documents
-it changed. Order matters: encodings are repaired while the bytes that were misread still show (C1 controls
-among them), markup is stripped before entities' characters are normalised, personal data is masked last, in
-the text that stays. Linear in the length of the text, one line of 100 MB included.
+Each step is a function from text to text that can be switched off in params; the number of documents that it changed is
+counted. The order matters: encodings are repaired before the traces of misread bytes (such as C1 controls) are removed,
+markup is stripped before the characters of its entities are normalised, and personal data is masked last, in the final
+text. Time is linear in the length of the text, even for a single line of 100 MB.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ from elek.text.steps import ALL, BROKEN, STEPS, SUSPECTED, clean_characters, cle
 A = TypeVar("A", bound=pa.Array)
 
 SCHEMA = pa.schema([*DOCUMENT, *(pa.field(f"pii.{kind}", pa.int32(), nullable=False) for kind in PII_TYPES)])
-"""Documents, and how many placeholders of each kind stand in each."""
+"""Documents with the number of placeholders of each kind."""
 
 
 class CleanParams(Section):
+    """Which steps are taken."""
+
     encoding: bool = True
-    """Read misread UTF-8 again (ftfy), and Turkish that was misread as Latin-1."""
+    """Repair misread UTF-8 (ftfy), and Turkish that was misread as Latin-1."""
 
     markup: bool = True
-    """Turn documents that are HTML into plain text; text about HTML stays as it is."""
+    """Turn documents that are HTML into plain text; text about HTML is left as it is."""
 
     characters: bool = True
     """Drop control, zero-width and direction characters, soft hyphens and lone surrogates; LF ends every line;
@@ -54,10 +56,10 @@ class CleanParams(Section):
 
 
 def clean_text(text: str, params: CleanParams, lang: str = "", suspected: int = ALL) -> tuple[str, list[str]]:
-    """`text` without its damage, and the names of the steps that changed it. Personal data is not looked at.
+    """The cleaned text, and the names of the steps that changed it. Personal data is not masked here.
 
-    `lang` is the declared language: a repair that is right for Turkish only is done in Turkish only. `suspected` are
-    the steps that could change the text as it is; behind one that did, all are taken.
+    `lang` is the declared language, since one repair applies to Turkish only. `suspected` are the steps that could
+    change the original text; after the first change, all later steps are taken.
     """
     steps = _steps(lang)
     changes: list[str] = []
@@ -84,7 +86,7 @@ def _steps(lang: str) -> Mapping[str, Callable[[str], str]]:
 
 
 def add_opt_out(meta: str, reserved: Collection[str]) -> str:
-    """A JSON object that keeps the reservations of a page's head (`elek.text.markup`), which stripping would lose."""
+    """The JSON object `meta` with the reservations of a page's head, which stripping the markup would lose."""
     if not reserved:
         return meta
     found = json.loads(meta)
@@ -94,8 +96,10 @@ def add_opt_out(meta: str, reserved: Collection[str]) -> str:
 
 
 def mask_meta(meta: str, kinds: Collection[PiiType]) -> str:
-    """A JSON object with personal data in its keys, strings and numbers masked. A key is context for what it names:
-    of `"phone": "2025550143"` the value alone is any number."""
+    """A JSON object with personal data masked in its keys, strings and numbers.
+
+    A value is judged with its key as context: without it, the value of `"phone": "2025550143"` could be any number.
+    """
     if not find(meta.replace("_", " "), kinds):
         return meta
 
@@ -125,16 +129,16 @@ class CleanTask:
 
 
 def clean_part(task: CleanTask) -> Part:
-    """Clean one part and write it, row for row. Memory: the part's text three times, and of what changes, strings."""
+    """Clean one part and write it, row for row. Memory: three times its text, and strings of what changes."""
     table, counts = clean_table(read_part(task.source, DOCUMENT.names), task.params)
     return write_part(task.out, task.index, table, counts)
 
 
 def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dict[str, int]]:
-    """Documents cleaned and masked (`SCHEMA`), in their order, and what was done to how many of them.
+    """The documents, cleaned and masked (`SCHEMA`), in the same order, and counts.
 
-    Counts: `documents`, `bytes_in` and `bytes_out` (UTF-8), `changed` by anything at all, `changed.<step>` by one
-    step, `pii.<kind>` placeholders.
+    Counts: `documents`, `bytes_in` and `bytes_out` (UTF-8), documents `changed` by any step and `changed.<step>` by
+    one, and placeholders `pii.<kind>`.
     """
     counts = dict.fromkeys(["documents", "bytes_in", "bytes_out", "changed"], 0)
     counts |= {f"changed.{name}": 0 for name in (*STEPS, "pii")} | {f"pii.{kind}": 0 for kind in PII_TYPES}
@@ -154,17 +158,17 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
                     counts[f"pii.{kind}"] += number
         counts["changed.pii"] = len(hidden)
         changed[list(hidden)] = True
-        text = _with(text, hidden)
+        text = _replaced(text, hidden)
         said = pc.replace_substring(metas.cast(pa.large_string()), "_", " ")  # as `mask_meta` reads it
         held = {row: mask_meta(metas[row].as_py(), params.pii) for row, _ in traces(said)}
-        metas = _with(metas, held)
+        metas = _replaced(metas, held)
     counts["documents"], counts["changed"] = len(documents), int(changed.sum())
     counts["bytes_in"], counts["bytes_out"] = _bytes(documents["text"]), _bytes(text)
     columns = {name: documents[name] for name in DOCUMENT.names} | {"text": text, "meta": metas}
     if "email" in params.pii:
         urls = documents["url"].combine_chunks()
         suspect = np.flatnonzero(pc.match_substring(urls, "@").to_numpy(zero_copy_only=False)).tolist()
-        columns["url"] = _with(urls, {row: mask(urls[row].as_py(), ["email"])[0] for row in suspect})
+        columns["url"] = _replaced(urls, {row: mask(urls[row].as_py(), ["email"])[0] for row in suspect})
     columns |= {f"pii.{kind}": pa.array(masked[kind]) for kind in PII_TYPES}
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA), counts
 
@@ -172,12 +176,12 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
 def _cleaned(
     documents: pa.Table, params: CleanParams, counts: dict[str, int], changed: npt.NDArray[np.bool_]
 ) -> tuple[pa.LargeStringArray, pa.StringArray]:
-    """Texts without their damage, and `meta` with what their markup reserved; told in `counts` and `changed`."""
+    """Cleaned texts, and `meta` with the reservations in their markup. Updates `counts` and `changed`."""
     from elek.text.scan import suspicions  # compiles on first use
 
     langs = documents["lang"].to_pylist()
     text, metas = documents["text"].combine_chunks(), documents["meta"].combine_chunks()
-    # As bytes: whoever wrote the part may have put surrogates or broken UTF-8 into a column of strings.
+    # As bytes, since the writer of the part may have put surrogates or invalid UTF-8 into a column of strings.
     raw, suspects = text.view(pa.large_binary()), suspicions(text)
     cleaned, reserved = {}, {}
     for row in np.flatnonzero(suspects).tolist():
@@ -191,11 +195,11 @@ def _cleaned(
         for name in changes:
             counts[f"changed.{name}"] += 1
         changed[row] = bool(changes)
-    return _with(text, cleaned), _with(metas, reserved)
+    return _replaced(text, cleaned), _replaced(metas, reserved)
 
 
-def _with(column: A, values: Mapping[int, str]) -> A:
-    """A column of strings with other values in some rows, which are given in their order."""
+def _replaced(column: A, values: Mapping[int, str]) -> A:
+    """A column of strings with new `values` by row, in ascending order of rows."""
     if not values:
         return column
     some = np.zeros(len(column), bool)

@@ -1,13 +1,13 @@
 """Encoding repair: text that was decoded with the wrong code page, once or several times.
 
-UTF-8 read as a single-byte code page ("TÃ¼rkÃ§e") is left to ftfy (Speer 2019), whose test of badness makes
-false repairs rare but reads 7 MB/s of Turkish. Such text always holds a letter that a code page gives to a
-UTF-8 lead byte, followed by one that it gives to a continuation byte; one scan for that pair (some 300 MB/s)
-decides whether ftfy is asked at all, and it is then asked line by line.
+UTF-8 read as a single-byte code page ("TÃ¼rkÃ§e") is repaired by ftfy (Speer 2019), whose badness test makes false
+repairs rare but processes only 7 MB/s of Turkish. Such text always contains a character that a code page assigns to a
+UTF-8 lead byte, followed by one that it assigns to a continuation byte. A fast scan for such pairs (some 300 MB/s)
+decides whether ftfy is needed at all, and it is then applied line by line.
 
-ftfy does not repair Turkish written in ISO 8859-9 and read as ISO 8859-1 ("geliþmiþ ýþýk"), the commonest
-damage of old Turkish pages: the two code pages differ in six letters only. We do, where the document is
-declared Turkish and holds none of the letters that those six have displaced.
+ftfy does not repair Turkish that was written in ISO 8859-9 and read as ISO 8859-1 ("geliþmiþ ýþýk"), the most frequent
+damage in old Turkish pages: the two code pages differ in six letters only. This module repairs it where the document is
+declared Turkish and contains none of the right letters.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ftfy import bad_codecs  # noqa: F401  (registers the sloppy-windows-… cod
 from elek.text.markup import line_blocks
 
 _CODE_PAGES = ("latin-1", "sloppy-windows-1252", "sloppy-windows-1254")
-"""What English and Turkish pages were misread as. MacRoman and code page 437 are left out of the quick test:
-their lead bytes are quotation marks and box lines, which correct Turkish puts before ü and ç all the time."""
+"""The code pages as which English and Turkish pages were misread. MacRoman and code page 437 are left out of the fast
+scan: their lead bytes are quotation marks and box lines, which often precede ü and ç in correct Turkish."""
 
 
 def _characters(first: int, last: int) -> str:
@@ -30,19 +30,19 @@ def _characters(first: int, last: int) -> str:
 
 
 # Two-, three- and four-byte sequences start with C2–F4; continuation bytes are 80–BF. Byte A0 (a no-break
-# space) is often turned into a plain space later, which ftfy restores after Ã. Of a Turkish capital before a
-# quotation mark, a dash or an ellipsis, ftfy makes nothing, or Greek and Syriac letters; in Turkish those are the
-# ends of words: “MİSAK-I MİLLÎ”. One character class comes first, which the engine can look for without trying
-# alternatives at every place.
+# space) is often turned into a plain space later, which ftfy restores after Ã. A Turkish capital before a quotation
+# mark, a dash or an ellipsis is the end of a word (“MİSAK-I MİLLÎ”), but ftfy would turn the two into a Greek or Syriac
+# letter; so these pairs are excluded. The pattern begins with a single character class, which the regex engine finds
+# without trying alternatives at every position.
 LEAD, CONTINUATION = _characters(0xC2, 0xF4), _characters(0x80, 0xBF)
 _WORD_END = "(?<=[ÂÎÛÜÖÇĞİŞ])[‘’“”•–—…]"
 _MISREAD = re.compile(
     rf"[{re.escape(LEAD)}\x80-\x9f](?:(?<=[\x80-\x9f])|(?!{_WORD_END})[{re.escape(CONTINUATION)}]|(?<=Ã)\ )"
 )
 
-# Of a letter beside a quotation without a space (“Ne sevinç”“Evet”, uç“Şimşek”), ftfy makes a Chinese character: Ş and
-# ş are continuation bytes in Central European code pages, which it tries too. It is shown the two apart, but for the
-# end of an emoji (🔑 is misread as ðŸ”‘) or of a sign (► as â–ş).
+# ftfy turns a letter next to a quotation mark without a space (“Ne sevinç”“Evet”, uç“Şimşek”) into a Chinese character,
+# because Ş and ş are continuation bytes in Central European code pages, which it tries too. So the text is split there,
+# except at the end of an emoji (🔑 is misread as ðŸ”‘) or of a symbol (► as â–ş).
 _QUOTED_ON = re.compile("(?<=[^Ÿ]”)(?=[“‘•])|(?<=[^âź][‘’“”•–—…])(?=[Şş])")
 
 _FTFY = ftfy.TextFixerConfig(
@@ -64,7 +64,7 @@ _FTFY = ftfy.TextFixerConfig(
 )
 
 SEGMENT = 50_000
-"""Longest stretch, in characters, that ftfy judges at once; a longer line is cut, which bounds its memory."""
+"""Characters that ftfy processes at once. A longer line is cut, which bounds the memory."""
 
 DISPLACED = "ðýþÐÝÞ"
 _LATIN5_AS_LATIN1 = str.maketrans(DISPLACED, "ğışĞİŞ")
@@ -73,7 +73,7 @@ _TURKISH_ONLY = re.compile("[ğışĞİŞ]")
 
 
 def repair(text: str) -> str:
-    """`text` with misread UTF-8 read again. Lines that show no sign of damage come back as they were."""
+    """`text` with misread UTF-8 repaired. Lines without a sign of damage are returned unchanged."""
     if text.isascii() or not _MISREAD.search(text):
         return text
     blocks = (block.split("\n") for block in line_blocks(text))
@@ -81,7 +81,7 @@ def repair(text: str) -> str:
 
 
 def repair_turkish(text: str) -> str:
-    """ISO 8859-9 read as ISO 8859-1, undone: only for text known to be Turkish."""
+    """Repair ISO 8859-9 that was read as ISO 8859-1. Only for text that is known to be Turkish."""
     if text.isascii() or not _DISPLACED.search(text) or _TURKISH_ONLY.search(text):
         return text
     return text.translate(_LATIN5_AS_LATIN1)

@@ -1,8 +1,8 @@
-"""Codes of languages: which there are, and which one somebody meant.
+"""Language codes: the valid ones, and suggestions for invalid ones.
 
-ISO 639-1 (two letters, and what ISO 639-2 and 639-3 call the same language in three), the codes of ISO 639-2 for
-languages that have no shorter one, those of ISO 639-3 that fastText's model says, and `qaa` to `qtz`, which ISO 639-2
-leaves to everybody's own use. Names in English and, where people write them here, in Turkish or the language itself.
+Valid are the codes of ISO 639-1 (two letters), those of ISO 639-2 for languages without a shorter one, those of ISO
+639-3 that fastText's model returns, and `qaa` to `qtz`, which ISO 639-2 reserves for private use. Suggestions are found
+by codes of three letters and by names in English, in Turkish, or in the language itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OWN = re.compile("q[a-t][a-z]")
 
 @cache
 def _table() -> dict[str, tuple[str, ...]]:
-    """What else each code is called, in small letters: in three letters, and by name."""
+    """Code → other names for it, in lower case: codes of three letters, and names."""
     lines = files("elek.text").joinpath("languages.tsv").read_text(encoding="utf-8").splitlines()
     table = {}
     for line in lines:
@@ -29,13 +29,13 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 
 def _plain(name: str) -> str:
-    """As it is typed on any keyboard: `Türkçe` and `turkce` are one name."""
+    """The name in lower case and without diacritics, so that `Türkçe` and `turkce` are equal."""
     apart = unicodedata.normalize("NFD", name.replace("ı", "i").lower())
     return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def check(code: str) -> str | None:
-    """None for a known code; else what is wrong with it, and the nearest one that there is."""
+    """None for a valid code, otherwise a message with the most similar valid one."""
     table = _table()
     if code in table or _OWN.fullmatch(code):
         return None

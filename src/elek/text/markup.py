@@ -1,8 +1,8 @@
-"""HTML that was left in text: told apart from text *about* HTML, and turned into plain text.
+"""HTML left in text: distinguish it from text *about* HTML, and turn it into plain text.
 
-Documentation is full of tags that are its subject ("put `<br>` here", code samples), and losing those would
-destroy it. So a document counts as markup only if it opens as an HTML document, or if tags are a tenth of its
-characters and stand on half of its lines. Everything here is linear in the length of the text.
+Documentation contains tags as its subject ("put `<br>` here", code samples), which must not be removed. So a document
+counts as markup only if it begins like an HTML document, or if tags make up a tenth of its characters and occur on half
+of its lines. Everything here takes time linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _UNREAD = [
     (re.compile(r"<script\b[^<>]*+>", re.IGNORECASE), re.compile(r"</script\s*+>", re.IGNORECASE)),
     (re.compile(r"<style\b[^<>]*+>", re.IGNORECASE), re.compile(r"</style\s*+>", re.IGNORECASE)),
 ]
-"""What a browser does not show: opening and end."""
+"""Elements that a browser does not show: patterns of their start and end."""
 
 MIN_TAGS = 8
 MIN_TAG_SHARE = 0.1
 MIN_LINE_SHARE = 0.5
 BLOCK = 1 << 20
-"""Characters of a block of lines, and what is left of its last one."""
+"""Least number of characters in a block of lines."""
 
 
 def is_markup(text: str) -> bool:
@@ -61,7 +61,7 @@ def is_markup(text: str) -> bool:
 
 
 def line_blocks(text: str) -> Iterator[str]:
-    """Whole lines of `text`, so many characters at a time: as an object each, short lines take 50 times their size."""
+    """`text` in blocks of whole lines. As one object per line, short lines would take 50 times their size."""
     begin = 0
     while begin < len(text):
         end = text.find("\n", begin + BLOCK) + 1 or len(text)
@@ -70,10 +70,10 @@ def line_blocks(text: str) -> Iterator[str]:
 
 
 def strip_markup(text: str) -> str:
-    """Plain text of a document that is markup; other documents come back as they were.
+    """The plain text of a document that is markup.
 
-    Blocks become lines, scripts, styles and comments vanish, entities become characters. Elsewhere only a
-    `<br>` that is glued to words on both sides, which nobody writes of a tag, becomes a line break.
+    Block elements become lines, entities become characters; scripts, styles and comments are removed. In any other
+    document, only a `<br>` directly between two words becomes a line break, since text about tags is not written so.
     """
     if is_markup(text):
         for opening, end in _UNREAD:
@@ -91,12 +91,15 @@ _ATTRIBUTE = re.compile(
 )
 _HEAD_END = re.compile(r"</head\b|<body\b", re.IGNORECASE)
 MAX_HEAD = 200_000
-"""Characters in which a page's head is looked for."""
+"""The head of a page is searched in this many characters."""
 
 
 def reservations(page: str) -> list[str]:
-    """Reservations against text and data mining in a page's head, which its text does not show: `tdm-reservation: 1`
-    (TDM Reservation Protocol, W3C community group report 2024) and robots directives (`robots: noai`)."""
+    """Reservations against text and data mining in the head of a page.
+
+    `tdm-reservation: 1` (TDM Reservation Protocol, W3C community group report 2024) and robots directives such as
+    `robots: noai`.
+    """
     head = page[:MAX_HEAD]
     end = _HEAD_END.search(head)
     head = head[: end.start()] if end else head
@@ -118,7 +121,7 @@ def _replacement(tag: re.Match[str]) -> str:
 
 
 def _without(text: str, opening: re.Pattern[str], end: re.Pattern[str]) -> str:
-    """`text` without what lies between each `opening` and its `end`; an element left open stays. Linear."""
+    """`text` without the sections from `opening` to `end`. A section without an end is kept."""
     kept, position = [], 0
     while (start := opening.search(text, position)) and (stop := end.search(text, start.end())):
         kept.append(text[position : start.start()])

@@ -1,10 +1,10 @@
 # What numba compiles it types itself.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
-"""Which steps of `clean` could change a text: one compiled pass over Arrow's bytes, before a Python string is made.
+"""Which steps of `clean` could change a text: one compiled pass over Arrow's bytes, before any Python string is made.
 
-Most texts need nothing. The steps find that out too, each with a scan of its own over a string of its own; here one
-look at the bytes rules them out for a whole column. It errs to one side only: a step that is not suspected would leave
-the text as it is (a test holds the steps themselves against that).
+Most texts need no change. The steps would find that out themselves, each by scanning a Python string; here, one pass
+over the bytes rules them out for a whole column. It errs on the safe side: a step that is not suspected would leave the
+text unchanged (a test compares this with the steps).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from elek.text.markup import MIN_TAGS
 from elek.text.steps import ALL, BROKEN, CHARACTERS, ENCODING, MARKUP, TURKISH, UNICODE, UNUSUAL, WHITESPACE
 
 LIMIT = 0x3000
-"""Code points from here on are unusual to `clean_characters`, and may be for normalisation."""
+"""From this code point on, all characters are suspected by `clean_characters` and by normalisation."""
 
-_LEADS, _CONTINUES = 1 << 30, 1 << 29  # beside the suspicions, in the table of code points
+_LEADS, _CONTINUES = 1 << 30, 1 << 29  # further bits in the table of code points
 _LF, _SPACE, _TAB, _OPENS = 0x0A, 0x20, 0x09, 0x3C
 _A_TILDE = 0xC3  # the code point that a space may follow in misread UTF-8
 
 
 def suspicions(text: pa.Array) -> npt.NDArray[np.uint8]:
-    """Of each row of a `large_string` the steps that could change it, as the bits of `elek.text.steps`.
+    """For each row of a `large_string` array, the steps that could change it, as the bits of `elek.text.steps`.
 
-    The bytes need not be UTF-8: where they are not, all are suspected, and `BROKEN` is set.
+    Where the bytes are not valid UTF-8, all steps are suspected and `BROKEN` is set.
     """
     data, offsets = buffers(text)
     found = np.zeros(len(text), np.uint8)
@@ -43,7 +43,7 @@ def suspicions(text: pa.Array) -> npt.NDArray[np.uint8]:
 
 @cache
 def _table() -> npt.NDArray[np.int32]:
-    """Of each code point below LIMIT what it makes suspect by itself, and its part in misread UTF-8."""
+    """For each code point below LIMIT, the steps that it makes suspect, and its role in misread UTF-8."""
     characters = "".join(map(chr, range(LIMIT)))
     table = np.zeros(LIMIT, np.int32)
     table[[ord(found) for found in re.findall(UNUSUAL, characters)]] |= CHARACTERS
@@ -51,14 +51,14 @@ def _table() -> npt.NDArray[np.int32]:
     table[[ord(letter) for letter in DISPLACED]] |= TURKISH
     table[[ord(letter) for letter in LEAD] + list(range(0x80, 0xA0))] |= _LEADS
     table[[ord(letter) for letter in CONTINUATION]] |= _CONTINUES
-    # Latin-1 and what follows up to the first combining mark is in normal form whatever it stands beside.
+    # Latin-1 and everything up to the first combining mark is in normal form next to any other character.
     table[[code for code in range(0x300, LIMIT) if not _stands_alone(chr(code))]] |= UNICODE
     return table
 
 
 def _stands_alone(character: str) -> bool:
-    """Whether a character is as NFC wants it, and never joins the one before it."""
-    # Besides combining marks, only vowel signs of Indic scripts and Hangul's later letters join what precedes them.
+    """Whether a character is in NFC by itself and never combines with the one before it."""
+    # Besides combining marks, only vowel signs of Indic scripts and later letters of Hangul combine like this.
     if 0x900 <= ord(character) < 0x1E00 or unicodedata.normalize("NFC", character) != character:
         return False
     return not unicodedata.combining(unicodedata.normalize("NFD", character)[0])
@@ -71,6 +71,7 @@ def _is_blank(byte):
 
 @kernel
 def _suspect(data, offsets, table, found):
+    """Fill `found` with the suspected steps of each text. One loop: calls would cost a tenth of the speed."""
     special = np.zeros(256, np.bool_)
     special[:_TAB] = special[_LF:_SPACE] = special[0x7F:] = special[_OPENS] = True
     for row in range(len(offsets) - 1):
@@ -79,12 +80,12 @@ def _suspect(data, offsets, table, found):
             continue
         flags, tags = np.int64(0), 0
         at = start
-        # A page may open behind white space of any kind.
+        # A page may begin after white space of any kind.
         while at < stop and (data[at] >= 0x80 or data[at] == _SPACE or 9 <= data[at] <= 13 or 28 <= data[at] <= 31):
             at += 1
         if at < stop and data[at] == _OPENS:
             flags |= MARKUP
-        lead = np.int64(0)  # the code point before, where it may begin a misread sequence
+        lead = np.int64(0)  # the previous code point, if it may begin a misread sequence
         at = start
         while at < stop:
             byte = np.int64(data[at])
@@ -130,7 +131,7 @@ def _suspect(data, offsets, table, found):
 
 @part
 def _decoded(data, at, stop):
-    """Code point and bytes of the character at `at`, which is not ASCII; 0 bytes where there is none."""
+    """Code point and length in bytes of the character at `at`, which is not ASCII; length 0 for invalid UTF-8."""
     byte = np.int64(data[at])
     length = 2 if 0xC2 <= byte < 0xE0 else 3 if 0xE0 <= byte < 0xF0 else 4 if 0xF0 <= byte < 0xF5 else 0
     if length == 0 or at + length > stop:

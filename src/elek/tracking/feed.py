@@ -38,7 +38,7 @@ class Follower:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, project: Path) -> None:
-        """Begin to follow the training that is about to start in `project`, unless params say otherwise."""
+        """Start to follow the training that begins in `project`, if `tracking.live` is set."""
         # Like `execution`, a section that says how and never what: DVC is not told of it.
         if not load(project / "params.yaml", "tracking", TrackingParams).live:
             return
@@ -63,16 +63,16 @@ class Follower:
         if self._process is None:
             return
         try:
-            self._process.communicate(json.dumps(last_word(error)) + "\n", timeout=END_SECONDS)
+            self._process.communicate(json.dumps(outcome_of(error)) + "\n", timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
             sys.stderr.write("train: MLflow took too long to answer; registration logs what it is missing\n")
 
 
-def last_word(error: BaseException | None) -> dict[str, str]:
-    """How a training ended, as MLflow calls it (`status`), and why, in words."""
-    # A stage prints its error and leaves with an exit code; the error is what it was dealing with then.
+def outcome_of(error: BaseException | None) -> dict[str, str]:
+    """How a training ended: `status` as MLflow calls it, and the reason in `words`."""
+    # A stage prints its error and exits with a code; the original error is then the context of SystemExit.
     cause = error.__context__ or error if isinstance(error, SystemExit) else error
     if cause is None:
         return {"status": "FINISHED", "words": ""}

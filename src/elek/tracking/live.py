@@ -1,8 +1,8 @@
 """The process that shows a training in MLflow while it runs: `python -m elek.tracking.live PROJECT AFTER`.
 
-It reads what the training writes (`elek.training.watching`), sends it in batches, all of it whenever a checkpoint
-stands and at the end, and hears of the end on its standard input (`elek.tracking.feed`). MLflow's failures are told
-once, counted, and tried again; a training is never told of them. What never came through, `register` logs.
+It reads the files of the training (`elek.training.watching`) and sends new rows in batches, also at every checkpoint
+and at the end, of which it learns from its standard input (`elek.tracking.feed`). Failures of MLflow are reported once,
+counted, and retried; they never affect the training. `register` logs whatever could not be sent.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from elek.tracking.runs import TrainingRun
 
 EVERY_SECONDS = 5.0
-"""From one batch to the next."""
+"""Time between two batches."""
 LOOK_SECONDS = 0.5
-"""From one look at the files to the next."""
+"""Time between two checks of the files."""
 PATIENCE_SECONDS = 60.0
-"""The longest from one batch to the next, while MLflow fails."""
+"""Longest time between two batches while MLflow fails."""
 FAREWELL_SECONDS = 60.0
-"""The longest that this process outlives a training that was killed."""
+"""Longest time that this process continues after a training that was killed."""
 
 Say = Callable[[str], None]
 
 
 class Ending:
-    """How the training ended, once it has."""
+    """Waits for the end of the training, and knows how it ended."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._over = threading.Event()
@@ -42,21 +42,23 @@ class Ending:
         threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
 
     def _listen(self, stream: IO[str]) -> None:
-        self._said = stream.read()  # to the end of file, which comes when the training's process is gone
+        self._said = (
+            stream.read()
+        )  # reads up to the end of file, which comes at the latest when the process of the training ends
         self._over.set()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended, within so many seconds."""
+        """Wait at most `seconds`; returns whether the training has ended."""
         return self._over.wait(seconds)
 
     @property
-    def word(self) -> dict[str, str]:
-        """Its last word (`feed.last_word`); that it was killed, where it said nothing."""
+    def outcome(self) -> dict[str, str]:
+        """`status` and `words` (`feed.outcome_of`); if the training sent none, that it was killed."""
         try:
-            word: dict[str, str] = json.loads(self._said)
+            outcome: dict[str, str] = json.loads(self._said)
         except ValueError:
             return {"status": "KILLED", "words": "its process was killed"}
-        return word
+        return outcome
 
 
 def follow(project: Path, ending: Ending, say: Say, *, after: float, every: float = EVERY_SECONDS) -> None:
@@ -74,13 +76,13 @@ def follow(project: Path, ending: Ending, say: Say, *, after: float, every: floa
     saved = ""
     while not ending.wait(LOOK_SECONDS):
         newest = max((path.name for path in checkpoints.glob("step-*")), default="")
-        batches.look(now=newest != saved)
+        batches.send_new(now=newest != saved)
         saved = newest
-    batches.end(ending.word)
+    batches.end(ending.outcome)
 
 
 class Batches:
-    """Points of a training on their way to MLflow, and what became of it."""
+    """Sends the points of a training to MLflow in batches."""
 
     def __init__(self, project: Path, course: dict[str, Any], say: Say, every: float) -> None:
         from elek.params import load
@@ -92,17 +94,17 @@ class Batches:
         self._due, self._pause = 0.0, every
         self.sent, self.failed = 0, 0
 
-    def look(self, *, now: bool = False) -> None:
-        """Take what is new in the files; send it if it is time, or `now`."""
+    def send_new(self, *, now: bool = False) -> None:
+        """Send what is new in the files if a batch is due, or `now`."""
         if now or time.monotonic() >= self._due:
             self._send(lambda run: run.log(self._project))
 
-    def end(self, word: dict[str, str]) -> None:
-        """Send the rest and say how it ended."""
+    def end(self, outcome: dict[str, str]) -> None:
+        """Send the rest, and how the training ended."""
 
         def finish(run: TrainingRun) -> None:
             run.log(self._project)
-            run.end(self._project, word["status"], word["words"])
+            run.end(self._project, outcome["status"], outcome["words"])
 
         self._send(finish)
         if self.failed:
@@ -135,10 +137,10 @@ def main() -> None:
     project = Path(sys.argv[1])
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)  # those are meant for the training, whose end is ours
-    # A server that does not answer is asked again with the next batch.
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # meant for the training; this process ends after it
+    # A server that does not answer is tried again with the next batch.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    _make_way()
+    _lower_priority()
     told = sys.stderr
     logs = project / ".cache" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -148,25 +150,25 @@ def main() -> None:
         told.flush()
 
     with (logs / "tracking.log").open("w", encoding="utf-8", newline="\n") as log:
-        sys.stdout = sys.stderr = log  # for what libraries say
+        sys.stdout = sys.stderr = log  # for messages of libraries
         ending = Ending(sys.stdin)
-        threading.Thread(target=_leave_in_time, args=(ending,), daemon=True).start()
+        threading.Thread(target=_exit_after_farewell, args=(ending,), daemon=True).start()
         try:
             follow(project, ending, say, after=float(sys.argv[2]))
-        except Exception as error:  # noqa: BLE001 - a bug of ours, told in words: training goes on without
+        except Exception as error:  # noqa: BLE001 - report a bug of ours; the training continues without MLflow
             traceback.print_exc(file=log)
             say(f"nothing more is shown in MLflow: {type(error).__name__}: {error} (see {log.name})")
 
 
-def _leave_in_time(ending: Ending) -> None:
+def _exit_after_farewell(ending: Ending) -> None:
     while not ending.wait(60):
         pass
     time.sleep(FAREWELL_SECONDS)
     os._exit(1)
 
 
-def _make_way() -> None:
-    """Let the training have the processor first."""
+def _lower_priority() -> None:
+    """Give the training priority on the processor."""
     import psutil
 
     if sys.platform == "win32":

@@ -71,9 +71,9 @@ class Curves:
 
 
 class TrainingRun:
-    """The run that shows a training, `course` being what `LiveCurve` says of it: found again or begun.
+    """The MLflow run that shows a training: an earlier run of the same training, or a new one.
 
-    `told` says what there is to tell a person about it.
+    `course` is the description that `LiveCurve` writes. `told` is a message about the run for the user.
     """
 
     def __init__(self, client: MlflowClient, experiment: str, project: Path, course: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ class TrainingRun:
         found = find_trainings(client, experiment, project, training)
         complete = [run for run in found if COMPLETE in run.data.tags]
         if complete:
-            # The same params, data and versions give the same model: there is nothing to show that is not there.
+            # The same params, data and versions give the same model, so everything is there already.
             self.told = f"MLflow has had this very training already: run {complete[0].info.run_name}"
             return
         if found:
@@ -96,12 +96,12 @@ class TrainingRun:
             self.run_id = str(made.info.run_id)
         log_params(self._client, self.run_id, flatten(course["params"], "train"))
         self._curves = Curves(self._client, self.run_id)
-        self._bury(experiment, project)
-        machine()  # a processor's load is that since it was last asked for
+        self._end_abandoned_runs(experiment, project)
+        machine()  # the first call starts the measurement of the processor's load
         self.told = f"shown in MLflow as run training-{training[:8]}: {_where(project, experiment, self.run_id)}"
 
     def log(self, project: Path) -> None:
-        """Log what the live curve has and the run has not, and how busy the machine is."""
+        """Log the rows of the live curve that the run does not have yet, and the load of the machine."""
         if self._curves is None:
             return
         now = int(time.time() * 1000)
@@ -113,7 +113,7 @@ class TrainingRun:
         self._curves.log(wanted)
 
     def end(self, project: Path, status: str, words: str) -> None:
-        """Say how the training ended: `status` is MLflow's. A model has its digest from then on."""
+        """End the run with a status of MLflow and, if there is a model, tag it with the digest of the model."""
         if self._curves is None:
             return
         if status == "FINISHED":
@@ -122,8 +122,8 @@ class TrainingRun:
             self._client.set_tag(self.run_id, NOTE, _stopped(words))
         self._client.set_terminated(self.run_id, status)
 
-    def _bury(self, experiment: str, project: Path) -> None:
-        """End the runs of other trainings here that seem to run on: only one does at a time, and it is this one."""
+    def _end_abandoned_runs(self, experiment: str, project: Path) -> None:
+        """End other runs of this project that are still marked as running: only this training is running here."""
         query = f"attributes.status = 'RUNNING' and tags.{PLACE} = '{place(project)}'"
         for run in self._client.search_runs([experiment], query):
             if run.info.run_id != self.run_id:
@@ -132,18 +132,18 @@ class TrainingRun:
 
 
 def find_trainings(client: MlflowClient, experiment: str, project: Path, training: str) -> list[Run]:
-    """The runs that showed this training in this project, the newest first."""
+    """The runs of this training in this project, the newest first."""
     query = f"tags.{TRAINING} = '{training}' and tags.{PLACE} = '{place(project)}'"
     return list(client.search_runs([experiment], query))
 
 
 def place(project: Path) -> str:
-    """Sixteen characters for this folder on this machine, which name neither."""
+    """A digest of sixteen characters for this folder on this machine."""
     return hashlib.sha256(f"{platform.node()} {project.resolve()}".encode()).hexdigest()[:16]
 
 
 def machine() -> dict[str, float]:
-    """How busy the machine is, under MLflow's own names."""
+    """The load of the machine, under MLflow's names for system metrics."""
     memory = psutil.virtual_memory()
     return {
         "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -153,7 +153,7 @@ def machine() -> dict[str, float]:
 
 
 def log_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> None:
-    """Log those params that the run does not have yet."""
+    """Log the params that the run does not have yet."""
     known = client.get_run(run_id).data.params
     params = [Param(key(name), _text(value)) for name, value in values.items() if key(name) not in known]
     for start in range(0, len(params), 100):
@@ -161,7 +161,7 @@ def log_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> 
 
 
 def key(name: str) -> str:
-    """A name in MLflow's alphabet; sources may be called anything."""
+    """`name` with only the characters that MLflow allows."""
     return re.sub(r"[^\w\-./ ]", "_", name)[:250]
 
 

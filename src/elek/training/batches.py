@@ -1,9 +1,9 @@
-"""Which windows of text make up which batch: one global order, without replacement, that can be entered anywhere.
+"""Which windows of text make up which batch: sampling without replacement, with random access to any step.
 
-The stream of n tokens is cut into fixed windows of `context` inputs and, one further on, as many targets; the
-last target of a window is the first input of the next. Every epoch goes once through all windows in an order of
-its own. Batch `step` is a pure function of (digest of the data, seed, step): no buffer, no state to save, nothing
-that a number of workers or a resumed run could change.
+The stream of tokens is cut into fixed windows of `context` inputs and as many targets, shifted by one; the last target
+of a window is the first input of the next. Every epoch visits all windows once, in an order of its own. Batch `step` is
+a pure function of (digest of the data, seed, step). There is no shuffle buffer and no state to save, and neither the
+number of workers nor a resumed run changes it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from elek.errors import DataError
+from elek.splitmix import finalise
 
 Indices = npt.NDArray[np.int64]
 _ROUNDS = 6
 
 
 class TokenStream(Protocol):
-    """What is asked of the shards; `elek.shards.TokenShards` is one."""
+    """What `Batches` needs of a stream of tokens; `elek.shards.TokenShards` implements it."""
 
     vocab_size: int
 
@@ -41,9 +42,9 @@ class TokenStream(Protocol):
 def permuted(positions: Indices, size: int, key: bytes) -> Indices:
     """Where each of `positions` goes in the permutation of range(size) that `key` chooses.
 
-    A Feistel network (Luby and Rackoff 1988) on the smallest even number of bits that holds `size`; whoever lands
-    outside walks on until back inside (Black and Rogaway 2002), at most a few steps on average. It needs no
-    memory, and unlike a library's shuffle it is the same in every version of every library.
+    A Feistel network (Luby and Rackoff 1988) on the smallest even number of bits that holds `size`; a position that
+    lands outside is permuted again until it is inside (cycle walking, Black and Rogaway 2002), which takes a few rounds
+    on average. It needs no memory and, unlike a library's shuffle, never changes between versions.
     """
     half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
     mask = np.uint64((1 << int(half)) - 1)
@@ -53,17 +54,10 @@ def permuted(positions: Indices, size: int, key: bytes) -> Indices:
     while walking.any():
         left, right = result[walking] >> half, result[walking] & mask
         for round_key in keys:
-            left, right = right, left ^ (mixed(right ^ round_key) & mask)
+            left, right = right, left ^ (finalise(right ^ round_key) & mask)
         result[walking] = left << half | right
         walking = result >= np.uint64(size)
     return result.astype(np.int64)
-
-
-def mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's finaliser (Steele et al. 2014): every bit of x changes half of the result's."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 class Batches:
@@ -94,7 +88,7 @@ class Batches:
         return result
 
     def spread(self, windows: int) -> Indices:
-        """At most `windows` windows at even distances over the stream: a sample that is always the same."""
+        """At most `windows` windows, evenly spaced over the stream: a fixed sample."""
         number = min(windows, self.count)
         return np.arange(number, dtype=np.int64) * self.count // number
 

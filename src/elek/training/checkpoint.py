@@ -1,4 +1,4 @@
-"""Checkpoints from which a run goes on to the very same bits.
+"""Checkpoints from which a run continues to exactly the same bits.
 
     .ckpt/<digest of params, data and versions>/
         run.json                    what that digest stands for
@@ -7,12 +7,12 @@
             state.json              step, history, loss scale, spikes, and the digest of the run
             manifest.json           SHA-256 of the two, written last
 
-A run of other params, other data, other versions or another number of processes has a folder of its own; where only
-such ones stand, what differs is told by name. A checkpoint is written to a temporary folder, flushed to the disk and
-renamed: whatever kills the writer, what bears the name `step-…` is whole. Two are kept, and the older is taken where
-the newer was damaged later.
+A run with other params, data, versions or another number of processes has another folder; where there are only
+checkpoints of such runs, a message names what differs. A checkpoint is written to a temporary folder, flushed to disk
+and renamed, so every folder `step-…` is complete, whatever happens to the writer. Two are kept, and the older one is
+used if the newer one turns out to be damaged.
 
-Writing happens on a thread, on copies of the tensors: training goes on meanwhile. One checkpoint is written at a time.
+A background thread writes copies of the tensors while training continues. One checkpoint is written at a time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one run under `root`. `run` says, as JSON, all that the result depends on."""
+    """The checkpoints of one run under `root`. `run` is plain JSON data with everything that the result depends on."""
 
     def __init__(self, root: Path, run: Mapping[str, Any]) -> None:
         self.root, self.run = root, dict(run)
@@ -61,18 +61,18 @@ class Checkpoints:
         self._pending: Future[None] | None = None
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Start to `save` a checkpoint whose tensors nobody changes any more. Raises what the one before met."""
+        """`save` in the background; nobody may change the tensors. Raises the error of the checkpoint before."""
         self.wait()
         still = replace(checkpoint, state=copy.deepcopy(dict(checkpoint.state)))
         self._pending = self._writer.submit(self.save, still)
 
     def check(self) -> None:
-        """Raise what the writing of a checkpoint met, if it has met something by now."""
+        """Raise the error of the checkpoint that is being written, if it has failed by now."""
         if self._pending is not None and self._pending.done():
             self.wait()
 
     def wait(self) -> None:
-        """Until no checkpoint is being written. Raises what that met."""
+        """Wait until no checkpoint is being written. Raises its error."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
@@ -106,22 +106,22 @@ class Checkpoints:
                 where=str(self.folder),
                 fix="make room on the disk and run it again: training goes on from the checkpoint before",
             ) from None
-        for old in self._found()[KEPT:]:
+        for old in self._folders()[KEPT:]:
             shutil.rmtree(old)
 
     def newest(self, say: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that is whole and of this run, or None; `say` is told what is passed over, and why."""
-        for folder in self._found():
+        """The newest intact checkpoint of this run, or None. `say` is called with each one that is skipped, and why."""
+        for folder in self._folders():
             try:
                 return self._read(folder)
             except DataError as error:
                 say(f"the checkpoint {folder.name} is damaged ({error.what}); taking the one before")
-        for told in self._others():
-            say(told)
+        for reason in self._other_runs():
+            say(reason)
         return None
 
-    def _others(self) -> list[str]:
-        """Why the checkpoints of other runs, if there are any, are not taken."""
+    def _other_runs(self) -> list[str]:
+        """For each other run with checkpoints, what differs from this one."""
         result = []
         for path in sorted(self.root.glob(f"*/{RUN}")):
             if path.parent == self.folder or not any(path.parent.glob("step-*")):
@@ -143,19 +143,19 @@ class Checkpoints:
             state = json.loads((folder / STATE).read_text(encoding="utf-8"))
             if state.pop("run") != self.digest:
                 raise DataError("it was put here from another run", where=str(folder))
-            # Cloned: read from the file they lie at odd addresses, which the fastest kernels do not like.
+            # Cloned, because tensors in the mapped file are not aligned, which slows the fastest kernels down.
             tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load_file(folder / TENSORS).items()}
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise DataError(f"{type(error).__name__}: {error}", where=str(folder)) from None
         return Checkpoint(int(state.pop("step")), tensors, state)
 
-    def _found(self) -> list[Path]:
-        """Folders of checkpoints, the newest first."""
+    def _folders(self) -> list[Path]:
+        """Folders of this run's checkpoints, the newest first."""
         return sorted(self.folder.glob("step-*"), reverse=True)
 
 
 def clear(root: Path) -> None:
-    """Remove the checkpoints of every run under `root`, and nothing that somebody else put there."""
+    """Remove the checkpoints of every run under `root`, and nothing else."""
     for run in sorted(root.glob(f"*/{RUN}")):
         shutil.rmtree(run.parent)
 
@@ -175,7 +175,7 @@ def _json(value: object) -> bytes:
 
 
 def _write(path: Path, content: bytes | Mapping[str, Tensor]) -> None:
-    """Write a file through to the disk. Tensors go there as they lie in memory, without a copy of them all."""
+    """Write a file and flush it to disk. Tensors are written from memory directly, without a copy of all of them."""
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
@@ -185,7 +185,7 @@ def _write(path: Path, content: bytes | Mapping[str, Tensor]) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the names in a folder last, and so a rename there; Windows has no such call, and needs none."""
+    """Flush the names in a folder to disk, and so a rename there. Windows has no such call and needs none."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

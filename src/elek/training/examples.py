@@ -1,4 +1,4 @@
-"""From windows of tokens to what a model is given and what it must find, for either objective."""
+"""Inputs and targets of a model from windows of tokens, for both objectives."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Examples:
     inputs: Tensor
     """Token ids, int64 [B, T]."""
     targets: Tensor
-    """What is asked for, int64 [N]."""
+    """Token ids to predict, int64 [N]."""
     asked: Tensor | None = None
-    """Places [N], in the flattened [B · T], of the states that must find it; None for all."""
+    """Positions [N] of the targets in the flattened [B · T]; None where every position has one."""
     shares: Tensor | None = None
     """What each target counts, float32 [N], 1 together; None for the same."""
     documents: Tensor | None = None
@@ -48,8 +48,8 @@ def make_examples(
 ) -> Examples:
     """The examples of some windows: each next token, or with `masking` what it hides at `step`.
 
-    Every window counts alike, however many of its tokens are asked for: so the mean over a batch is that of its
-    micro-batches, and the gradient of one is the sum of the others', whatever their size.
+    Every window has the same weight, however many of its tokens are predicted. So the loss of a batch is the mean of
+    the losses of its micro-batches, and likewise its gradient, whatever their size.
     """
     tokens = batches.tokens(windows)
     documents = None
@@ -72,6 +72,6 @@ def make_examples(
 
 
 def key_dropout(seed: int, step: int, windows: Indices) -> None:
-    """Seed what dropout draws next by (seed, step, windows), so that a resumed run drops what the first one did."""
+    """Seed dropout by (seed, step, windows), so that a resumed run drops the same units as an uninterrupted one."""
     key = f"{seed}/dropout/{step}/{windows.tolist()}".encode()
     torch.manual_seed(int.from_bytes(hashlib.blake2b(key, digest_size=7).digest(), "little"))

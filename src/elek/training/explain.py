@@ -26,27 +26,27 @@ class Costs:
     shape: dict[str, Any]
     """Every field of the model, the learning rates, batch and steps."""
     derived: dict[str, str]
-    """What follows from something else, and by which law (see `elek.training.rates`)."""
+    """The fields whose value was derived from others, and the rule for each (see `elek.training.rates`)."""
     parameters: dict[str, int]
     forward_flops: dict[str, int]
     """Of one token in a full context, as kernels are counted."""
     training_flops: int
     """Of one token, forward and backward, with the blocks forward once more where activations are checkpointed."""
     model_flops: int
-    """Of one token, forward and backward, that cannot be done without: what MFU is a share of."""
+    """Of one token, forward and backward, without anything computed twice: the basis of MFU."""
     memory: dict[str, int]
-    """The most that each part holds at any moment of a step, which is not the same moment for all. Of several processes
-    the first one's, as that of all else below."""
+    """The most that each part holds at any moment of a step; the moments differ between parts. With several processes,
+    this and the fields below are about the first one."""
     memory_at_peak: dict[str, int]
-    """What each part holds at the moment when all together hold most."""
+    """What each part holds at the moment of the highest total."""
     peak_memory: int
     """The sum of those. PyTorch itself, some 300 MB, comes on top."""
     cache_per_token: int
     """Of the KV cache in float32, for each token and text; 0 for a masked model, which has none."""
     tokens: int
-    """That the run sees."""
+    """Tokens that the run processes."""
     epochs: float | None
-    """How often it sees the training text, where that is known."""
+    """How often it passes over the training text; None where its size is unknown."""
     advised_tokens: int
     """20 per parameter of the blocks (see `elek.training.rates`)."""
 

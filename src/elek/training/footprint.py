@@ -1,21 +1,21 @@
-"""How much memory a training step holds, told by taking one that computes nothing.
+"""The memory that a training step needs, measured by running one on tensors without data.
 
-A formula would have to know what every kernel keeps and for how long. Instead the very code of a step (model, loss,
-backward pass, clipping, optimizer, activation checkpointing) runs on fake tensors, which have shapes and types and no
-numbers, and every storage is followed from its birth to its death. So the count holds for every option, and for this
-machine's choice of kernels on its processor. It knows nothing of what a kernel needs inside, of the allocator's gaps,
-of PyTorch itself (some 300 MB), and of `torch.compile`, which needs less.
+A formula would have to know what every kernel keeps and for how long. Instead the real code of a step (model, loss,
+backward pass, clipping, optimizer, activation checkpointing) runs on fake tensors, which have shapes and types but no
+data, and every storage is tracked from its creation to its release. So the count is right for every option, and for the
+kernels that this machine's processor uses. It does not include scratch memory inside a kernel, gaps of the allocator,
+PyTorch itself (some 300 MB), or the savings of `torch.compile`.
 
-Under FSDP2 the step is the first one's of as many processes, none of which is there: its weights are sharded, gathered
-and freed by PyTorch's own code. DDP's buckets, which PyTorch makes out of reach, are told by what they hold: from the
-last micro-batch on each gradient lies in them.
+Under FSDP2 the step is that of the first of several processes, and the others are simulated: PyTorch's own code shards,
+gathers and frees the weights. PyTorch allocates DDP's buckets where they cannot be tracked, so `_Buckets` stands in for
+them: from the last micro-batch on, each gradient lies in one.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -47,10 +48,10 @@ _PARTS = {
     "embedding": "embedding",
     "block": "residual stream",
 }
-"""Modules, by the last part of their path, whose tensors have a name of their own in the count."""
+"""Modules, by the last part of their path, whose tensors are counted under a name of their own."""
 
 _EXCHANGES = frozenset(("fsdp", "c10d", "_c10d_functional"))
-"""Namespaces of operations by which processes tell each other something."""
+"""Namespaces of the operations that communicate between processes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Footprint:
     most: dict[str, int]
     """The most that each part holds at any moment."""
     fullest: dict[str, int]
-    """What each part holds at the moment when all hold most together."""
+    """What each part holds at the moment of the highest total."""
 
     @property
     def peak(self) -> int:
@@ -71,15 +72,15 @@ class Footprint:
 def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *, checkpoints: bool = True) -> Footprint:
     """The memory of one process that trains as `Trainer` does, in its second step, when the optimizer has its state.
 
-    With `checkpoints` one is being written meanwhile, from copies of weights and state. Of several processes it is the
-    first, which writes.
+    With `checkpoints`, one is being written meanwhile, from copies of weights and state. Of several processes, it is
+    the first one, which writes the checkpoints.
     """
     size, kind = params.distributed.processes, params.distributed.kind
     mine = max(1, params.batch // size)
     windows = min(mine, params.micro_batch)
     share = 1.0 if config.causal else params.masking.share
     follower = _Follower()
-    with pretended(size, kind) as mesh, FakeTensorMode(), follower, follower.resizes(), _few_groups():
+    with simulated_mesh(size, kind) as mesh, FakeTensorMode(), follower, follower.resizes(), _few_groups():
         runtime = Runtime(torch.device("cpu"), precision)
         model = Transformer(config)
         follower.rename("weights", model.parameters())
@@ -93,7 +94,7 @@ def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *,
             follower.rename("weights", model.parameters())
         optimizers = make_optimizers(model, params.optimizer, runtime.products)
         kept: list[Tensor] = []
-        for sizes in ([1], [windows] * min(2, -(-mine // windows))):  # a third micro-batch would be as the second
+        for sizes in ([1], [windows] * min(2, -(-mine // windows))):  # a third micro-batch would be like the second
             for number, length in enumerate(sizes, 1):
                 buckets.take = number == len(sizes)
                 if mesh is not None:
@@ -104,11 +105,7 @@ def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *,
                 del mean
                 follower.rename("gradients", (parameter.grad for parameter in model.parameters()))
             with follower.part("step of the optimizer"):
-                nn.utils.clip_grad_norm_(model.parameters(), params.clip)
-                for optimizer in optimizers:
-                    optimizer.step()
-                    follower.rename("optimizer", tree_leaves(list(optimizer.state.values())))
-                    optimizer.zero_grad(set_to_none=True)
+                _step(model, optimizers, params.clip, follower)
             if not kept and params.validation.patience:
                 with follower.part("best weights"):
                     kept += [parameter.detach().clone() for parameter in model.parameters()]
@@ -122,9 +119,17 @@ def footprint(config: ModelConfig, params: TrainParams, precision: Precision, *,
     return follower.footprint()
 
 
+def _step(model: nn.Module, optimizers: Sequence[Optimizer], clip: float, follower: _Follower) -> None:
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for optimizer in optimizers:
+        optimizer.step()
+        follower.rename("optimizer", tree_leaves(list(optimizer.state.values())))
+        optimizer.zero_grad(set_to_none=True)
+
+
 @contextmanager
-def pretended(size: int, kind: str) -> Iterator[DeviceMesh | None]:
-    """A mesh of so many processes, of which the first alone is here and speaks to nobody; None where none is needed."""
+def simulated_mesh(size: int, kind: str) -> Iterator[DeviceMesh | None]:
+    """A mesh of `size` simulated processes, seen from the first; None where the step needs no mesh."""
     if size == 1 or kind == "ddp":
         yield None
         return
@@ -138,7 +143,7 @@ def pretended(size: int, kind: str) -> Iterator[DeviceMesh | None]:
 
 
 class _Buckets:
-    """DDP's: room for every gradient, from the beginning on, into which the last micro-batch's `take` puts them."""
+    """DDP's buckets: memory for all gradients from the start. While `take` is set, gradients are put into them."""
 
     def __init__(self, model: nn.Module) -> None:
         self.take = False
@@ -174,20 +179,20 @@ def _examples(config: ModelConfig, windows: int, share: float) -> Examples:
 
 
 def _local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor."""
+    """The shard of a tensor that this process holds."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the birth and the death of every storage that an operation makes, under the part that is at work."""
+    """Tracks the creation and release of every storage that an operation makes, under the current part."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._parts: list[str] = []
-        self._alive: dict[int, int] = {}  # a storage's address → its number
+        self._alive: dict[int, int] = {}  # address of a storage → its number
         self._sizes: list[int] = []
         self._names: list[str] = []
-        self._events: list[tuple[int, int]] = []  # number of a storage, and by how many bytes it grew
+        self._events: list[tuple[int, int]] = []  # number of a storage, and the bytes by which it grew
         self._watch: list[weakref.ref[Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -197,10 +202,10 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
             part = "exchange between processes"
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor):
-                self._born(_local(tensor).untyped_storage(), part)
+                self._created(_local(tensor).untyped_storage(), part)
         return made
 
-    def _born(self, storage: torch.UntypedStorage, part: str) -> None:
+    def _created(self, storage: torch.UntypedStorage, part: str) -> None:
         address = storage._cdata
         if address in self._alive:
             return
@@ -208,18 +213,18 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._sizes.append(0)
         self._names.append(part)
         self._resized(number, storage.nbytes())
-        self._watch.append(weakref.ref(storage, partial(self._died, address)))
+        self._watch.append(weakref.ref(storage, partial(self._released, address)))
 
     def _resized(self, number: int, size: int) -> None:
         self._events.append((number, size - self._sizes[number]))
         self._sizes[number] = size
 
-    def _died(self, address: int, _: object) -> None:
+    def _released(self, address: int, _: object) -> None:
         self._resized(self._alive.pop(address), 0)
 
     @contextmanager
     def resizes(self) -> Iterator[None]:
-        """Follow storages that grow and shrink: only FSDP2 has such, for weights that are gathered and let go."""
+        """Track storages that are resized: FSDP2 does this to weights that it gathers and frees."""
         plain = torch.UntypedStorage.resize_
 
         def resize(storage: torch.UntypedStorage, size: int) -> torch.UntypedStorage:
@@ -237,13 +242,13 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Whatever is made inside belongs to `name`."""
+        """What is made during the block is counted under `name`."""
         self._parts.append(name)
         yield
         self._parts.pop()
 
     def name_modules(self, model: nn.Module) -> None:
-        """Whatever a module makes, in the forward pass or when it is computed again, belongs to its part."""
+        """What a module makes, in the forward pass or a recomputation, is counted under its part."""
 
         def enter(name: str, *_: object) -> None:
             self._parts.append(f"activations, {name}")
@@ -256,11 +261,11 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
             part = "norms" if name.endswith("norm") else _PARTS.get("block" if name.isdigit() else name)
             if part:
                 module.register_forward_pre_hook(partial(enter, part))
-                # Also where a recomputation ends early, which an exception does.
+                # `always_call`, because a recomputation ends early by an exception.
                 module.register_forward_hook(leave, always_call=True)
 
     def rename(self, name: str, tensors: Iterable[object]) -> None:
-        """These tensors, made in passing, have come to stay."""
+        """Count these tensors, which were made under another part, under `name` from now on."""
         for tensor in tensors:
             if isinstance(tensor, Tensor):
                 self._names[self._alive[_local(tensor).untyped_storage()._cdata]] = name

@@ -1,4 +1,4 @@
-"""Spikes: losses that no batch of this text should have, found by what the last ones were."""
+"""Loss spikes: losses far above those of the last steps."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from elek.errors import TrainingError
 from elek.training.params import TrainParams
 
 DEVIATION = 1.4826
-"""Of a normal distribution: its standard deviation over its median absolute deviation."""
+"""Standard deviation over median absolute deviation, for a normal distribution."""
 LEAST_RISE = 0.5
-"""Nats above the median below which nothing is a spike, however quiet the losses were."""
+"""A spike is at least this many nats above the median, however little the losses varied."""
 SHOWN = 20
-"""Ids of documents in one message. All are in reports/train.json, or are printed before training stops."""
+"""Ids of documents in one message. All of them are in reports/train.json or printed before training stops."""
 MOST_IN_A_ROW = 10
-"""Spikes one after the other at which training ends also where they are to be skipped: it is not the batches then."""
+"""Consecutive spikes after which training stops even if spikes are skipped: then the batches are not the cause."""
 
 
 @dataclass(frozen=True)
 class Spike:
-    """A step that was out of the ordinary. None stands for a number that is not finite."""
+    """A step with a loss spike. None stands for a number that is not finite."""
 
     step: int
     loss: float | None
@@ -39,8 +39,8 @@ class Spike:
 class SpikeGuard:
     """`threshold()` = median + max(factor · 1.4826 · MAD, 0.5 nats) over the last `window` accepted losses.
 
-    Median and MAD (median absolute deviation), because one spike more or less does not move them. Below a full
-    window there is no threshold: at the beginning of a run the loss falls too fast for one to mean anything.
+    Median and MAD (median absolute deviation) hardly change by a single spike. Before the window is full there is no
+    threshold, because at the beginning of a run the loss falls too fast for one.
     """
 
     def __init__(self, params: TrainParams, say: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ class SpikeGuard:
         self.spikes: list[Spike] = []
 
     def threshold(self) -> float:
-        """The highest loss that is not a spike; infinite while there is none."""
+        """The highest loss that is not a spike; infinite before the window is full."""
         if len(self._recent) < (self._recent.maxlen or 0):
             return math.inf
         median = statistics.median(self._recent)
@@ -99,10 +99,11 @@ class SpikeGuard:
 
     @property
     def skipped(self) -> int:
-        """Steps that were not taken so far."""
+        """The number of steps skipped so far."""
         return sum(spike.action == "skip" for spike in self.spikes)
 
     def state(self) -> dict[str, Any]:
+        """What a checkpoint stores."""
         spikes = [dict(vars(spike)) for spike in self.spikes]
         return {"recent": list(self._recent), "in_a_row": self._in_a_row, "spikes": spikes}
 

@@ -1,4 +1,4 @@
-"""What a run tells of its course, step by step; holds nothing that two equal runs would not share."""
+"""The history of a run: rows of measurements, the same for equal runs, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from elek.training.guard import Spike
 
 CURVE = ".cache/timings/train.csv"
-"""The history as it grows, with the columns of `LIVE`, in a project's folder."""
+"""The live curve: the history as it grows, with the columns of `LIVE`. A path in the project's folder."""
 COURSE = ".cache/timings/train.run.json"
-"""What is trained while that file grows: `training`, the digest of all that it depends on, `checkpoints`, `params`."""
+"""What the live curve belongs to: `training` (the digest of the run), `checkpoints`, `params`."""
 SPEEDS = ("tokens_per_second", "mfu")
 LIVE = (*SPEEDS, "time")
-"""Columns of the live curve alone: no two runs share them. `time` is Unix time, in seconds."""
+"""Columns that only the live curve has, since they differ between equal runs. `time` is Unix time in seconds."""
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,32 @@ class Row:
     tokens: int
     """Seen since the first step."""
     train_loss: float | None
-    """Nats per token, the mean since the row before; nothing where every step since was skipped."""
+    """Nats per token, the mean since the row before; None where all steps since were skipped."""
     validation_loss: float | None
-    """Nats per token on the fixed sample, where this step was measured."""
+    """Nats per token on the fixed sample; None where it was not measured at this step."""
     learning_rate: float
     """Of AdamW; Muon's follows the same schedule."""
     grad_norm: float | None
-    """Before clipping; nothing where this step was skipped."""
+    """Before clipping; None where this step was skipped."""
 
 
 @dataclass
 class Trained:
-    """What a run leaves: the model, its history, and its speed, which alone is not reproducible."""
+    """The result of a run: the model, its history, and its speed, which is the only part that is not reproducible."""
 
     model: Transformer
     history: list[Row]
     precision: str
     tokens_per_second: float
     step: int
-    """Of the weights: the best measured step where training stopped early, else the last one."""
+    """The step of the weights: the best one where training stopped early, else the last one."""
     validation_loss: float
     """Nats per token of those weights."""
     spikes: list[Spike]
 
 
 def cells(row: Row) -> dict[str, str]:
-    """A row as CSV has it: numbers to six digits, and nothing where there is none."""
+    """The cells of a row in CSV: numbers with six significant digits, empty for None."""
     values = asdict(row)
     return {k: "" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in values.items()}
 
@@ -70,7 +70,7 @@ def to_csv(rows: Iterable[Row]) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a history or a live curve; a last line that is not whole, as while it is written, is left out.
+    """The rows of a history or a live curve, without an incomplete last line, as there is while the file is written.
 
     Empty where there is no such file.
     """
@@ -82,9 +82,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def live_rows(curve: Path, history: Path) -> list[dict[str, str]]:
-    """The rows of a live curve, where it is of the same run as `history`, which may not hold times.
+    """The rows of a live curve that belongs to the same run as `history`, whose file must not contain times.
 
-    Empty where it is not, as when DVC took the model from its cache.
+    Empty where it belongs to another run, for example because DVC took the model from its cache.
     """
     rows = read_rows(curve)
     known = [{name: cell for name, cell in row.items() if name not in LIVE} for row in rows]

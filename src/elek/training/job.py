@@ -1,4 +1,4 @@
-"""A training job on a project's token shards: what one process of it does, and what it leaves."""
+"""A training job on a project's token shards, as one of its processes runs it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
     """Train on the `shards` of data/tokenize, with the other processes of a torchrun where there are any.
 
     The first process writes model.safetensors, config.json and history.csv into `out`. Returns `metrics` for
-    reports/train.json and `timing`, which no two runs share. Raises what `Trainer` raises.
+    reports/train.json, and `timing`, which differs between equal runs. Raises what `Trainer` raises.
     """
     keep_memory()
     with naming_losses(project / CHECKPOINTS), joined(params.distributed.kind) as world:
@@ -58,7 +58,7 @@ def train(project: Path, shards: Path, vocab: Path, out: Path, params: TrainPara
 def open_trainer(
     shards: Path, vocab: Path, params: TrainParams, root: Path | None = None, world: World | None = None
 ) -> Trainer:
-    """A trainer of a model of its own on these shards, with checkpoints in `root`.
+    """A trainer with a new model on these shards, with checkpoints in `root`.
 
     Raises DataError where the shards were not made with the vocabulary, and what `Trainer` raises.
     """
@@ -71,7 +71,7 @@ def open_trainer(
 
 
 def _about(trainer: Trainer) -> Facts:
-    """What is known of a training when it begins."""
+    """What describes the run beside its live curve; see `elek.training.history.COURSE`."""
     assert trainer.checkpoints  # noqa: S101 - `train` gives it a folder for them
     training = trainer.checkpoints.digest
     params = trainer.params.model_dump(mode="json")
@@ -102,6 +102,6 @@ def _metrics(trainer: Trainer, trained: Trained) -> Facts:
     return metrics
 
 
-def forget(project: Path) -> None:
-    """Remove the checkpoints of every run: the model stands, they have served."""
+def remove_checkpoints(project: Path) -> None:
+    """Remove the checkpoints of every run, which are no longer needed once the model is written."""
     clear(project / CHECKPOINTS)

@@ -1,7 +1,7 @@
-"""Several training processes on this machine, started by torchrun's own launcher, which ends them all with any one.
+"""Several training processes on this machine, started by torchrun's launcher, which ends all of them when one ends.
 
 `launch` is called by the stage; each process runs `python -m elek.training.launch PROJECT SHARDS VOCAB OUT MESSAGES`,
-trains, and leaves what it has to say, facts or an error, as a JSON file in the folder MESSAGES.
+trains, and writes its facts or its error as a JSON file into the folder MESSAGES.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def launch(
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it would log, we say in words
+    logging.getLogger("torch.distributed.elastic").setLevel(
+        logging.CRITICAL
+    )  # `_cause` reports the same in plain words
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -67,9 +69,9 @@ def launch(
 
 
 def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpoints: Path) -> ElekError:
-    """Of all that was said and all who died, what came first.
+    """The error that ended the job, out of all messages and exit codes.
 
-    That others were lost is an effect, and so is SIGTERM, by which the launcher ends whoever is left.
+    A `LostError` is only an effect, and so is SIGTERM, by which the launcher ends the remaining processes.
     """
     told = [message for name, message in said.items() if name.startswith("error-")]
     for message in told:
@@ -80,7 +82,7 @@ def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpo
     rank, code = min(dead.items(), key=lambda pair: (effects.get(pair[1], 0), pair[0]))
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     what = f"process {rank} of {processes} {how}, and the others were ended"
-    if effects.get(code) == 1:  # only processes that lost somebody: the first to notice says whom it missed
+    if effects.get(code) == 1:  # only processes that lost others: report what the first one noticed
         what = told[0]["what"]
     return TrainingError(
         what,
@@ -91,7 +93,7 @@ def _cause(dead: dict[int, int], said: dict[str, Facts], processes: int, checkpo
 
 
 def main() -> None:
-    """One process of the job."""
+    """Run one process of the job; the arguments are on the command line."""
     project, shards, vocab, out, messages = (Path(argument) for argument in sys.argv[1:6])
     rank = outer_world()[0]
     try:

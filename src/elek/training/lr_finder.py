@@ -1,8 +1,8 @@
 """The learning-rate range test (Smith 2017, §3.3): one short run in which the rate rises from far too low to far too
-high, and the loss tells which rates train.
+high, while the loss shows at which rates the model learns.
 
-Both optimizers rise together, in the ratio that params.yaml gives them. Nothing is changed by it and nothing kept:
-the same params, data and machine kind give the same curve.
+The rates of both optimizers rise together, in the ratio given in params.yaml. The test writes nothing, and the same
+params, data and kind of machine give the same curve.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from elek.training.trainer import Trainer
 SMOOTHING = 0.9
 """Share of the past in the running mean, which is corrected for its start (Kingma and Ba 2015, §3)."""
 DIVERGED = 1.0
-"""Nats above the lowest smoothed loss at which the test has seen enough."""
+"""The test stops when the smoothed loss is this many nats above its lowest value."""
 AWAY_FROM_LOWEST = 3.0
-"""The suggestion is at most the rate of the lowest loss over this: the lowest is at the edge of divergence."""
+"""The suggestion is at most the rate of the lowest loss divided by this, because that rate is close to divergence."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the test saw. The three rates are factors of those in params."""
+    """The result of the test. `steepest`, `lowest` and `suggested` are factors of the rates in params."""
 
     points: list[Point]
     steepest: float
@@ -47,14 +47,14 @@ class Sweep:
 
     @property
     def suggested(self) -> float:
-        """The steepest point's rate, kept away from the lowest one's."""
+        """The rate of the steepest fall, but not too close to that of the lowest loss."""
         return min(self.steepest, self.lowest / AWAY_FROM_LOWEST)
 
 
 def sweep(trainer: Trainer, low: float, high: float, steps: int, seen: Callable[[Point], None]) -> Sweep:
     """Train for `steps` batches while the rates rise exponentially from `low` to `high` times those of params.
 
-    `trainer` is a fresh one, and spent afterwards. `seen` gets each point as it comes.
+    `trainer` must be new and cannot be used afterwards. `seen` is called with each point.
     """
     points: list[Point] = []
     mean, best, diverged = 0.0, math.inf, False

@@ -1,9 +1,8 @@
-"""Masked language modelling (Devlin et al. 2019, §3.1): hide some tokens, and ask for them from both sides.
+"""Masked language modelling (Devlin et al. 2019, §3.1): hide some tokens and predict them from both sides.
 
-What is hidden in a window is a pure function of (digest of the data, seed, step, window): no generator, no state to
-save, nothing that a resumed run, another micro-batch or another number of processes could change. The step counts
-on over the epochs, so that a window which comes again is hidden in other places (as in RoBERTa, Liu et al. 2019,
-§4.1).
+What is hidden in a window is a pure function of (digest of the data, seed, step, window). There is no state to save,
+and neither a resumed run nor another micro-batch or number of processes changes it. The step counts on over the
+epochs, so a window is masked in other places each time it comes again (as in RoBERTa, Liu et al. 2019, §4.1).
 """
 
 from __future__ import annotations
@@ -15,27 +14,32 @@ import numpy as np
 import numpy.typing as npt
 
 from elek.errors import ParamsError
-from elek.training.batches import Indices, mixed
+from elek.splitmix import GOLDEN, finalise
+from elek.training.batches import Indices
 from elek.training.params import MaskingParams
 
 if TYPE_CHECKING:
     from elek.vocab.tokenizer import Tokenizer
 
 SPECIALS, MASK = 5, 4
-"""Ids below the first are special, among them a document's first and last token: they are never hidden, and never
-stand in for what is. `elek.vocab.tokenizer` fixes both; it is not imported, for masking needs no SentencePiece."""
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""Ids below `SPECIALS` are special pieces, such as the first and last token of a document: they are never hidden and
+never used as a replacement. `elek.vocab.tokenizer` defines both numbers. It is not imported here, because it would
+import SentencePiece."""
 
 
 class Words:
-    """Which pieces of a vocabulary begin a word: those with the mark of a space, and what follows white space."""
+    """The word boundaries of a vocabulary.
+
+    `begins` [V] marks the pieces that begin a word, `alone` [V] those that are a word of their own (special pieces and
+    white space); the piece after one of these begins a word as well.
+    """
 
     def __init__(self, begins: npt.NDArray[np.bool_], alone: npt.NDArray[np.bool_]) -> None:
         self.begins, self.alone = begins, alone
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Words:
+        """The word boundaries of a tokenizer's vocabulary."""
         begins, alone = np.zeros(tokenizer.size, dtype=np.bool_), np.zeros(tokenizer.size, dtype=np.bool_)
         for index in range(tokenizer.size):
             piece = tokenizer.piece(index)
@@ -66,9 +70,9 @@ class Masking:
         self.words = words if params.whole_words else None
 
     def hide(self, tokens: Indices, windows: Indices, step: int | None) -> tuple[Indices, Indices]:
-        """Inputs and targets [B, T] for tokens [B, T] of some windows; a target is -1 where nothing is asked.
+        """Inputs and targets [B, T] for tokens [B, T] of some windows. A target is -1 where nothing is predicted.
 
-        `step` None, as in validation, always hides the same.
+        With `step` None, as in validation, the same tokens are hidden every time.
         """
         draws = [self._draw(windows, step, purpose, tokens.shape[1]) for purpose in ("choose", "replace", "token")]
         chosen = self.choose(tokens, draws[0])
@@ -81,10 +85,10 @@ class Masking:
         return inputs, np.where(chosen, tokens, -1)
 
     def choose(self, tokens: Indices, draws: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Which tokens [B, T] are asked for: in each row the same share of those that may be, whole words together.
+        """Which tokens [B, T] are to be predicted: in each row the same share of those that are not special.
 
-        Words come in the order of their draws until the next one would be too much; at least one is taken. Without
-        `words` every token is a word, and the number is exact: the share, rounded.
+        Words are taken in the order of their draws while they fit into the share, always whole, and at least one.
+        Without `words` every token is a word, and the number of tokens is exactly the share, rounded.
         """
         rows, length = tokens.shape
         allowed = tokens >= SPECIALS
@@ -99,12 +103,12 @@ class Masking:
             end = np.empty(len(size), dtype=np.int64)
             end[order] = np.cumsum(size[order])
             wanted = max(1, round(self.params.share * len(places)))
-            taken = (end <= wanted) | (end == size)  # the second is the first in the order alone
+            taken = (end <= wanted) | (end == size)  # `end == size` holds only for the first word in the order
             chosen[row, places] = taken[member]
         return chosen
 
     def _draw(self, windows: Indices, step: int | None, purpose: str, length: int) -> npt.NDArray[np.uint64]:
-        """Numbers [B, T], each as good as drawn from all of uint64."""
+        """Pseudo-random numbers [B, T], uniform over uint64."""
         keys = [f"{self.digest}/{self.seed}/{purpose}/{step}/{window}".encode() for window in windows.tolist()]
         starts = [int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") for key in keys]
-        return mixed(np.array(starts, dtype=np.uint64)[:, None] + np.arange(1, length + 1, dtype=np.uint64) * _GOLDEN)
+        return finalise(np.array(starts, dtype=np.uint64)[:, None] + np.arange(1, length + 1, dtype=np.uint64) * GOLDEN)

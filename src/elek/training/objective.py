@@ -12,10 +12,10 @@ from elek.training.runtime import Runtime
 
 
 class Objective(nn.Module):
-    """`objective(examples)`: mean cross-entropy in nats of what they ask for.
+    """`objective(examples)` is their mean cross-entropy in nats.
 
-    `states` is `model.states` or its compiled form. The head is inside, so that its gradient, with a tied embedding
-    the sum of two, is complete when it is exchanged.
+    `states` is `model.states` or its compiled form. The head is part of the module, so that the gradient of a tied
+    embedding, which is the sum of two, is complete when processes exchange it.
     """
 
     def __init__(self, model: Transformer, states: Callable[..., Tensor], runtime: Runtime) -> None:
@@ -23,6 +23,6 @@ class Objective(nn.Module):
         self.model, self.states, self.runtime = model, states, runtime
 
     def forward(self, examples: Examples) -> Tensor:
-        with self.runtime.mixed():
+        with self.runtime.autocast():
             states = self.states(examples.inputs, documents=examples.documents)
         return examples.loss(states, self.model.head_weight, self.runtime.compute)

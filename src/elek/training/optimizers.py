@@ -19,7 +19,7 @@ from elek.training.params import OptimizerParams
 
 
 def make_optimizers(model: nn.Module, params: OptimizerParams, compute: torch.dtype) -> list[Optimizer]:
-    """The optimizers that share the model's parameters among them. `compute` is the type of Muon's products."""
+    """One or two optimizers that cover the model's parameters. `compute` is the type of Muon's matrix products."""
     matrices, inner, gains = [], [], []
     for name, parameter in model.named_parameters():
         if parameter.dim() < 2:
@@ -48,20 +48,20 @@ def make_optimizers(model: nn.Module, params: OptimizerParams, compute: torch.dt
 
 
 class Rates:
-    """The learning rates of some optimizers, which rise and fall together."""
+    """The learning rates of several optimizers, which rise and fall together."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = optimizers
         self._highest: list[float] = [group["lr"] for group in self._groups()]
 
     def set(self, share: float) -> float:
-        """Set each to `share` of what it was at the beginning; returns the first one, AdamW's."""
+        """Set each rate to `share` of its initial value; returns the first one, AdamW's."""
         for group, highest in zip(self._groups(), self._highest, strict=True):
             group["lr"] = highest * share
         return self._highest[0] * share
 
     def _groups(self) -> list[dict[str, Any]]:
-        # Asked for each time: restoring an optimizer's state gives it other groups.
+        # Not stored, because restoring the state of an optimizer replaces its groups.
         return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
 
@@ -105,8 +105,8 @@ class Muon(Optimizer):
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].lerp_(gradient, 1 - group["momentum"])
             directions.append(gradient.lerp(state["momentum"], group["momentum"]))  # Nesterov's look ahead
-        # Under FSDP each process holds a slice of the rows, but only a whole matrix can be made orthogonal: every
-        # process gathers all of them, computes the same, and takes its slice of the result.
+        # Under FSDP each process holds some rows, but only a whole matrix can be made orthogonal. So every process
+        # gathers all rows, computes the same result, and keeps its own rows of it.
         together = torch.stack([whole(direction) for direction in directions])
         for parameter, update in zip(parameters, orthogonalise(together, self.compute), strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])

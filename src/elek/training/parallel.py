@@ -1,13 +1,13 @@
 """Several processes that train one model: DDP (Li et al. 2020) or FSDP2 (Zhao et al. 2023) under `torchrun`.
 
 The batch of a step is the same for any number of processes: each takes an equal, consecutive share of its windows,
-and every loss is weighted by its share of the whole batch's tokens. So losses agree to rounding, whoever many compute
-them; the last bits do not, which is why the number of processes is part of what a run *is*, and a checkpoint is taken
-up by as many processes as wrote it.
+and every loss is weighted by its share of the tokens of the whole batch. So losses agree up to rounding for any number
+of processes. The last bits differ, so the number of processes is part of a run's identity, and a checkpoint is resumed
+by as many processes as wrote it.
 
-A process that dies takes the job with it: its neighbours' next collective fails, `torchrun` ends whoever is left,
-and the last checkpoint stands. A process that hangs does so after `TIMEOUT`. Where the launcher itself is killed, its
-processes notice after the step in hand, save and leave, or when they meet, before the first step.
+A process that dies ends the job: the next collective of the others fails, `torchrun` ends them, and the last checkpoint
+remains. A process that hangs does the same after `TIMEOUT`. Where the launcher itself is killed, its processes notice
+before the first step or after the current one, save a checkpoint and exit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LAUNCHER_TIMEOUT = 30.0
 
 
 class LostError(TrainingError):
-    """Another process is gone: an effect, whose cause that other one knows."""
+    """Another process of the job has ended. That process has the cause."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class World:
 
     @property
     def orphaned(self) -> bool:
-        """Whether the launcher is dead, which would have ended this process. Windows does not tell."""
+        """Whether the launcher, which would have ended this process, is dead. Always false on Windows."""
         return self.launcher is not None and os.getppid() != self.launcher
 
     def share(self, windows: Any) -> Any:
@@ -67,7 +67,7 @@ class World:
         return windows[self.rank * length : (self.rank + 1) * length]
 
     def check(self, batch: int) -> None:
-        """Raises ParamsError where the batch cannot be shared evenly."""
+        """Raises ParamsError where the batch cannot be divided evenly among the processes."""
         if batch % self.size:
             raise ParamsError(
                 f"a batch of {batch} windows does not divide among {self.size} processes",
@@ -90,7 +90,7 @@ class World:
 
     @contextlib.contextmanager
     def accumulating(self, objective: nn.Module, last: bool) -> Iterator[None]:
-        """Exchange gradients after the last micro-batch of a step alone."""
+        """Exchange gradients only after the `last` micro-batch of a step."""
         if self.size == 1:
             yield
         elif isinstance(objective, DistributedDataParallel):
@@ -109,7 +109,7 @@ class World:
         return float(total)
 
     def require_same(self, what: Mapping[str, Any]) -> None:
-        """Raises DataError where another process has something else than the first: all processes must ask."""
+        """Raises DataError where `what` differs between processes. A collective: all processes must call it."""
         if self.size == 1:
             return
         every: list[Any] = [None] * self.size
@@ -142,7 +142,7 @@ def outer_world() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def joined(kind: Literal["ddp", "fsdp"]) -> Iterator[World]:
-    """Meet the other processes of an outer `torchrun`, and part from them at the end; or be alone."""
+    """Join the process group of an outer `torchrun` for the duration of the block; without one, a world of one."""
     rank, size = outer_world()
     launcher = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None  # torchrun sets it
     if size > 1:
@@ -175,7 +175,7 @@ def _require_launcher(rank: int, size: int) -> None:
 
 @contextlib.contextmanager
 def naming_losses(where: Path) -> Iterator[None]:
-    """Turn a collective's failure, which is how a process learns of another one's death, into words."""
+    """Raise LostError where a collective fails, which is how a process learns that another one died."""
     rank, size = outer_world()
     try:
         yield
@@ -190,7 +190,7 @@ def naming_losses(where: Path) -> Iterator[None]:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The full tensor of a shard (every process must ask); any other tensor as it is."""
+    """The full tensor of a sharded one (a collective: all processes must call it); any other tensor as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 

@@ -1,4 +1,4 @@
-"""Early stop: the best weights by validation loss, and how long ago they were (Prechelt 1998)."""
+"""Early stopping (Prechelt 1998): the best weights by validation loss, and the measurements since then."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Weights = dict[str, Tensor]
 
 
 class Patience:
-    """Follows the validation loss. The best weights are kept in memory, and go into every checkpoint."""
+    """Follows the validation loss. The best weights are kept in memory and stored in every checkpoint."""
 
     def __init__(self, measurements: int) -> None:
         self._limit = measurements
         self.step, self.loss, self._worse = 0, float("inf"), 0
         self.weights: Weights = {}
 
-    def measured(self, step: int, loss: float, model: nn.Module) -> None:
-        """Take note of a measurement, and of the weights where it is the best one."""
+    def record(self, step: int, loss: float, model: nn.Module) -> None:
+        """Record a measurement, and copy the weights if it is the best one so far."""
         if loss < self.loss:
             self.step, self.loss, self._worse = step, loss, 0
             self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -28,19 +28,19 @@ class Patience:
             self._worse += 1
 
     @property
-    def over(self) -> bool:
-        """Whether the last `measurements` measurements brought nothing better."""
+    def exhausted(self) -> bool:
+        """Whether none of the last `measurements` measurements was an improvement."""
         return self._worse >= self._limit
 
     @torch.no_grad()
-    def bring_back(self, model: nn.Module) -> None:
-        """Give the model its best weights, where it was ever measured."""
+    def restore_best(self, model: nn.Module) -> None:
+        """Load the best weights into the model, if any were recorded."""
         if self.weights:
             for name, parameter in model.named_parameters():
                 parameter.copy_(self.weights[name])
 
     def state(self) -> dict[str, Any]:
-        """All but the weights. Before the first measurement there is no best loss, and JSON knows no infinity."""
+        """What a checkpoint stores besides the weights. The loss is None before the first measurement."""
         return {"step": self.step, "loss": self.loss if self.weights else None, "worse": self._worse}
 
     def restore(self, state: Mapping[str, Any], weights: Weights) -> None:

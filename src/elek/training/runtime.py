@@ -1,4 +1,4 @@
-"""Where and in which arithmetic a run is computed: chosen by what the machine can do, never by a timing."""
+"""The device and arithmetic of a run, chosen by the capabilities of the machine and never by a timing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Runtime:
-    """Device and arithmetic of a run, and what its bits depend on besides params and data."""
+    """Device and arithmetic of a run."""
 
     device: torch.device
     precision: Precision
@@ -42,8 +42,8 @@ class Runtime:
         return torch.float32 if self.precision == "fp16" else self.compute
 
     @contextlib.contextmanager
-    def mixed(self) -> Iterator[None]:
-        """Matrix products in `compute`; what needs range or sums stays float32."""
+    def autocast(self) -> Iterator[None]:
+        """Autocast: matrix products in `compute`, and float32 where range or long sums need it."""
         mixed = self.precision != "fp32"
         with torch.autocast(self.device.type, dtype=self.compute if mixed else torch.bfloat16, enabled=mixed):
             yield
@@ -91,7 +91,7 @@ def own_gpu() -> torch.device:
         )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    # Nothing is read here that was not written before. (Its type is made at run time.)
+    # Filling is only needed by code that reads uninitialised memory, which ours does not. (The attribute is untyped.)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
@@ -114,9 +114,9 @@ def has_compiler(device: torch.device) -> bool:
 
 
 def keep_memory() -> None:
-    """Have glibc keep what is freed: every step asks for the same sizes again, and the system clears each new page.
+    """Have glibc keep freed memory: every step allocates the same sizes again, and the system clears each new page.
 
-    A tenth of a step on a processor. Elsewhere (musl, macOS, Windows) the allocator is left as it is.
+    Saves a tenth of a step on a processor. Other allocators (musl, macOS, Windows) are left as they are.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -125,7 +125,7 @@ def keep_memory() -> None:
 
 
 def _code_digest() -> str:
-    """SHA-256 over the modules of the model and of its training: other code, other run."""
+    """Digest of the modules of the model and of its training: a change of code makes another run."""
     package = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for folder in ("model", "training"):

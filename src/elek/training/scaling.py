@@ -16,7 +16,7 @@ class LossScaler:
     """The loss is multiplied by `scale` before the backward pass, its gradients are divided by it after.
 
     Where a scaled gradient overflows, the scale is halved and the **same batch is computed again**: unlike
-    PyTorch's GradScaler, which drops such a batch, nothing is left out of the epoch. After `PATIENCE` steps without
+    PyTorch's GradScaler, which drops such a batch, no batch of the epoch is lost. After `PATIENCE` steps without
     an overflow the scale doubles. Every scale is a power of two, so that scaling itself costs no bit of precision.
     """
 
@@ -30,7 +30,7 @@ class LossScaler:
                 gradient.mul_(1.0 / self.scale)
 
     def lower(self) -> bool:
-        """After an overflow: halve the scale, or say False where it is as low as it goes."""
+        """After an overflow: halve the scale and return True, or return False where it is at its lowest."""
         self._calm = 0
         if self.scale <= LOWEST:
             return False

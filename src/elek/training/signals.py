@@ -1,4 +1,4 @@
-"""Being asked to stop: the step in hand is finished, a checkpoint written, and only then does training leave."""
+"""Requests to stop: training finishes the current step and writes a checkpoint before it exits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ASKING = ("SIGTERM", "SIGINT", "SIGBREAK")  # the last one is Windows' for a whole group
+_ASKING = ("SIGTERM", "SIGINT", "SIGBREAK")  # SIGBREAK: sent to a process group on Windows
 
 
 class StopRequest:
-    """`signal` is the name of the signal that asked, or None."""
+    """`signal` is the name of the signal that was received, or None."""
 
     signal: str | None = None
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note SIGTERM and Ctrl-C instead of dying of them. A second one of a kind has its usual effect.
+    """Record SIGTERM and Ctrl-C instead of ending at once. A second signal of the same kind has its usual effect.
 
     Signals reach a process's main thread only; in any other thread this does nothing.
     """

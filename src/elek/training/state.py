@@ -2,7 +2,7 @@
 
     model.<parameter>    optimizer.<index>.<number>.<key>    best.<parameter>    random.cpu, random.cuda
 
-All are whole, also where processes share them out (FSDP): gathering is a collective, which every process must enter.
+All are full tensors. Sharded ones (FSDP) are gathered, which is a collective: every process must call it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from elek.training.parallel import shard_like, whole
 
 
 def collect(model: nn.Module, optimizers: Sequence[Optimizer], best: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies, on the processor, of everything that changes in training: nothing done later touches them."""
+    """Copies, on the processor, of everything that training changes; later steps do not alter them."""
     tensors = {f"model.{name}": parameter.detach() for name, parameter in model.named_parameters()}
     for index, optimizer in enumerate(optimizers):
         for number, values in optimizer.state_dict()["state"].items():
@@ -35,7 +35,7 @@ def collect(model: nn.Module, optimizers: Sequence[Optimizer], best: Mapping[str
 
 @torch.no_grad()
 def restore(model: nn.Module, optimizers: Sequence[Optimizer], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put everything back where `collect` found it; returns the best weights, which belong to nobody here."""
+    """Load everything that `collect` stored; returns the best weights, which have no owner here."""
     parameters = dict(model.named_parameters())
     for name, parameter in parameters.items():
         parameter.copy_(shard_like(tensors[f"model.{name}"], parameter))

@@ -1,8 +1,8 @@
 """The training loop of a language model, causal or masked.
 
-Everything that it does is a function of (params, data, versions, kind of machine): the first weights of the
-seed, the batches of the step's number, the sums of the number of threads. So a run that was killed and goes on
-from its last checkpoint ends in the same bits as one that was not.
+The result is a function of (params, data, versions, kind of machine): the initial weights follow from the seed, each
+batch from the number of its step, and the order of sums from the number of threads. So a run that was killed and
+continues from its last checkpoint ends with the same bits as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Trainer:
     """A model in training: `Trainer(…).run()`.
 
     `train` and `validation` are token streams of one vocabulary; `root` is where checkpoints go, None for none;
-    `words` tells which pieces begin one, where whole words are to be masked. `world` are the processes that train
-    together, of which the first one alone writes. `peak`, in operations a second, is what the live line's MFU refers
-    to, and `watch` is told of the history as it grows; neither changes any result.
+    `words` has the word boundaries where whole words are masked. `world` are the processes that train
+    together, of which only the first one writes. `peak`, in operations a second, is the reference for the MFU on the
+    live line, and `watch` is called with each new row of the history; neither changes any result.
 
     Raises DataError where a stream is shorter than a window, ParamsError where the batch does not divide among the
     processes, TrainingError where a loss is a spike or no number (see `TrainParams.on_spike`) and where a checkpoint
-    cannot be written, and StoppedError when asked to stop (SIGTERM, Ctrl-C), after the checkpoint from which the next
-    run goes on.
+    cannot be written, and StoppedError when asked to stop (SIGTERM, Ctrl-C), after writing a checkpoint from which the
+    next run continues.
     """
 
     params: TrainParams
@@ -96,10 +96,10 @@ class Trainer:
         self.patience = Patience(params.validation.patience) if params.validation.patience else None
         self.checkpoints = Checkpoints(self.root, self.identity()) if self.root else None
         self.step = 0
-        self._losses: list[float] = []  # of the steps taken since the last row
+        self._losses: list[float] = []  # of the steps since the last row of the history
 
     def identity(self) -> dict[str, Any]:
-        """All that the result depends on."""
+        """Everything that the result depends on, as plain JSON data."""
         return {
             "params": self.params.model_dump(mode="json"),
             "model": self.config.model_dump(mode="json"),
@@ -121,7 +121,7 @@ class Trainer:
                 progress.done = begun
             if self.watch:
                 self.watch.begin(self.history)
-            while self.step < params.steps and not (self.patience and self.patience.over):
+            while self.step < params.steps and not (self.patience and self.patience.exhausted):
                 rows = len(self.history)
                 loss = self._step()
                 speed = (self.step - begun) * tokens / (time.perf_counter() - start)
@@ -144,7 +144,7 @@ class Trainer:
     def _trained(self, speed: float) -> Trained:
         loss, step = self.history[-1].validation_loss, self.step
         if self.patience:
-            self.patience.bring_back(self.model)
+            self.patience.restore_best(self.model)
             loss, step = self.patience.loss, self.patience.step
         assert loss is not None  # noqa: S101 - the last step is always measured
         model = Transformer(self.config)
@@ -152,7 +152,7 @@ class Trainer:
         return Trained(model.eval(), self.history, self.runtime.precision, speed, step, loss, self.guard.spikes)
 
     def _step(self) -> float:
-        """One update of the weights; the loss before it."""
+        """Update the weights once; returns the loss before the update."""
         params, step = self.params, self.step
         rate = self.rates.set(learning_rate_share(params.schedule, step, params.steps))
         windows = self.batches.windows(step)
@@ -183,17 +183,19 @@ class Trainer:
         self.history.append(row)
         self._losses = []
         if self.patience and row.validation_loss is not None:
-            self.patience.measured(self.step, row.validation_loss, self.model)
+            self.patience.record(self.step, row.validation_loss, self.model)
 
     def gradient(self, windows: Indices) -> tuple[float, float]:
-        """Leave the clipped gradient of a batch in the parameters; its loss, and its norm before clipping."""
+        """Put the clipped gradient of a batch into the parameters; returns its loss, and its norm before clipping."""
         while True:
             loss = self.accumulate(windows)
             if self.scaler:
                 self.scaler.unscale(p.grad for p in self.model.parameters() if p.grad is not None)
             norm = float(whole(nn.utils.clip_grad_norm_(self.model.parameters(), self.params.clip)))
             if self.scaler and math.isfinite(loss) and not math.isfinite(norm) and self.scaler.lower():
-                self.model.zero_grad(set_to_none=True)  # too large for float16: the same batch, scaled less
+                self.model.zero_grad(
+                    set_to_none=True
+                )  # overflow in float16: the same batch again, with a smaller scale
                 continue
             if self.scaler and math.isfinite(norm):
                 self.scaler.passed()
@@ -202,7 +204,7 @@ class Trainer:
     def accumulate(self, windows: Indices) -> float:
         """Add the gradient of the mean loss over `windows` to the parameters, a micro-batch at a time.
 
-        Each micro-batch, of whichever process, counts by its share of the windows.
+        Each micro-batch, in any process, is weighted by its share of the windows.
         """
         mine, size = self.world.share(windows), self.params.micro_batch
         scale = self.scaler.scale if self.scaler else 1.0
@@ -212,15 +214,15 @@ class Trainer:
             with self.world.accumulating(self.objective, last=start + size >= len(mine)):
                 loss = self.loss(self.batches, piece)
                 share = len(piece) / len(windows)
-                # Gradients of several processes are averaged, but these are parts of one sum.
+                # DDP and FSDP average gradients over processes, but the whole batch needs their sum.
                 (loss * (share * self.world.size * scale)).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) * share
         return self.world.sum(total, self.runtime.device)
 
     def loss(self, batches: Batches, windows: Indices) -> Tensor:
-        """Mean cross-entropy, in nats, of what is asked for in some windows: each next token, or what is masked."""
+        """Mean cross-entropy, in nats, of the targets in some windows: each next token, or each masked one."""
         training = batches is self.batches
-        step = self.step if training else None  # what is masked for validation never changes
+        step = self.step if training else None  # for validation, always the same tokens are masked
         given = make_examples(batches, windows, self.config, self.runtime.device, self.masking, step)
         if self.config.dropout:
             self.model.train(training)
@@ -243,7 +245,7 @@ class Trainer:
             sys.stderr.write(f"train: {text}\n")
 
     def _leave_if_asked(self, request: StopRequest) -> None:
-        """Every process leaves after the same step, whichever of them was asked to or lost its launcher."""
+        """Stop all processes after the same step if one of them was asked to stop or lost its launcher."""
         why = "its launcher's death" if self.world.orphaned else request.signal
         if not self.world.sum(float(why is not None), self.runtime.device):
             return
@@ -260,7 +262,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.checkpoints is None or not (self.world.first or self.world.kind == "fsdp"):
-            return  # only sharded tensors need every process for their copies
+            return  # only sharded tensors (FSDP) need every process to copy them
         tensors = collect(self.model, self.optimizers, self.patience.weights if self.patience else {})
         state = {
             "history": [asdict(row) for row in self.history],
@@ -274,7 +276,7 @@ class Trainer:
 
     def _resume(self) -> None:
         found = self.checkpoints.newest(self._say) if self.checkpoints else None
-        # Machines that do not share a disk may each have data and checkpoints of their own.
+        # Machines without a common disk may have different data and checkpoints.
         self.world.require_same({**self.identity(), "checkpoint": found.step if found else None})
         if found is None:
             return

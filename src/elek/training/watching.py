@@ -1,4 +1,4 @@
-"""What a person sees of a run: speed, share of the machine's peak, time left. None of it touches a result."""
+"""What a person sees of a run: speed, MFU, time left. None of it affects the result."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from elek.training.runtime import Runtime
 def measured_peak(runtime: Runtime, threads: int, cache: Path) -> float:
     """Operations a second of a large square matrix product in the run's arithmetic: what MFU is a share of.
 
-    The JSON file `cache` keeps the highest ever measured per machine, version of torch, arithmetic and number of
-    threads. Each run measures anew, in a fraction of a second, because a busy machine measures too little.
+    The JSON file `cache` keeps the highest value for each machine, version of torch, arithmetic and number of threads.
+    Every run measures again, which takes a fraction of a second, because a busy machine gives too low a value.
     """
     machine = str(runtime.device) if runtime.device.type == "cpu" else torch.cuda.get_device_name(runtime.device)
     key = f"{platform.node()} {machine} torch {torch.__version__} {runtime.precision} {threads} threads"
@@ -65,8 +65,10 @@ def live_line(loss: float, speed: float, seconds_left: float, flops_per_token: i
 
 
 class Pace:
-    """How fast a run goes now: over the steps of the last minute but the slowest, which is the first one that compiles,
-    one that measured the validation loss, or one that the machine slept through."""
+    """The current speed: over the steps of the last minute without the slowest one.
+
+    The slowest step is usually an exception: it compiled, measured the validation loss, or the machine was suspended.
+    """
 
     SECONDS, STEPS = 60.0, 500
 
@@ -75,7 +77,7 @@ class Pace:
         self._steps: deque[float] = deque(maxlen=self.STEPS)
 
     def step(self) -> float:
-        """Note that a step is done; steps a second."""
+        """Record a finished step; returns steps per second."""
         now = self._clock()
         self._steps.append(now - self._last)
         self._last = now
@@ -87,21 +89,20 @@ class Pace:
 
 
 class Observer(Protocol):
-    """Who looks on while a model trains. Only the first of several processes has one, and it changes no result."""
+    """Follows a training run. Only the first of several processes has one, and it changes no result."""
 
     def begin(self, history: Sequence[Row]) -> None:
-        """Training begins, or goes on after the rows that its checkpoint has."""
+        """Training begins, or continues after the rows in its checkpoint."""
 
     def add(self, row: Row, speed: float) -> None:
-        """A new row of the history, and tokens a second at that time."""
+        """The history has a new row; `speed` is in tokens per second."""
 
 
 class LiveCurve:
-    """An observer that keeps the history as it grows in a CSV file, with the columns that history.csv must not have.
+    """An observer that writes the growing history to a CSV file, with the columns `LIVE` that history.csv cannot have.
 
-    Each row is on its way to the disk when `add` returns. Of what an earlier run left in the file, those rows stay that
-    the history has. `about` says what is trained, for whoever reads along: it is written beside the file, under the
-    name `course`, once the file is this run's.
+    Rows that an earlier, interrupted run wrote are kept where the history still has them. `about` describes the run for
+    programs that read along; it is written to the file `course` once the curve belongs to this run.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Vocabularies of one size, learned from the same text, beside each other: why subwords, and which.
+"""Compare vocabularies of one size, learned from the same text: why subwords, and which ones.
 
 Six ways to cut text: SentencePiece's BPE and Unigram with byte fallback, as `vocab` trains them; that BPE as
 `export` gives it to `transformers`; byte-level BPE (Radford et al. 2019) trained by `tokenizers`; the same merges
@@ -24,7 +24,7 @@ from elek.vocab.training import Corpus
 
 @dataclass
 class Row:
-    """What one vocabulary does to the held-out text of one language."""
+    """Figures of one vocabulary on the held-out text of one language."""
 
     vocabulary: str
     lang: str

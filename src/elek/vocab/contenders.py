@@ -1,4 +1,4 @@
-"""Ways to cut text into tokens, each behind the same two methods, so that they can be set side by side."""
+"""Ways to cut text into tokens, each with the same two methods, so that they can be compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 from elek.vocab.training import train_vocabulary
 
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""What byte-level BPE never merges across: words with their space, numbers, punctuation (Radford et al. 2019)."""
+"""Byte-level BPE merges only within these: words with their space, numbers, punctuation (Radford et al. 2019)."""
 
 
 _ALWAYS_BYTES = ("<0x0A>", "<0x09>")
@@ -24,7 +24,7 @@ _ALWAYS_BYTES = ("<0x0A>", "<0x09>")
 
 @dataclass(frozen=True)
 class Cut:
-    """A text as one vocabulary cuts it. `pieces` are shown to people; their join need not be the text."""
+    """The tokens of a text. `pieces` are for display; joined, they need not give the text."""
 
     pieces: list[str]
     unknown: int
@@ -33,11 +33,11 @@ class Cut:
     """Tokens that are one byte of a character without a piece. A newline and a tab, which SentencePiece always spells
     so and in one token, do not count."""
     exact: bool
-    """Whether the tokens give the text back."""
+    """Whether decoding the tokens gives the same text."""
 
 
 class Vocabulary(ABC):
-    """One way to cut text, trained."""
+    """A trained way to cut text."""
 
     name: str
     size: int

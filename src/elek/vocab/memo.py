@@ -1,10 +1,10 @@
-"""Tokenize a column of documents fast: every distinct chunk of text is looked into once.
+"""Tokenize a column of documents fast: every distinct chunk of text is encoded once.
 
-A chunk is a run of spaces with what follows it up to the next space, or up to a newline, which stands alone. BPE
-builds a text's pieces by merging neighbours, and merges only into pieces that it has learned: where no piece has
-a space after another character, or a newline, no merge ever crosses the border of a chunk, and the ids of a text
-are the ids of its chunks, end to end. So a table from chunks to ids gives exactly what SentencePiece gives. For a
-Unigram vocabulary this does not hold, for it weighs the text as a whole.
+A chunk is a run of spaces with the characters after it up to the next space or newline; a newline is a chunk of its
+own. BPE builds the pieces of a text by merging neighbours into pieces that it has learned. If no piece contains a
+newline, or a space after another character, no merge crosses the border of a chunk, and the ids of a text are the ids
+of its chunks, one after the other. So a table from chunks to ids gives exactly the ids of SentencePiece. This does not
+hold for a Unigram vocabulary, which scores the text as a whole.
 
 Cost: one pass over the bytes, and for what is new its merges (`elek.vocab.merges`), or SentencePiece where a chunk is
 long or the vocabulary of another kind. Memory: the table, which is emptied when it has grown past a bound, and one
@@ -43,7 +43,7 @@ _CROSSING = re.compile("[^\u2581]\u2581|\n")
 
 
 def document_encoder(tokenizer: Tokenizer) -> Callable[[pa.Array], TokenColumn]:
-    """The fastest way to the ids of `tokenizer.encode_documents`: a memo where that is exact, else itself."""
+    """The fastest encoder with the results of `tokenizer.encode_documents`: a `ChunkMemo` where that is exact."""
     learned = (tokenizer.piece(index) for index in range(tokenizer.size) if not tokenizer.is_byte(index))
     if tokenizer.kind != "bpe" or any(_CROSSING.search(piece) for piece in learned):
         return tokenizer.encode_documents
@@ -65,7 +65,7 @@ def warm_up() -> None:
 
 
 class ChunkMemo:
-    """A table of chunks and their ids, filled by use. What it gives does not depend on what it has seen.
+    """A table of chunks and their ids, filled as it is used. Its results do not depend on its content.
 
     Entry e has the bytes `keys[key_ends[e - 1] : key_ends[e]]` and the ids `ids[id_ends[e - 1] : id_ends[e]]`.
     `slots` is a hash table of entries with open addressing, -1 where empty.
@@ -121,7 +121,7 @@ class ChunkMemo:
             _fill(self.slots, self.hashes, self.entries)
 
     def _learn(self, entries: int) -> None:
-        """The ids of the chunks that the last scan has added: merged here, or asked of SentencePiece."""
+        """Compute the ids of the chunks that the last scan added, by merging here or by SentencePiece."""
         first, self.entries = self.entries, entries
         if first == entries:
             return

@@ -1,11 +1,11 @@
 """The merges of a BPE vocabulary as compiled code: the ids of short chunks of text, thirty times as fast.
 
-SentencePiece finds the ids of a chunk (Sennrich et al. 2016; its `bpe_model.cc`) by joining, as long as there is one,
-the two neighbours whose joint piece was learned first, the leftmost where it stands several times, beginning with
-characters; a character without a piece becomes its bytes. Asking the library costs a microsecond a chunk and more,
-for its objects. Here two neighbours are looked up by their ids, which says the same where every piece is made of
-characters that are pieces themselves; `Merges.of` gives None where that does not hold, or where pieces are taken out
-of a text before it is merged (user-defined ones).
+SentencePiece finds the ids of a chunk as follows (Sennrich et al. 2016; its `bpe_model.cc`). It begins with characters,
+and repeatedly joins the two neighbours whose joint piece was learned first, of equal pairs the leftmost, until no two
+can be joined. A character without a piece becomes its bytes. A call of the library costs a microsecond or more per
+chunk, because of its objects. Here neighbours are looked up by their ids. The result is the same where all characters
+of every piece are pieces themselves. `Merges.of` returns None where this does not hold, and for vocabularies with
+user-defined pieces, which are taken out of a text before merging.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from elek.kernels import Array, kernel, part
 from elek.vocab.tokenizer import SPACE_MARK, Tokenizer
 
 SHORT = 48
-"""Bytes of the longest chunk: merging costs the square of its length."""
+"""Longest chunk, in bytes, as the cost of merging grows with the square of the length."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -35,7 +35,7 @@ class Merges(NamedTuple):
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Merges | None:
-        """The tables of a BPE vocabulary, or None where they would not say the same as SentencePiece."""
+        """The tables of a BPE vocabulary, or None where they would not give the same ids as SentencePiece."""
         first = max(tokenizer.byte_ids) + 1
         ids = {tokenizer.piece(index): index for index in range(first, tokenizer.size)}
         letters = {piece: index for piece, index in ids.items() if len(piece) == 1}

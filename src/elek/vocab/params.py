@@ -34,7 +34,7 @@ class VocabParams(Section):
     """Pieces at the ids after those, in this order: wherever a text spells one, it is that one token (`[EMAIL]`)."""
 
     @model_validator(mode="after")
-    def _pieces_are_told_apart(self) -> VocabParams:
+    def _check_pieces(self) -> VocabParams:
         seen = set(SPECIAL_PIECES)
         for piece in [*self.control, *self.user_defined]:
             if not piece or re.search(r"[\s\u2581\u2585\0]", piece):

@@ -34,5 +34,6 @@ def tokenize_part(task: TokenizeTask) -> Part:
 
 @lru_cache(maxsize=1)
 def _encoder(vocab: Path, sha256: str) -> Callable[[pa.Array], TokenColumn]:
-    """One for all parts that a process works on: it learns. The digest is there to tell vocabularies apart."""
+    """One encoder for all parts that a process works on, since it keeps what it has encoded. The digest is part of the
+    cache key, so that a changed vocabulary gets a new one."""
     return document_encoder(Tokenizer.load(vocab))

@@ -1,8 +1,8 @@
 """Text to token ids and back, without loss: `decode(encode(text)) == text` for every text.
 
-Ids are those of SentencePiece, which is asked in batches. It differs in one character only: SentencePiece
-writes a space as U+2581 inside its pieces, so that it cannot tell the two apart and turns a U+2581 of the text
-into a space. Here that character is spelled in its three bytes, like any other one without a piece.
+The ids are those of SentencePiece, except for one character: SentencePiece writes a space as U+2581 inside its pieces,
+so it cannot distinguish the two and turns a U+2581 in a text into a space. Here that character becomes its three byte
+pieces, like any other character without a piece.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Tokenizer:
 
     @cached_property
     def byte_ids(self) -> list[int]:
-        """The id of each byte's piece (-1 where it has none, which no tokenizer of ours has)."""
+        """The id of the piece of each byte (-1 for none, which does not happen in tokenizers trained by Elek)."""
         ids = (self._processor.piece_to_id(f"<0x{byte:02X}>") for byte in range(256))
         return [index if self._processor.is_byte(index) else -1 for index in ids]
 
@@ -121,7 +121,7 @@ class Tokenizer:
 
     @cached_property
     def controls(self) -> int:
-        """How many control pieces there are, the five special ones among them: ids below it stand for no text."""
+        """Number of control pieces, including the five special ones. Ids below it stand for no text."""
         return next(index for index in range(len(SPECIAL_PIECES), self.size) if not self._processor.is_control(index))
 
     @cached_property
@@ -138,7 +138,7 @@ class Tokenizer:
         return lengths
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, without bos and eos. Raises DataError for a lone surrogate, which no UTF-8 can hold."""
+        """Ids of `text`, without bos and eos. Raises DataError for a lone surrogate, which UTF-8 cannot encode."""
         ids: list[int] = self.encode_batch([text])[0].tolist()
         return ids
 

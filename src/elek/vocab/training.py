@@ -1,9 +1,8 @@
 """Train a SentencePiece vocabulary on a dataset, streamed, the same text giving the same bytes.
 
-Text is learned from line by line. A newline and a tab are spelled by their byte pieces, one token each, as good
-as a piece of their own and nothing to declare; runs of spaces become pieces. Nothing normalises: that was
-`clean`'s work, and tokens must restore the text. No space is put before a text either, so that the first word
-of a document is spelled like the first word of a line.
+The text is read line by line. A newline and a tab become their byte pieces, one token each, which need not be declared;
+runs of spaces become pieces. The text is not normalised, because `clean` has done that and tokens must restore the
+text. No space is put before a text, so the first word of a document gets the same pieces as the first word of a line.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from elek.vocab.params import SPECIAL_PIECES, VocabParams
 from elek.vocab.tokenizer import Tokenizer
 
 MAX_LINE_BYTES = 4000
-"""SentencePiece drops longer lines without a word (its bound is 4192), so ours are cut."""
+"""Lines are cut at this length, because SentencePiece silently drops longer ones (its limit is 4192)."""
 
 # SentencePiece skips a whole line for one of these characters: its own marks for space, unknown and word
 # boundary (tab), and NUL. They get no piece anyway, so the line is broken there. It is broken, too, within the
@@ -38,7 +37,7 @@ def _breaks(controls: Sequence[str]) -> re.Pattern[str]:
 
 @dataclass
 class Corpus:
-    """The lines of a dataset, and after they have been read, how many they were."""
+    """The lines of a dataset, and counts of them after they have been read."""
 
     dataset: Dataset
     max_bytes: float
@@ -47,9 +46,9 @@ class Corpus:
     sentences: int = 0
     bytes: int = 0
     cut: int = 0
-    """Lines that were longer than MAX_LINE_BYTES and went in pieces."""
+    """Number of lines that were longer than MAX_LINE_BYTES and were cut."""
     error: BaseException | None = field(default=None, repr=False)
-    """What stopped the reading: SentencePiece tells only that something did."""
+    """The error that stopped the reading, as SentencePiece only reports that there was one."""
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -95,7 +94,7 @@ def _cut(line: str) -> Iterator[str]:
 
 
 def _uniform(name: str) -> float:
-    """A number in [0, 1) that is the document's own, on every machine."""
+    """A number in [0, 1) from a hash of the document's id, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, person=b"elek.vocab").digest(), "big") / 2**64
 
 

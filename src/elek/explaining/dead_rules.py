@@ -12,7 +12,7 @@ from elek.filtering import FilterParams, Rule, discover, rule
 
 
 @dataclass(frozen=True)
-class Dead:
+class DeadRule:
     """A rule that does nothing, and why."""
 
     rule: str
@@ -20,9 +20,9 @@ class Dead:
     why: str
 
 
-def dead(found: Survey, params: FilterParams) -> list[Dead]:
-    """Rules that are off, can never fire, or never did, in the order in which they are asked."""
-    result: list[Dead] = []
+def dead_rules(found: Survey, params: FilterParams) -> list[DeadRule]:
+    """Rules of `filter` that are off, can never fire, or never did, in the order in which they are applied."""
+    result: list[DeadRule] = []
     for name, section in params.root.items():
         own = discover()[name]
         limits = {item.name: _limits(getattr(section, item.name), own.zero_is_off) for item in own.rules}
@@ -35,23 +35,23 @@ def dead(found: Survey, params: FilterParams) -> list[Dead]:
     return sorted(result, key=lambda item: found.rules.index(item.rule))
 
 
-def dead_later(found: Mapping[str, Survey]) -> list[Dead]:
-    """The same of `dedup` and `split`: rules that are off or never fired. `found` is by stage."""
-    result: list[Dead] = []
+def dead_stage_rules(found: Mapping[str, Survey]) -> list[DeadRule]:
+    """Rules of `dedup` and `split` that are off or never fired. `found` has the survey of each stage."""
+    result: list[DeadRule] = []
     for stage, survey in found.items():
         fails = dict(zip(survey.rules, survey.failing.tolist(), strict=True))
-        for name in STAGE_RULES[stage] if fails else ():  # a manifest without params does not say what was asked
+        for name in STAGE_RULES[stage] if fails else ():  # a manifest without params does not say which rules were on
             if not fails.get(name):
                 result.append(_never(name, survey) if name in fails else _off(name))
     return result
 
 
-def _off(name: str) -> Dead:
-    return Dead(name, "off", "switched off")
+def _off(name: str) -> DeadRule:
+    return DeadRule(name, "off", "switched off")
 
 
-def _never(name: str, found: Survey, how: str = "") -> Dead:
-    return Dead(name, "never", f"none of {found.documents:,} documents fails it{how}")
+def _never(name: str, found: Survey, how: str = "") -> DeadRule:
+    return DeadRule(name, "never", f"none of {found.documents:,} documents fails it{how}")
 
 
 Limits = Mapping[str, float | None]
@@ -65,7 +65,7 @@ def _limits(setting: Any, zero_is_off: bool) -> Limits:
 
 def _diagnose(
     label: str, item: Rule, limits: Mapping[str, Limits], rules: Sequence[Rule], found: Survey
-) -> Iterator[Dead]:
+) -> Iterator[DeadRule]:
     own, at = limits[item.name], found.rules.index(label)
     values = sorted({value for value in own.values() if value is not None})
     if not values:
@@ -75,14 +75,14 @@ def _diagnose(
         low, high = item.range
         figures = ", ".join(f"{value:g}" for value in values)
         edge = f"never above {high:g}" if item.fails == "above" else f"never below {low:g}"
-        yield Dead(label, "impossible", f"threshold {figures}, and `{item.signal}` is {edge}")
+        yield DeadRule(label, "impossible", f"threshold {figures}, and `{item.signal}` is {edge}")
         return
     if not found.measured[at]:
-        yield Dead(label, "not measured", f"`{item.signal}` has no value in any document for which the rule is on")
+        yield DeadRule(label, "not measured", f"`{item.signal}` has no value in any document for which the rule is on")
         return
     stricter = _stricter(item, own, limits, rules)
     if stricter:
-        yield Dead(label, "implied", f"whoever fails it fails `{stricter}` too, which is as strict or stricter")
+        yield DeadRule(label, "implied", f"whoever fails it fails `{stricter}` too, which is as strict or stricter")
     elif not found.failing[at]:
         near = found.closest.get(label)
         how = f"; the closest is {near.value:.6g} against {near.threshold:.6g} ({near.id})" if near else ""
@@ -90,8 +90,11 @@ def _diagnose(
 
 
 def _stricter(item: Rule, own: Limits, limits: Mapping[str, Limits], rules: Sequence[Rule]) -> str | None:
-    """A rule about the same signal on the same side that is stricter, or as strict and asked earlier, in every
-    language in which `item` is on."""
+    """The name of a rule that makes `item` superfluous, or None.
+
+    It compares the same signal on the same side, and is stricter, or equally strict and applied earlier, in every
+    language in which `item` is on.
+    """
     sign = 1 if item.fails == "above" else -1
     for other in rules:
         if other is item or (other.signal, other.fails) != (item.signal, item.fails):

@@ -1,4 +1,4 @@
-"""What is near a document that deduplication keeps, for `elek why`: read from what `dedup` stored, never from text."""
+"""Similar documents, for `elek why`: read from what `dedup` stored, never from text."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from elek.dataset import Dataset
 
 
 def nearest_kept(data: Path, part: int, row: int) -> tuple[str, float] | None:
-    """The document most similar to this one among all that deduplication keeps, and the Jaccard similarity of the two.
+    """The id of the most similar document among those that `dedup` keeps, and the Jaccard similarity of the two.
 
-    From the pairs that were measured: those that the signatures proposed. None where none was, or where the other
-    documents of those pairs do not stay.
+    Only pairs that were measured count, which are those that the signatures proposed. None where there is no such pair
+    with a document that is kept.
     """
     if not (data / "dedup" / "pairs").is_dir():
         return None
@@ -35,8 +35,8 @@ def nearest_kept(data: Path, part: int, row: int) -> tuple[str, float] | None:
     return (min(found)[1], -min(found)[0]) if found else None
 
 
-def kin(dataset: Dataset, doc_id: str, cluster: str | None) -> dict[str, Any]:
-    """What is near a document that stays: those dropped in its favour, and the others of its loose cluster."""
+def related_documents(dataset: Dataset, doc_id: str, cluster: str | None) -> dict[str, Any]:
+    """Counts for a kept document: duplicates dropped in its favour, and other members of its loose cluster."""
     copies = related = 0
     for index in range(len(dataset.parts)):
         table = dataset.read(index)

@@ -1,6 +1,6 @@
-"""Kept documents to stand beside those that each rule dropped: the nearest to failing, and the survivors of duplicates.
+"""Kept documents to compare with those that each rule dropped: the nearest to failing, and the survivors of duplicates.
 
-Text is read of what is shown alone, and is that of `clean` without what was taken out of it.
+Only the text that is shown is read: that of `clean`, without what later stages removed from it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Place = tuple[int, int]
 CONTAMINATED = "split.contaminated"
 
 
-def nearest(data: Path, table: pa.Table, per_side: int, characters: int) -> list[Near]:
-    """The documents nearest to failing, and to passing, every rule of `filter` and the one of `split`; of those that
-    pass, only such as every stage kept. `table` is that of `fates.fates`.
+def nearest_documents(data: Path, table: pa.Table, per_side: int, characters: int) -> list[Near]:
+    """The documents nearest to the threshold of each rule of `filter` and `split`, on both sides.
 
-    By the thresholds that the manifests of the two record; none where they record none.
+    Those that pass are chosen among the documents that every stage kept. `table` is that of `fates.fates`. The
+    thresholds are those in the manifests of the two stages; a stage whose manifest has none is left out.
     """
     filtered, annotate, found = Dataset(data / "filter"), Dataset(data / "annotate"), Nearest(per_side)
     params, start = filtered.manifest.get("params"), 0
@@ -42,13 +42,13 @@ def nearest(data: Path, table: pa.Table, per_side: int, characters: int) -> list
             found.add(index, signals, verdicts(signals, by), kept)
         if per_side and (judged := _contaminated(data, index)) is not None:
             found.add(index, annotate.read(index, ["id", "license"]), [judged], kept)
-    told = found.all()
-    texts = _excerpts(data, {(near.part, near.row) for near in told}, characters)
-    return [replace(near, excerpt=texts[near.part, near.row]) for near in told]
+    nearest = found.all()
+    texts = _excerpts(data, {(near.part, near.row) for near in nearest}, characters)
+    return [replace(near, excerpt=texts[near.part, near.row]) for near in nearest]
 
 
 def _contaminated(data: Path, index: int) -> Verdict | None:
-    """What `split` said of the documents of a part, those that it did not measure having no value."""
+    """The verdict of `split` on the documents of a part; NaN where a document was not measured."""
     decided = Dataset(data / "split" / "decisions")
     params = decided.manifest.get("params") or {}
     if params.get("decontaminate_ngram") is None:
