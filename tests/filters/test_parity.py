@@ -11,7 +11,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -192,6 +192,7 @@ adversarial = st.one_of(texts, chunks, repeating(), sentences())
 @pytest.mark.parametrize("kind", KINDS)
 @settings(deadline=None, max_examples=40)
 @given(st.lists(adversarial, min_size=1, max_size=6), st.sampled_from(["en", "tr"]))
+@example(["."], "tr")
 def test_adversarial_text(kind: WordKind, texts: list[str], lang: str) -> None:
     """Bullets, ellipses, every kind of space and line end, repeats, long words, combining and zero-width characters,
     Turkish letters, NUL: the same decisions, reasons and lines."""

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from elek.dataset import Dataset
 from elek.dedup.kernels import I64, U64, Bools
-from elek.dedup.mixing import mixed
 from elek.dedup.normalise import utf8_buffers, words
 from elek.dedup.params import BoilerplateParams
 from elek.dedup.sorting import batches, write_sorted
 from elek.removal import Spans, column
+from elek.splitmix import mixed
 
 _NEWLINE = 0x0A
 

@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from elek.dataset import Dataset, write_manifest, write_part
 from elek.dedup.kernels import I64, U64, Bools
-from elek.dedup.mixing import mixed
 from elek.dedup.normalise import runs, words
 from elek.dedup.sorting import batches, firsts, stable_order, write_sorted
 from elek.kernels import kernel
 from elek.removal import TextPart
+from elek.splitmix import mixed
 
 SHORTEST = 8
 """Words that a document must have to be looked for in others; shorter ones occur by chance."""

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from elek.dedup import kernels
 from elek.dedup.kernels import U32, U64
-from elek.dedup.mixing import drawn
 from elek.dedup.normalise import words
 from elek.dedup.params import MinHashParams
+from elek.splitmix import drawn
 
 __all__ = ["MinHashParams", "from_binary", "signatures"]
 
