@@ -133,15 +133,21 @@ def test_story_of_a_duplicate(project: Path) -> None:
     """The surviving duplicate is named."""
     story = ledger.story(project, "s/c")
     assert story.events[-1].details == {"survivor": "s/a"}
-    assert "dedup.minhash: 0.91 is above 0.8 (duplicate of s/a)" in story.fate
+    assert "dedup.minhash: 0.91 is at or above 0.8 (duplicate of s/a)" in story.fate
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.91, "0.91 is above 0.8"), (0.8, "0.8 reaches 0.8"), (0.5, "0.5 is below 0.8")]
+    ("rule", "value", "said"),
+    [
+        ("dedup.minhash", 0.91, "0.91 is at or above 0.8"),
+        ("dedup.minhash", 0.8, "0.8 is at or above 0.8"),
+        ("split.contaminated", 0.91, "0.91 is above 0.8"),
+        ("gopher_quality.min_alpha_words", 0.5, "0.5 is below 0.8"),
+    ],
 )
-def test_which_side_of_the_threshold(value: float, said: str) -> None:
-    """A near duplicate may lie exactly at the threshold."""
-    assert said in str(ledger.Failure("dedup.minhash", value, 0.8, None))
+def test_which_side_of_the_threshold(rule: str, value: float, said: str) -> None:
+    """The words say what the rule compares: only a near-duplicate may lie exactly at the threshold."""
+    assert said in str(ledger.Failure(rule, value, 0.8, None))
 
 
 def test_story_of_a_held_out_document(project: Path) -> None:

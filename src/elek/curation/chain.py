@@ -18,7 +18,7 @@ from elek.dataset import Part, write_part
 from elek.execution.optional_modules import probe_optional_modules
 from elek.filtering import decide, derived
 from elek.filtering.annotation import annotate
-from elek.pii import PII_TYPES, PiiType, find
+from elek.pii import PII_TYPES, PiiType, find, holds_email
 from elek.sources.records import Skip
 from elek.text.cleaning import SCHEMA, clean_table
 
@@ -64,6 +64,7 @@ def process_shard(task: ShardTask) -> Processed:
     decided = decide(measured, settings.filter)
     flat = measured.select([field.name for field in measured.schema if not pa.types.is_nested(field.type)])
     counts["undeclared"] = read.undeclared
+    counts["ids_with_email"] = sum(map(holds_email, _with_at(read.documents["id"])))
     parts = {
         "clean": write_part(task.scratch / "clean", task.index, documents, counts, passing=True),
         "annotate": write_part(task.scratch / "annotate", task.index, measured.select(COMPARED), passing=True),
@@ -71,6 +72,11 @@ def process_shard(task: ShardTask) -> Processed:
         "signals": write_part(task.signals, task.index, exported(flat, derived(measured, settings.filter))),
     }
     return Processed(parts, read.files, read.skips)
+
+
+def _with_at(ids: pa.ChunkedArray) -> list[str]:
+    found: list[str] = ids.filter(pc.match_substring(ids, "@")).to_pylist()
+    return found
 
 
 def exported(flat: pa.Table, derived: Mapping[str, pa.Array]) -> pa.Table:

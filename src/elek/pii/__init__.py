@@ -16,7 +16,7 @@ Names, street addresses and dates of birth are not looked for. Text with neither
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 PiiType = Literal["email", "phone", "iban", "card", "tckn", "ip"]
@@ -52,6 +52,16 @@ def placeholder(kind: PiiType) -> str:
     return f"[{kind.upper()}]"
 
 
+def holds_placeholder(text: str) -> bool:
+    """Whether a placeholder stands in the text."""
+    return "[" in text and any(placeholder(kind) in text for kind in PII_TYPES)
+
+
+def holds_email(text: str) -> bool:
+    """Whether an e-mail address with an @ stands in the text."""
+    return "@" in text and bool(find(text, ["email"], Traces(email=True, written=False, ipv6=False, runs=[])))
+
+
 def find(text: str, kinds: Collection[PiiType] = PII_TYPES, traces: Traces | None = None) -> list[Span]:
     """Spans of personal data, in order, none overlapping another. `traces` are of this text, where they are known."""
     from elek.pii.detection import detect  # checksum tables and telephone plans: only where text is read
@@ -70,10 +80,16 @@ def mask(
     counts: dict[PiiType, int] = {}
     while spans := find(text, kinds, traces):
         traces = traces and traces._replace(runs=None)  # placeholders bring no sign, but digits stand elsewhere now
-        pieces, position = [], 0
-        for kind, start, end in spans:
-            pieces += [text[position:start], placeholder(kind)]
-            position = end
-            counts[kind] = counts.get(kind, 0) + 1
-        text = "".join([*pieces, text[position:]])
+        text = replace(text, spans)
+        for span in spans:
+            counts[span.type] = counts.get(span.type, 0) + 1
     return text, counts
+
+
+def replace(text: str, spans: Iterable[Span]) -> str:
+    """`text` with a placeholder for every span; they are in order, and none overlaps another."""
+    pieces, position = [], 0
+    for kind, start, end in spans:
+        pieces += [text[position:start], placeholder(kind)]
+        position = end
+    return "".join([*pieces, text[position:]])
