@@ -99,7 +99,7 @@ def test_ids_with_mail_addresses_are_told(tmp_path: Path, capsys: pytest.Capture
     assert fetched.ids[1] == "s/data/raw/a.jsonl#ada@example.org"
     assert fetched.metrics["ids_with_email"] == fetched.metrics["sources"]["s"]["ids_with_email"] == 2
     said = capsys.readouterr().err
-    assert "of `s` 2 hold an e-mail address, the first being `s/data/raw/a.jsonl#[EMAIL]` (row 2): choose" in said
+    assert "of `s` 2 hold an e-mail address, the first `s/data/raw/a.jsonl#[EMAIL]` (row 2): choose" in said
     assert "ada" not in said
 
 

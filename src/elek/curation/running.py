@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.against import Earlier, find_earlier, sign
-from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
+from elek.curation.chain import STEPS, Processed, ShardTask, ids_with_email, process_shard
 from elek.curation.counterparts import merge as merge_near
 from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
@@ -29,7 +29,6 @@ from elek.errors import DISK_FULL, DataError, SourceError
 from elek.execution.engine import for_small, map_shards
 from elek.filtering import removing
 from elek.params import ExecutionParams
-from elek.pii import holds_email, mask
 from elek.removal import REMOVE, text_parts
 from elek.sources.files import File
 from elek.sources.records import Skip, merge_counts
@@ -156,10 +155,7 @@ def _curate(
         "repeated": repeated,
         "skipped": skipped,
         "duplicate_ids": duplicates,
-        "ids_with_email": {
-            "documents": steps["clean"].counts["ids_with_email"],
-            "first": _first_with_email(steps["clean"]),
-        },
+        "ids_with_email": ids_with_email(steps["clean"]),
         "undeclared_licences": steps["clean"].counts["undeclared"],
         "clean": _cleaned(steps["clean"], settings, totals["bytes"]),
         **totals,
@@ -254,18 +250,6 @@ def _conservation(
 def _repeated_ids(decisions: Dataset) -> int:
     """Documents whose id an earlier one has."""
     return len(decisions) - int(pc.count_distinct(decisions.read_all(["id"])["id"]).as_py())
-
-
-def _first_with_email(clean: Dataset) -> str | None:
-    """The first id that holds an e-mail address, masked, and where it comes from."""
-    for index, part in enumerate(clean.parts):
-        if part.counts["ids_with_email"]:
-            table = clean.read(index, ["id", "meta"])
-            row = next(row for row, name in enumerate(table["id"].to_pylist()) if holds_email(name))
-            meta = json.loads(table["meta"][row].as_py())
-            place = f" ({mask(meta['file'])[0]}, row {meta['row']})" if "row" in meta else ""
-            return f"`{mask(table['id'][row].as_py())[0]}`{place}"
-    return None
 
 
 def _cleaned(clean: Dataset, settings: Settings, left: int) -> dict[str, Any]:

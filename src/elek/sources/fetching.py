@@ -121,7 +121,7 @@ def _read(
     counts.renamed, counts.ids_with_email = ids.renamed, ids.with_email
     if ids.with_email:
         progress.say(
-            f"warning: ids are never masked, and of `{name}` {ids.with_email:,} hold an e-mail address, the first being "
+            f"warning: ids are never masked, and of `{name}` {ids.with_email:,} hold an e-mail address, the first "
             f"{ids.first_with_email}: choose another `id_column`, or rename the files"
         )
     if counts.documents == 0:
