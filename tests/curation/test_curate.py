@@ -152,6 +152,9 @@ def test_a_file_without_licences_is_judged_by_what_its_text_says(tmp_path: Path)
     run([corpus], tmp_path / "given", license="gpl-3.0-only")
     assert set(reasons(tmp_path / "given").values()) == {"licence.policy"}
     assert table(tmp_path / "given", "signals")["licence.declared"].to_pylist() == ["GPL-3.0-only"] * 2
+    rows[0] |= {"license": "NONE"}  # SPDX's words for none declared are as good as an empty cell, and counted
+    rows[1] |= {"license": "NOASSERTION"}
+    assert run([write(tmp_path / "in.jsonl", rows)], tmp_path / "said")["undeclared_licences"] == 2
     run([write(tmp_path / "in.jsonl", [{**row, "license": "whatever"} for row in rows])], tmp_path / "odd")
     assert set(reasons(tmp_path / "odd").values()) == {"licence.unknown"}
 

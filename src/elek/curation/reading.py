@@ -16,7 +16,7 @@ import pyarrow as pa
 from elek.curation.inputs import UTF_8, Piece, Shard, csv_values, options
 from elek.dataset import DOCUMENT
 from elek.errors import SourceError
-from elek.licences.spdx import check, normalise
+from elek.licences.spdx import NOASSERTION, check, normalise
 from elek.pii import mask
 from elek.sources.decoding import Unreadable, compression
 from elek.sources.files import File
@@ -170,7 +170,10 @@ def _licence(value: object) -> str:
     if value is None or value != value or (isinstance(value, str) and not value.strip()):  # null, NaN, blank
         return ""
     text = valid_unicode(value if isinstance(value, str) else json.dumps(value, default=str))[0]
-    return _masked(text) if check(text) else normalise(text)
+    if check(text):
+        return _masked(text)
+    declared = normalise(text)
+    return "" if declared == NOASSERTION else declared  # which declares none, in SPDX's words
 
 
 @lru_cache(4096)
