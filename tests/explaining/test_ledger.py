@@ -28,7 +28,15 @@ def write(folder: Path, tables: list[pa.Table]) -> None:
 
 def documents(ids: list[str]) -> pa.Table:
     rows = [
-        {"id": i, "text": f"text ğ {i}", "source": "s", "license": "MIT", "lang": "en", "url": "", "meta": "{}"}
+        {
+            "id": i,
+            "text": f"text ğ {i}",
+            "source": "s",
+            "license": "MIT",
+            "lang": "en",
+            "url": f"https://x.org/?to={i[2:]}@x.org",
+            "meta": "{}",
+        }
         for i in ids
     ]
     return pa.Table.from_pylist(rows, schema=DOCUMENT)
@@ -116,6 +124,7 @@ def test_story_of_a_kept_document(project: Path) -> None:
     story = ledger.story(project, "s/d")
     assert [event.stage for event in story.events] == ["fetch", "clean", "annotate", "filter", "dedup", "split"]
     assert story.fate == "kept, in the validation split"
+    assert story.url == "https://x.org/?to=[EMAIL]"
     assert story.events[1].details == {"pii.email": 1}
     assert story.events[2].details == {"gopher_quality.words": 12.0}
 

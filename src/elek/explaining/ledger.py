@@ -19,6 +19,7 @@ from elek.explaining.finding import Place, find
 from elek.explaining.neighbours import nearest_kept, related_documents
 from elek.explaining.standings import INCLUSIVE, Standing, State, stage_rules, standings
 from elek.filtering import HELD, FilterParams, columns_for
+from elek.text.cleaning import mask_url
 
 DECISIONS = {"filter": "data/filter", "dedup": "data/dedup", "split": "data/split/decisions"}
 """Folder of the decisions of each stage that decides, in the order of the stages."""
@@ -81,6 +82,7 @@ def story(project: Path, doc_id: str) -> Story:
     """What happened to the document. Raises DataError, naming the most similar ids, where no source has this id."""
     place, data = find(project, doc_id), project / "data"
     document = place.read(data / "fetch" / place.role, ["id", "source", "license", "lang", "url", "text"])
+    document["url"] = mask_url(document["url"])  # `fetch` has it as it was
     size = len(str(document.pop("text")).encode())
     events = [Event("fetch", f"read from source `{document['source']}`, {size:,} bytes")]
     clean = data / "clean" / place.role
