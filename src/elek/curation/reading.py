@@ -176,7 +176,7 @@ def _licence(value: object) -> str:
     return "" if declared == NOASSERTION else declared  # which declares none, in SPDX's words
 
 
-@lru_cache(4096)
+@lru_cache(256)
 def _masked(licence: str) -> str:
     """Reports list licences, and one in words may name its holder: "© 2020 Ada, ada@…"."""
     return mask(licence)[0]

@@ -2,8 +2,9 @@
 
 `find` tells where, `mask` replaces. Six kinds:
 
-    email   an address with a local part, a domain and a top-level domain that is no file extension; the
-            documentation domains (example.com, RFC 2606) are masked too: nobody can tell a made-up person there
+    email   an address with a local part, a domain and a top-level domain that is no file extension, or with a
+            bracketed `(at)`; the documentation domains (example.com, RFC 2606) are masked too: nobody can tell a
+            made-up person there
     phone   shapes that only telephone numbers have, or any plausible number beside a word of telephoning
     iban    ISO 13616: country's structure and MOD 97-10
     card    payment card: issuer prefix, length and the Luhn digit (ISO/IEC 7812)
@@ -11,7 +12,7 @@
     ip      public IPv4 and IPv6 addresses; private, loopback, documentation and other special-purpose ranges
             (RFC 6890 and IANA's registries) belong to nobody and stay
 
-Names, street addresses and dates of birth are not looked for. Text with neither digits nor an @ costs two scans.
+Names, street addresses and dates of birth are not looked for. Text with neither digits nor an @ costs a few scans.
 """
 
 from __future__ import annotations
