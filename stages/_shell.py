@@ -125,7 +125,7 @@ class Stage(Generic[P]):
 
     def _leave(self, error: BaseException) -> None:
         """Exit with a readable message if the error is an ElekError or the system's refusal; otherwise do nothing."""
-        error = of_system(error) or error
+        error = of_system(error, self.data(self.name).parent) or error
         if isinstance(error, ElekError):
             sys.stderr.write(f"{self.name}: {error}\n")
             raise SystemExit(error.exit_code)

@@ -156,7 +156,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with pytest.raises(SystemExit) as caught:
         clean.main()
     assert caught.value.code == 4
-    assert "the disk is full" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the disk is full" in told
+    assert f"where: {tmp_path / 'data'}" in told
     assert not (tmp_path / "data/clean").exists()
     assert not list((tmp_path / "data").rglob("*.tmp"))
 

@@ -80,19 +80,22 @@ class StoppedError(TrainingError):
     pass
 
 
-def of_system(error: BaseException) -> DataError | None:
-    """A full disk, or a file that the system lets nobody here read or write, in words; None for any other error."""
+def of_system(error: BaseException, folder: Path | None = None) -> DataError | None:
+    """A full disk, or a file that the system lets nobody here read or write, in words; None for any other error.
+
+    `folder` is where the caller was writing: libraries do not say which file they could not go on with.
+    """
     number, name = (error.errno, error.filename) if isinstance(error, OSError) else (None, None)
     path = Path(str(name)).absolute() if name else None
     if path and path.name.startswith(".") and path.suffix == ".tmp":  # one of ours, which its folder does not take
         path = path.parent
-    where = str(path) if path else None
+    where = str(path or folder or "") or None
     # Libraries written in Rust carry the system's error in their text alone.
     if number in DISK_FULL or "(os error 28)" in str(error):
         fix = "make room (.cache/shards can be deleted) and run again"
         told = f": {error.strerror}" if isinstance(error, OSError) else ""
         return DataError(f"the disk is full{told}", where=where, fix=fix)
-    if number in _REFUSED and where and isinstance(error, OSError):
+    if number in _REFUSED and path and isinstance(error, OSError):
         fix = "allow it, or take a file or folder that you may read and write"
         return DataError(f"the system refuses it: {error.strerror}", where=where, fix=fix)
     return None

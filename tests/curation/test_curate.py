@@ -152,6 +152,9 @@ def test_a_file_without_licences_is_judged_by_what_its_text_says(tmp_path: Path)
     run([corpus], tmp_path / "given", license="gpl-3.0-only")
     assert set(reasons(tmp_path / "given").values()) == {"licence.policy"}
     assert table(tmp_path / "given", "signals")["licence.declared"].to_pylist() == ["GPL-3.0-only"] * 2
+    rows[0] |= {"license": "NONE"}  # SPDX's words for none declared are as good as an empty cell, and counted
+    rows[1] |= {"license": "NOASSERTION"}
+    assert run([write(tmp_path / "in.jsonl", rows)], tmp_path / "said")["undeclared_licences"] == 2
     run([write(tmp_path / "in.jsonl", [{**row, "license": "whatever"} for row in rows])], tmp_path / "odd")
     assert set(reasons(tmp_path / "odd").values()) == {"licence.unknown"}
 
@@ -175,6 +178,25 @@ def test_the_same_id_twice_is_two_documents(tmp_path: Path) -> None:
     assert manifest["duplicate_ids"] == 2
     assert manifest["in"] == 3
     assert [row["id"] for row in decisions(tmp_path / "out")] == ["same"] * 3
+
+
+def test_ids_with_mail_addresses_are_told(tmp_path: Path) -> None:
+    """Ids are never masked. So their number is in the manifest, with one of them masked; the report says it too."""
+    rows = [{"id": name, "text": document("en", seed)} for seed, name in enumerate(["a", "ada@example.org", "b@2"])]
+    manifest = run([write(tmp_path / "in.jsonl", rows)], tmp_path / "out")
+    assert manifest["ids_with_email"] == {"documents": 1, "first": "`[EMAIL]` (in.jsonl, row 2)"}
+    assert "1 of them hold an e-mail address" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert [row["id"] for row in decisions(tmp_path / "out")] == ["a", "ada@example.org", "b@2"]
+
+
+def test_personal_data_in_a_licence_in_words_is_masked(tmp_path: Path) -> None:
+    """Reports list licences, and one that is no SPDX expression may name its holder; valid ones stay."""
+    licences = ["MIT", "© 2020 Ada, ada@example.org"]
+    rows = [{"license": name, "text": document("en", seed)} for seed, name in enumerate(licences)]
+    run([write(tmp_path / "in.jsonl", rows)], tmp_path / "out", skip=("clean", "filter"))
+    kept = pq.read_table(tmp_path / "out" / "documents" / "part-00000.parquet")
+    assert kept["license"].to_pylist() == ["MIT", "© 2020 Ada, [EMAIL]"]
+    assert "ada@" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_params_of_ones_own(tmp_path: Path) -> None:

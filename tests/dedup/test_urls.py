@@ -43,9 +43,10 @@ def test_urls_of_two_pages(url: str, other: str) -> None:
     assert normalise_url(url) != normalise_url(other)
 
 
-def test_no_url() -> None:
-    """A document without a URL is nobody's copy."""
-    assert normalise_url("  ") is None
+@pytest.mark.parametrize("url", ["  ", "https://example.org/n?to=[EMAIL]", "https://wa.me/[PHONE]"])
+def test_no_url(url: str) -> None:
+    """A document without a URL is nobody's copy, nor is one whose URL was masked: it may have been any of many."""
+    assert normalise_url(url) is None
 
 
 def decide(folder: Path, rows: list[Row], url: bool = True) -> dict[str, Row]:

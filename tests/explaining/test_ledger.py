@@ -28,7 +28,15 @@ def write(folder: Path, tables: list[pa.Table]) -> None:
 
 def documents(ids: list[str]) -> pa.Table:
     rows = [
-        {"id": i, "text": f"text ğ {i}", "source": "s", "license": "MIT", "lang": "en", "url": "", "meta": "{}"}
+        {
+            "id": i,
+            "text": f"text ğ {i}",
+            "source": "s",
+            "license": "MIT",
+            "lang": "en",
+            "url": f"https://x.org/?to={i[2:]}@x.org",
+            "meta": "{}",
+        }
         for i in ids
     ]
     return pa.Table.from_pylist(rows, schema=DOCUMENT)
@@ -116,6 +124,7 @@ def test_story_of_a_kept_document(project: Path) -> None:
     story = ledger.story(project, "s/d")
     assert [event.stage for event in story.events] == ["fetch", "clean", "annotate", "filter", "dedup", "split"]
     assert story.fate == "kept, in the validation split"
+    assert story.url == "https://x.org/?to=[EMAIL]"
     assert story.events[1].details == {"pii.email": 1}
     assert story.events[2].details == {"gopher_quality.words": 12.0}
 
@@ -133,15 +142,21 @@ def test_story_of_a_duplicate(project: Path) -> None:
     """The surviving duplicate is named."""
     story = ledger.story(project, "s/c")
     assert story.events[-1].details == {"survivor": "s/a"}
-    assert "dedup.minhash: 0.91 is above 0.8 (duplicate of s/a)" in story.fate
+    assert "dedup.minhash: 0.91 is at or above 0.8 (duplicate of s/a)" in story.fate
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.91, "0.91 is above 0.8"), (0.8, "0.8 reaches 0.8"), (0.5, "0.5 is below 0.8")]
+    ("rule", "value", "said"),
+    [
+        ("dedup.minhash", 0.91, "0.91 is at or above 0.8"),
+        ("dedup.minhash", 0.8, "0.8 is at or above 0.8"),
+        ("split.contaminated", 0.91, "0.91 is above 0.8"),
+        ("gopher_quality.min_alpha_words", 0.5, "0.5 is below 0.8"),
+    ],
 )
-def test_which_side_of_the_threshold(value: float, said: str) -> None:
-    """A near duplicate may lie exactly at the threshold."""
-    assert said in str(ledger.Failure("dedup.minhash", value, 0.8, None))
+def test_which_side_of_the_threshold(rule: str, value: float, said: str) -> None:
+    """The words say what the rule compares: only a near-duplicate may lie exactly at the threshold."""
+    assert said in str(ledger.Failure(rule, value, 0.8, None))
 
 
 def test_story_of_a_held_out_document(project: Path) -> None:

@@ -18,7 +18,7 @@ from elek.dataset import Dataset, write_json, write_manifest, write_part
 from elek.errors import DataError, ParamsError
 from elek.explaining.neighbours import nearest_kept
 from elek.explaining.replay import VERDICT, Replay
-from elek.explaining.whatif import whatif
+from elek.explaining.whatif import changed, whatif
 from elek.filtering import FilterParams
 from elek.params import parse
 from elek.removal import removed_bytes
@@ -274,6 +274,16 @@ def test_bytes_are_those_that_split_writes(project: Path, tmp_path: Path, monkey
     sides = [Dataset(tmp_path / "edited" / "data" / "split" / name) for name in ("train", "validation", "test")]
     texts = [text for side in sides for text in side.read_all(["text"])["text"].to_pylist()]
     assert found.totals()["bytes_after"] == sum(len(text.encode()) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("rules", "rest"), [({}, 50), ({"min_words": None}, None), ({"min_words": 40}, 40), ({"min_words": {"en": 9}}, "")]
+)
+def test_a_threshold_for_one_language(rules: dict[str, Any], rest: int | str | None) -> None:
+    """For all others it stays what it was: the default where params.yaml names none, off where it says null."""
+    asked = changed({"filter": {"gopher_quality": rules}}, ["filter.gopher_quality.min_words.tr=30"])
+    expected = {"en": 9} if rest == "" else {"default": rest}
+    assert asked["filter"]["gopher_quality"]["min_words"] == expected | {"tr": 30}
 
 
 @pytest.mark.parametrize(

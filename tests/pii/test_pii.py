@@ -343,3 +343,9 @@ def test_a_dash_beside_a_number_hides_nothing(text: str, masked: str) -> None:
 def test_a_word_alone_hides_no_number(text: str) -> None:
     """An invoice may bear a person's number, and what a check digit proves is masked unless something else is named."""
     assert len(found(text)) == 1
+
+
+def test_a_number_before_an_account_is_found_at_once() -> None:
+    """An account number is seen from the digits before it; what stands between the two is looked at all the same."""
+    text = "12345 tel 0532 123 45 67 TR330006100519786457841326"
+    assert [span.type for span in find(text)] == ["phone", "iban"]

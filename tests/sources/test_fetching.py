@@ -43,6 +43,7 @@ def test_documents_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "bytes": 6,
         "skipped": 2,
         "renamed": 0,
+        "ids_with_email": 0,
         "pinned": {
             "package": "texts",
             "version": "1.0",
@@ -88,6 +89,27 @@ def test_equal_ids_are_renamed_and_counted(tmp_path: Path) -> None:
     assert names == ["a", "a~2", "a~2~2", "a~3", "3", "6", "a_b_"]
     assert fetched.metrics["renamed"] == 3
     assert len(set(fetched.ids)) == len(fetched.ids)
+
+
+def test_ids_with_mail_addresses_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids are never masked. So their number is counted and said, with one of them masked, and the remedy."""
+    ids = ["a", "ada@example.org", "b@2", "bob@example.org"]
+    put(tmp_path, "data/raw/a.jsonl", "\n".join(json.dumps({"text": "x", "key": key}) for key in ids))
+    fetched = Fetched(tmp_path, {"s": files(id_column="key")})
+    assert fetched.ids[1] == "s/data/raw/a.jsonl#ada@example.org"
+    assert fetched.metrics["ids_with_email"] == fetched.metrics["sources"]["s"]["ids_with_email"] == 2
+    said = capsys.readouterr().err
+    assert "of `s` 2 hold an e-mail address, the first `s/data/raw/a.jsonl#[EMAIL]` (row 2): choose" in said
+    assert "ada" not in said
+
+
+def test_reasons_quote_no_personal_data(tmp_path: Path) -> None:
+    """What a record was skipped for may be somebody's address; the list and the error show a placeholder."""
+    rows = [{"text": "a", "license": "© ada@example.org"}, {"text": "b", "lang": "ada@example.org"}, {"text": "c"}]
+    put(tmp_path, "data/raw/a.jsonl", "\n".join([*map(json.dumps, rows), '{"a@b.org": 1, "a@b.org": 2}']))
+    reasons = [skip["reason"] for skip in Fetched(tmp_path, {"s": files()}).skipped]
+    assert len(reasons) == 3
+    assert all("[EMAIL]" in reason and ".org" not in reason for reason in reasons)
 
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ def test_the_stage_writes_what_the_next_ones_read(
         "role": "train",
         "skipped": 1,
         "renamed": 0,
+        "ids_with_email": 0,
     }
     table = capsys.readouterr().out
     assert "(1 skipped)" in table

@@ -157,15 +157,33 @@ def test_personal_data_in_the_metadata_is_masked_too() -> None:
     assert mask_meta('{"b":1,  "a":2}', PII_TYPES) == '{"b":1,  "a":2}'
 
 
-def test_mail_addresses_in_a_document_s_address_are_masked() -> None:
-    """A query of a newsletter's link has its reader's; the rest of the address stays, digits too."""
-    table = documents("a", "b")
-    urls = pa.array(["https://example.org/n?to=ali@example.com", "https://example.org/05321234567"])
-    table = table.set_column(table.schema.get_field_index("url"), table.schema.field("url"), urls)
+URLS = {
+    "https://example.org/n?to=ali@example.com&a=1": "https://example.org/n?to=[EMAIL]&a=1",
+    "https://example.org/n?to=ali%40example.com": "https://example.org/n?to=[EMAIL]",
+    "https://wa.me/905321234567?text=x": "https://wa.me/[PHONE]?text=x",
+    "tel:+905321234567": "tel:[PHONE]",
+    "https://example.org/?phone=05321234567": "https://example.org/?phone=[PHONE]",
+    "https://example.org/pay/TR330006100519786457841326": "https://example.org/pay/[IBAN]",
+}
+PLAIN_URLS = [
+    *("https://example.org/05321234567", "https://example.org/?id=4111111111111111", "http://85.105.33.77/a"),
+    *(
+        "https://example.org/?tel=4111111111111111",
+        "https://example.org/hotel/10000000146",
+        "https://example.org/@ali/a",
+    ),
+]
+
+
+def test_personal_data_in_a_document_s_address_is_masked() -> None:
+    """Addresses, telephones behind a word that says so, and accounts; the numbers of pages stay."""
+    urls = [*URLS, *PLAIN_URLS]
+    table = documents(*map(str, range(len(urls))))
+    table = table.set_column(table.schema.get_field_index("url"), table.schema.field("url"), pa.array(urls))
     cleaned, _ = clean_table(table, CleanParams())
-    assert cleaned["url"].to_pylist() == ["https://example.org/n?to=[EMAIL]", urls[1].as_py()]
-    cleaned, _ = clean_table(table, CleanParams(pii=("phone",)))
-    assert cleaned["url"].to_pylist() == urls.to_pylist()
+    assert cleaned["url"].to_pylist() == [*URLS.values(), *PLAIN_URLS]
+    cleaned, _ = clean_table(table, CleanParams(pii=("card", "tckn", "ip")))
+    assert cleaned["url"].to_pylist() == urls
 
 
 def test_a_reservation_in_a_page_s_head_outlives_its_markup() -> None:

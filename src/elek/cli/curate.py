@@ -84,6 +84,9 @@ def lines(manifest: dict[str, Any], asked: Settings, out: Path, seconds: float) 
         rows.append(("not read", f"{manifest['skipped']:,} records: see {out / 'skipped.jsonl'}"))
     if manifest["duplicate_ids"]:
         rows.append(("ids", f"{manifest['duplicate_ids']:,} documents have an id that an earlier one has"))
+    if (held := manifest["ids_with_email"])["documents"]:
+        said = f"ids are never masked, and {held['documents']:,} hold an e-mail address, the first {held['first']}"
+        rows.append(("warning", f"{said}: give the documents another column `id`, or rename the files"))
     if note := _licence_note(manifest, asked):
         rows.append(("licence", note))
     found = manifest["clean"]["pii"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from elek.cli import console
 from elek.explaining.ledger import Event, Story, story
-from elek.explaining.standings import Standing
+from elek.explaining.standings import INCLUSIVE, Standing
 
 if TYPE_CHECKING:
     from elek.lineage.ancestry import Descent
@@ -69,8 +69,7 @@ def table(rules: Sequence[Standing]) -> Iterator[str]:
             last = name
         line = f"{MARKS[item.state]} {own:<{width}}"
         value = "" if item.value is None else f"{item.value:.6g}"
-        # A near duplicate is one at the threshold already; all other rules are strict, and equality keeps.
-        sign = "<" if item.rule == "dedup.minhash" else "≤" if item.fails == "above" else "≥"
+        sign = "<" if item.rule == INCLUSIVE else "≤" if item.fails == "above" else "≥"
         allowed = "" if item.threshold is None else f"{sign} {item.threshold:.6g}"
         if item.state in ("off", "not measured"):
             yield f"{line} {value:>10}   {allowed:<10} {item.state:>12}"

@@ -64,8 +64,10 @@ def _documents(folder: Path, settings: Settings) -> Dataset:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         theirs, ours = _compared(manifest["settings"]), _compared(settings.plain())
         documents, removed = Dataset(folder / "documents"), manifest["clean"]["removed"]
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise DataError(f"manifest.json lacks {error}", where=str(folder), fix=CURATE_AGAIN) from None
+    except TypeError as error:
+        raise DataError(f"manifest.json is damaged: {error}", where=str(folder), fix=CURATE_AGAIN) from None
     except ElekError as error:
         raise DataError(error.what, where=str(folder), fix=CURATE_AGAIN) from None
     if removed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -14,11 +15,11 @@ import pyarrow.compute as pc
 from elek.curation.inputs import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
-from elek.dataset import Part, write_part
+from elek.dataset import Dataset, Part, write_part
 from elek.execution.optional_modules import probe_optional_modules
 from elek.filtering import decide, derived
 from elek.filtering.annotation import annotate
-from elek.pii import PII_TYPES, PiiType, find
+from elek.pii import PII_TYPES, PiiType, find, holds_email, mask
 from elek.sources.records import Skip
 from elek.text.cleaning import SCHEMA, clean_table
 
@@ -64,6 +65,7 @@ def process_shard(task: ShardTask) -> Processed:
     decided = decide(measured, settings.filter)
     flat = measured.select([field.name for field in measured.schema if not pa.types.is_nested(field.type)])
     counts["undeclared"] = read.undeclared
+    counts["ids_with_email"] = sum(map(holds_email, _with_at(read.documents["id"])))
     parts = {
         "clean": write_part(task.scratch / "clean", task.index, documents, counts, passing=True),
         "annotate": write_part(task.scratch / "annotate", task.index, measured.select(COMPARED), passing=True),
@@ -71,6 +73,24 @@ def process_shard(task: ShardTask) -> Processed:
         "signals": write_part(task.signals, task.index, exported(flat, derived(measured, settings.filter))),
     }
     return Processed(parts, read.files, read.skips)
+
+
+def _with_at(ids: pa.ChunkedArray) -> list[str]:
+    found: list[str] = ids.filter(pc.match_substring(ids, "@")).to_pylist()
+    return found
+
+
+def ids_with_email(clean: Dataset) -> dict[str, Any]:
+    """How many ids hold an e-mail address; the first of them, masked, and where it comes from."""
+    number, first = clean.counts["ids_with_email"], None
+    if number:
+        index = next(index for index, part in enumerate(clean.parts) if part.counts["ids_with_email"])
+        table = clean.read(index, ["id", "meta"])
+        rows = zip(table["id"].to_pylist(), table["meta"].to_pylist(), strict=True)
+        name, meta = next((name, json.loads(meta)) for name, meta in rows if holds_email(name))
+        where = f" ({mask(meta['file'])[0]}, row {meta['row']})" if "row" in meta else ""
+        first = f"`{mask(name)[0]}`{where}"
+    return {"documents": number, "first": first}
 
 
 def exported(flat: pa.Table, derived: Mapping[str, pa.Array]) -> pa.Table:

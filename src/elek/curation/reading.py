@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,7 +16,8 @@ import pyarrow as pa
 from elek.curation.inputs import UTF_8, Piece, Shard, csv_values, options
 from elek.dataset import DOCUMENT
 from elek.errors import SourceError
-from elek.licences.spdx import check, normalise
+from elek.licences.spdx import NOASSERTION, check, normalise
+from elek.pii import mask
 from elek.sources.decoding import Unreadable, compression
 from elek.sources.files import File
 from elek.sources.formats import read_file
@@ -38,8 +40,8 @@ def read_shard(shard: Shard, license: str, lang: str, encodings: Encodings = UTF
     """Documents of a shard; `license` and `lang` are of those that declare none.
 
     An `id` is taken as it is, twice where it is there twice; a record without one is called after its file and
-    line. A `license` that is no SPDX expression stays as it is, for the filter to judge; a `lang` that is no
-    language code says nothing.
+    line. A `license` that is no SPDX expression stays for the filter to judge, with personal data masked; a `lang`
+    that is no language code says nothing.
     """
     columns: dict[str, list[str]] = {name: [] for name in DOCUMENT.names}
     skips, files = list(shard.skips), dict[str, int]()
@@ -168,7 +170,16 @@ def _licence(value: object) -> str:
     if value is None or value != value or (isinstance(value, str) and not value.strip()):  # null, NaN, blank
         return ""
     text = valid_unicode(value if isinstance(value, str) else json.dumps(value, default=str))[0]
-    return text if check(text) else normalise(text)
+    if check(text):
+        return _masked(text)
+    declared = normalise(text)
+    return "" if declared == NOASSERTION else declared  # which declares none, in SPDX's words
+
+
+@lru_cache(256)
+def _masked(licence: str) -> str:
+    """Reports list licences, and one in words may name its holder: "© 2020 Ada, ada@…"."""
+    return mask(licence)[0]
 
 
 def _language(value: str) -> str:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from elek import __version__
 from elek.curation import page
 from elek.curation.against import Earlier, find_earlier, sign
-from elek.curation.chain import STEPS, Processed, ShardTask, process_shard
+from elek.curation.chain import STEPS, Processed, ShardTask, ids_with_email, process_shard
 from elek.curation.counterparts import merge as merge_near
 from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
@@ -155,6 +155,7 @@ def _curate(
         "repeated": repeated,
         "skipped": skipped,
         "duplicate_ids": duplicates,
+        "ids_with_email": ids_with_email(steps["clean"]),
         "undeclared_licences": steps["clean"].counts["undeclared"],
         "clean": _cleaned(steps["clean"], settings, totals["bytes"]),
         **totals,

@@ -4,11 +4,15 @@ Of two URLs that differ in nothing but the following, a web server as good as al
 `https`; capitals in the host's name; the port that the scheme has by itself (80, 443); the fragment behind `#`; a
 slash at the end of the path; and parameters that tell the site where the visitor came from (`TRACKING`). Everything
 else counts: `www.`, the order and the values of other parameters, capitals in the path.
+
+A URL in which personal data was masked is compared with none: `?user=[EMAIL]` was as many pages as there are users.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
+
+from elek.pii import holds_placeholder
 
 TRACKING = frozenset(
     {
@@ -31,8 +35,10 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def normalise_url(url: str) -> str | None:
-    """The URL in the one form that is compared; None for an empty one. What is no web address stays as it is."""
+    """The URL in the one form that is compared; None for one that is empty or masked. What is no web address stays."""
     url = url.strip()
+    if holds_placeholder(url):
+        return None
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -17,8 +17,9 @@ from elek.dataset import Dataset
 from elek.errors import DataError
 from elek.explaining.finding import Place, find
 from elek.explaining.neighbours import nearest_kept, related_documents
-from elek.explaining.standings import Standing, State, stage_rules, standings
+from elek.explaining.standings import INCLUSIVE, Standing, State, stage_rules, standings
 from elek.filtering import HELD, FilterParams, columns_for
+from elek.text.cleaning import mask_url
 
 DECISIONS = {"filter": "data/filter", "dedup": "data/dedup", "split": "data/split/decisions"}
 """Folder of the decisions of each stage that decides, in the order of the stages."""
@@ -36,9 +37,9 @@ class Failure:
     def __str__(self) -> str:
         numbers = "" if self.value is None else f": {self.value:.6g}"
         if self.value is not None and self.threshold is not None:
-            # The side of the value shows which way the rule compares. Only `dedup.minhash` fails on equality.
-            side = "reaches" if self.value == self.threshold else "is above"
-            numbers += f" {'is below' if self.value < self.threshold else side} {self.threshold:.6g}"
+            # The side of the value shows which way the rule compares.
+            side = "is below" if self.value < self.threshold else "is above"
+            numbers += f" {'is at or above' if self.rule == INCLUSIVE else side} {self.threshold:.6g}"
         evidence = f" ({self.evidence})" if self.evidence else ""
         return f"{self.rule}{numbers}{evidence}"
 
@@ -81,6 +82,7 @@ def story(project: Path, doc_id: str) -> Story:
     """What happened to the document. Raises DataError, naming the most similar ids, where no source has this id."""
     place, data = find(project, doc_id), project / "data"
     document = place.read(data / "fetch" / place.role, ["id", "source", "license", "lang", "url", "text"])
+    document["url"] = mask_url(document["url"])  # `fetch` has it as it was
     size = len(str(document.pop("text")).encode())
     events = [Event("fetch", f"read from source `{document['source']}`, {size:,} bytes")]
     clean = data / "clean" / place.role

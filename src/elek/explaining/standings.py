@@ -20,6 +20,9 @@ STAGE_RULES: Mapping[str, Mapping[str, str]] = {
 }
 """The rules of the stages after `filter` in the order of application, each with the key that switches it on."""
 
+INCLUSIVE = "dedup.minhash"
+"""The only rule that a value equal to the threshold fails: documents at the threshold are near-duplicates."""
+
 
 def stage_rules(stage: str, params: Mapping[str, Any]) -> list[str]:
     """The rules that `dedup` or `split` applied, according to the params in its manifest."""

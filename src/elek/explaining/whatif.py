@@ -186,8 +186,9 @@ def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
                 raise ParamsError(f"`{key}` is a value ({below}) and holds no keys", where="--set", fix=fix)
             below = {"default": below}
         if below is None and at == 2 and last != "default" and (declared := rule(".".join(path[1:3]))):
-            # A threshold that params.yaml does not name: for all other languages it stays what it is by default.
-            below = declared.default if isinstance(declared.default, Mapping) else {"default": declared.default}
+            # For all other languages the threshold stays what it is: the default, or null where params.yaml says so.
+            rest = None if name in raw else declared.default
+            below = rest if isinstance(rest, Mapping) else {"default": rest}
         raw[name] = dict(below or {})
         raw = raw[name]
     raw[last] = value

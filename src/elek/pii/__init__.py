@@ -2,8 +2,9 @@
 
 `find` tells where, `mask` replaces. Six kinds:
 
-    email   an address with a local part, a domain and a top-level domain that is no file extension; the
-            documentation domains (example.com, RFC 2606) are masked too: nobody can tell a made-up person there
+    email   an address with a local part, a domain and a top-level domain that is no file extension, or with a
+            bracketed `(at)`; the documentation domains (example.com, RFC 2606) are masked too: nobody can tell a
+            made-up person there
     phone   shapes that only telephone numbers have, or any plausible number beside a word of telephoning
     iban    ISO 13616: country's structure and MOD 97-10
     card    payment card: issuer prefix, length and the Luhn digit (ISO/IEC 7812)
@@ -11,12 +12,12 @@
     ip      public IPv4 and IPv6 addresses; private, loopback, documentation and other special-purpose ranges
             (RFC 6890 and IANA's registries) belong to nobody and stay
 
-Names, street addresses and dates of birth are not looked for. Text with neither digits nor an @ costs two scans.
+Names, street addresses and dates of birth are not looked for. Text with neither digits nor an @ costs a few scans.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 PiiType = Literal["email", "phone", "iban", "card", "tckn", "ip"]
@@ -52,6 +53,16 @@ def placeholder(kind: PiiType) -> str:
     return f"[{kind.upper()}]"
 
 
+def holds_placeholder(text: str) -> bool:
+    """Whether a placeholder stands in the text."""
+    return "[" in text and any(placeholder(kind) in text for kind in PII_TYPES)
+
+
+def holds_email(text: str) -> bool:
+    """Whether an e-mail address with an @ stands in the text."""
+    return "@" in text and bool(find(text, ["email"], Traces(email=True, written=False, ipv6=False, runs=[])))
+
+
 def find(text: str, kinds: Collection[PiiType] = PII_TYPES, traces: Traces | None = None) -> list[Span]:
     """Spans of personal data, in order, none overlapping another. `traces` are of this text, where they are known."""
     from elek.pii.detection import detect  # checksum tables and telephone plans: only where text is read
@@ -70,10 +81,16 @@ def mask(
     counts: dict[PiiType, int] = {}
     while spans := find(text, kinds, traces):
         traces = traces and traces._replace(runs=None)  # placeholders bring no sign, but digits stand elsewhere now
-        pieces, position = [], 0
-        for kind, start, end in spans:
-            pieces += [text[position:start], placeholder(kind)]
-            position = end
-            counts[kind] = counts.get(kind, 0) + 1
-        text = "".join([*pieces, text[position:]])
+        text = replace(text, spans)
+        for span in spans:
+            counts[span.type] = counts.get(span.type, 0) + 1
     return text, counts
+
+
+def replace(text: str, spans: Iterable[Span]) -> str:
+    """`text` with a placeholder for every span; they are in order, and none overlaps another."""
+    pieces, position = [], 0
+    for kind, start, end in spans:
+        pieces += [text[position:start], placeholder(kind)]
+        position = end
+    return "".join([*pieces, text[position:]])

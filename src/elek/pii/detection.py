@@ -45,7 +45,8 @@ def detect(text: str, kinds: Collection[PiiType], traces: Traces | None = None) 
     for first, last in (run.span() for run in _RUN.finditer(text)) if traces.runs is None else traces.runs:
         for span in _numbers(text, max(first, end), last, kinds):
             spans.append(span)
-            end = span.end
+            if span.start < last:  # an account number behind the run may have other numbers before it
+                end = max(end, span.end)
     return _disjoint(spans)
 
 

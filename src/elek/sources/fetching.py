@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from elek.dataset import sha256_file, write_json
 from elek.errors import SourceError
+from elek.pii import holds_email, mask
 from elek.progress import Progress
 from elek.sources.archives import extract
 from elek.sources.downloads import download
@@ -35,6 +36,7 @@ class Counts:
     bytes: int = 0
     skipped: int = 0
     renamed: int = 0
+    ids_with_email: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def fetch(params: FetchParams, out: Path, *, cache: Path, project: Path, label: 
     }
     write_json(out / "sources.json", {name: {**listed[name], **sources[name]} for name in sources})
     metrics: dict[str, Any] = {
-        key: sum(getattr(count, key) for count in counts.values()) for key in ("skipped", "renamed")
+        key: sum(getattr(count, key) for count in counts.values()) for key in ("skipped", "renamed", "ids_with_email")
     }
     for key in ("documents", "bytes"):
         metrics[key] = {role: sum(s[key] for s in sources.values() if s["role"] == role) for role in ROLES}
@@ -116,7 +118,12 @@ def _read(
         counts.bytes += written
         if counts.documents % 500 == 0:
             progress.advance(0, f"{name}: {counts.documents:,} documents")
-    counts.renamed = ids.renamed
+    counts.renamed, counts.ids_with_email = ids.renamed, ids.with_email
+    if ids.with_email:
+        progress.say(
+            f"warning: ids are never masked, and of `{name}` {ids.with_email:,} hold an e-mail address, the first "
+            f"{ids.first_with_email}: choose another `id_column`, or rename the files"
+        )
     if counts.documents == 0:
         line = f", line {first.line}" if first and first.line else ""
         because = f"; the first reason: {first.file}{line}: {first.reason}" if first else ""
@@ -143,6 +150,10 @@ class _Ids:
         self._source = source
         self._seen: set[bytes] = set()
         self.renamed = 0
+        self.with_email = 0
+        """Ids that hold an e-mail address."""
+        self.first_with_email = ""
+        """The first of them, masked, and the row it comes from."""
 
     def of(self, record: Record) -> str:
         key = record.given_id or (None if record.row is None else str(record.row))
@@ -152,6 +163,10 @@ class _Ids:
             number += 1
             unique = f"{name}~{number}"
         self.renamed += number > 1
+        if holds_email(unique):
+            self.with_email += 1
+            row = "" if record.row is None else f" (row {record.row})"
+            self.first_with_email = self.first_with_email or f"`{mask(unique)[0]}`{row}"
         return unique
 
     def _is_new(self, name: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elek.errors import SourceError, did_you_mean, nearest
+from elek.pii import mask
 from elek.sources.params import LANGUAGE, SourceBase, spdx
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -130,7 +131,7 @@ def from_columns(
         record.license = _override(values, source.license_column, spdx)
         record.lang = _override(values, source.lang_column, _language)
     except ValueError as error:
-        return Skip(file, line or row, str(error))
+        return Skip(file, line or row, mask(str(error))[0])  # it quotes the value
     record.title = _string(values, source.title_column)
     record.url = _string(values, source.url_column)
     identity = values.get(source.id_column) if source.id_column else None
@@ -163,7 +164,7 @@ def _language(value: str) -> str:
     # BCP 47 tags and locales begin with the language code: tr-TR, tr_TR.UTF-8.
     code = re.split(r"[-_.]", value.strip().lower())[0]
     if not re.match(LANGUAGE, code):
-        raise ValueError(f"`{value[:40]}` is no language code (`lang_column: null` leaves the column alone)")
+        raise ValueError(f"`{mask(value)[0][:40]}` is no language code (`lang_column: null` leaves the column alone)")
     return code
 
 

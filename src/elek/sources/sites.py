@@ -1,8 +1,9 @@
 """Reservations that a site states for all its pages: robots.txt (RFC 9309) and tdmrep.json (TDM Reservation Protocol,
 W3C community group report 2024).
 
-In robots.txt, only groups that name a crawler which gathers training text count. `User-agent: *` is about crawling,
-which has already happened, and not about the use of the text. One of several statements that reserves a page is enough.
+In robots.txt, only groups that name a crawler which gathers text for language models count. `User-agent: *` is about
+crawling, which has already happened, and not about the use of the text. One of several statements that reserves a page
+is enough.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from elek.errors import SourceError
+from elek.pii import mask
 from elek.sources.decoding import MAX_TEXT, Unreadable, decode_line, lines
 from elek.sources.files import File
 from elek.sources.params import FileOptions
@@ -80,7 +81,7 @@ def json_rows(file: File, source: FileOptions) -> Iterator[Row | Skip]:
             yield Skip(file.name, number, "JSON, but no object")
             continue
         if isinstance(values, _Ambiguous):  # in a nested object it would only affect metadata
-            yield Skip(file.name, number, f"two values are called `{valid_unicode(values.name)[0][:40]}`")
+            yield Skip(file.name, number, f"two values are called `{mask(valid_unicode(values.name)[0])[0][:40]}`")
             continue
         yield Row(number, number, values, encoding)
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from elek.dataset import DOCUMENT, OPT_OUT, Part, read_part, write_part
 from elek.params import Section
-from elek.pii import PII_TYPES, PiiType, find, mask
+from elek.pii import PII_TYPES, PiiType, find, mask, replace
 from elek.text.markup import reservations
 from elek.text.steps import ALL, BROKEN, STEPS, SUSPECTED, clean_characters, clean_unicode, clean_whitespace
 
@@ -30,6 +30,16 @@ A = TypeVar("A", bound=pa.Array)
 
 SCHEMA = pa.schema([*DOCUMENT, *(pa.field(f"pii.{kind}", pa.int32(), nullable=False) for kind in PII_TYPES)])
 """Documents with the number of placeholders of each kind."""
+
+
+URL_KINDS: tuple[PiiType, ...] = ("email", "phone", "iban")
+"""What is masked in URLs. Of other kinds the numbers of pages have too many by chance: one in ten of sixteen digits
+passes for a card, and an IP address names a server."""
+_IN_URL = (
+    r"(?i)@|%40|wa\.me/|\+[0-9]{7}|(?:tel|telefon|phone|mobile|gsm|cep|fax|faks)\w{0,8}[=:]"
+    r"|(?:^|[^a-z0-9])[a-z]{2}[0-9]{2}[a-z0-9 .\-]{11}"
+)
+"""What a URL has that holds one of them: told at once, where to ask the detectors takes 27 µs."""
 
 
 class CleanParams(Section):
@@ -118,6 +128,14 @@ def mask_meta(meta: str, kinds: Collection[PiiType]) -> str:
     return json.dumps(masked(json.loads(meta)), ensure_ascii=False, sort_keys=True)
 
 
+def mask_url(url: str, kinds: Collection[PiiType] = URL_KINDS) -> str:
+    """A URL with personal data masked, its @ plain or as `%40`."""
+    plain = url.replace("%40", "@")
+    # All kinds are looked for: a card is not to be taken for a telephone.
+    spans = [span for span in find(plain) if span.type in kinds]
+    return replace(plain, spans) if spans else url
+
+
 @dataclass(frozen=True)
 class CleanTask:
     """Part `index` of a dataset of documents: read `source`, write into the folder `out`."""
@@ -165,10 +183,10 @@ def clean_table(documents: pa.Table, params: CleanParams) -> tuple[pa.Table, dic
     counts["documents"], counts["changed"] = len(documents), int(changed.sum())
     counts["bytes_in"], counts["bytes_out"] = _bytes(documents["text"]), _bytes(text)
     columns = {name: documents[name] for name in DOCUMENT.names} | {"text": text, "meta": metas}
-    if "email" in params.pii:
+    if kinds := [kind for kind in URL_KINDS if kind in params.pii]:
         urls = documents["url"].combine_chunks()
-        suspect = np.flatnonzero(pc.match_substring(urls, "@").to_numpy(zero_copy_only=False)).tolist()
-        columns["url"] = _replaced(urls, {row: mask(urls[row].as_py(), ["email"])[0] for row in suspect})
+        suspect = np.flatnonzero(pc.match_substring_regex(urls, _IN_URL).to_numpy(zero_copy_only=False)).tolist()
+        columns["url"] = _replaced(urls, {row: mask_url(urls[row].as_py(), kinds) for row in suspect})
     columns |= {f"pii.{kind}": pa.array(masked[kind]) for kind in PII_TYPES}
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA), counts
 

@@ -149,7 +149,7 @@ def read(data, begin, at, end, signs, symbols, spelled, word, word_spell):
             if symbol == SKIP:
                 at += step
                 continue
-            if byte < 0x40 or byte == 0x40:
+            if byte <= 0x40:
                 symbol, sign = _signified(data, begin, start, at, end, size, letters, last, signs, symbol)
                 doubtful = doubtful or sign == _DOUBTFUL_SIGN
             if symbol == BREAK:
