@@ -160,6 +160,26 @@ def test_a_damaged_file_is_left_out_whole(tmp_path: Path) -> None:
     assert any("`text`" in skip.reason and "body" in skip.reason for skip in skips)
 
 
+def test_a_file_that_may_not_be_opened_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like a damaged one, of every format: it is no reason to say that the output cannot be written."""
+    names = ("closed.csv", "closed.jsonl", "closed.txt", "closed.warc")
+    for name in names:
+        (tmp_path / name).write_text("x", "utf-8")
+    write(tmp_path / "ok.jsonl", [{"text": "x"}])
+    opened = Path.open
+
+    def refusing(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.stem == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    shards = list(Cutter(tmp_path).shards(find_inputs([str(tmp_path)])))
+    assert [piece.file for shard in shards for piece in shard.pieces] == ["ok.jsonl"]
+    skips = [(skip.file, skip.reason) for shard in shards for skip in shard.skips]
+    assert skips == [(name, "cannot be read: Permission denied") for name in names]
+
+
 def test_a_crawl_is_cut_between_records(tmp_path: Path) -> None:
     """Cut or whole, packed or not: the same documents, what their site reserves, numbers and sums."""
     robots = page("User-agent: CCBot\nDisallow: /shut", url="https://example.org/robots.txt", kind="text/plain")

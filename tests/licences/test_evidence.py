@@ -118,6 +118,7 @@ def test_what_is_found(text: str, licence: str, kind: str) -> None:
         "## Licensing\n\nWe talk of MIT.\n## License\n\nThe word has two spellings.",
         "SPDX-License-Identifier: is written at the head of a file",
         "https://creativecommons.org/about and https://creativecommons.org/licenses/",
+        "Of others: https://notcreativecommons.org/licenses/by/4.0/, my-creativecommons.org/licenses/by/4.0/",
         "He took out a licence for the dog. The warranty had expired.",
         "Attribution 1.0 is the first release of this plug-in.",
     ],

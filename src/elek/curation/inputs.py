@@ -207,8 +207,9 @@ class Cutter:
     def _pieces(self, file: File, later: int, skips: list[Skip]) -> Iterator[Piece]:
         kind = _format(file.name)
         size = file.path.stat().st_size
-        if size == 0:
-            raise Unreadable("the file is empty")
+        with file.path.open("rb") as stream:  # here and not in a worker: a file that may not be opened is left out too
+            if not stream.read(1):
+                raise Unreadable("the file is empty")
         if kind in ("txt", "md", "html") or (size <= self._limit and not compression(file.name) and kind != "parquet"):
             yield Piece(file.name, file.path, kind, bytes=size)
         elif kind == "jsonl":

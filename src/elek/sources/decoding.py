@@ -97,7 +97,8 @@ def check_whole(file: File) -> int:
 
 
 def check_frames(stream: BinaryIO) -> None:
-    """Raise EOFError where Zstandard data ends within a frame, which the reader of `zstandard` does not notice.
+    """Raise EOFError where Zstandard data ends within a frame, which the reader of `zstandard` does not notice, and
+    ZstdError where something else than a frame stands.
 
     Reads only the headers of frames and blocks (RFC 8878, sections 3.1.1 and 3.1.2).
     """
@@ -116,6 +117,8 @@ def check_frames(stream: BinaryIO) -> None:
         if magic >> 4 == 0x184D2A5:  # a skippable frame: only a length
             stream.seek(int.from_bytes(take(4), "little"), io.SEEK_CUR)
             continue
+        if magic != 0xFD2FB528:
+            raise zstandard.ZstdError(f"no Zstandard frame begins at byte {start:,}")
         stream.seek(start)
         head = stream.read(18)  # the maximum length of a frame header
         stream.seek(start + zstandard.frame_header_size(head))
