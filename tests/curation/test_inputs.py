@@ -21,8 +21,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from elek.curation import inputs
-from elek.curation.inputs import Cutter, find_inputs
+from elek.curation import cutting
+from elek.curation.cutting import Cutter
+from elek.curation.inputs import find_inputs
 from elek.curation.reading import read_shard
 from elek.errors import DataError, ElekError, ParamsError, SourceError
 from elek.sources.decoding import lines
@@ -270,7 +271,7 @@ def test_a_file_that_breaks_off_when_it_is_half_read_ends_the_run(tmp_path: Path
 
     (tmp_path / "scratch").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "lines", torn)
+        patch.setattr(cutting, "lines", torn)
         with pytest.raises(SourceError, match=r"(?s)Input/output error.*in\.jsonl"):
             list(Cutter(tmp_path / "scratch", 2000).shards([File("in.jsonl", path)]))
 

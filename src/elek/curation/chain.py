@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elek.curation.inputs import Shard
+from elek.curation.cutting import Shard
 from elek.curation.reading import read_shard
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, write_part

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from elek.curation.inputs import UTF_8, Piece, Shard, csv_values, options
+from elek.curation.cutting import UTF_8, Piece, Shard, csv_values, options
 from elek.dataset import DOCUMENT
 from elek.errors import SourceError
 from elek.licences.spdx import NOASSERTION, check, normalise

@@ -20,7 +20,8 @@ from elek.curation import page
 from elek.curation.against import Earlier, find_earlier, sign
 from elek.curation.chain import STEPS, Processed, ShardTask, ids_with_email, process_shard
 from elek.curation.counterparts import merge as merge_near
-from elek.curation.inputs import KIND, Cutter, find_inputs, is_result
+from elek.curation.cutting import Cutter
+from elek.curation.inputs import KIND, find_inputs, is_result
 from elek.curation.output import KEPT, OutputTask, Volume, Written, merge, write_output
 from elek.curation.settings import Settings
 from elek.dataset import Dataset, Part, atomic_folder, sha256_file, write_json, write_manifest, write_part

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from elek import presets
-from elek.curation.inputs import UTF_8, options
+from elek.curation.cutting import UTF_8, options
 from elek.dedup.params import DedupParams
 from elek.errors import ParamsError, did_you_mean
 from elek.filtering import UNDETERMINED, FilterParams, WordKind
