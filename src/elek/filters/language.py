@@ -85,8 +85,8 @@ class LanguageFilter(Filter):
         }
 
     def decide(self, signals: pa.Table, params: BaseModel, lang: pa.Array) -> list[Verdict]:
-        """`language.allow` judges the language whose rules apply, so a guess does not overrule what is declared; then the
-        score."""
+        """`language.allow` judges the language whose rules apply, so a guess does not overrule what is declared.
+        Then the score."""
         assert isinstance(params, LanguageParams)  # noqa: S101 - what params_class promised
         failed = pc.invert(pc.is_in(signals["rules"], pa.array(params.allow, pa.string())))
         failing = np.asarray(failed.to_numpy()).astype(bool)
