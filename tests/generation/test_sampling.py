@@ -100,6 +100,7 @@ def test_greedy_draws_nothing() -> None:
     [
         {"temperature": -1.0},
         {"temperature": math.nan},
+        {"temperature": math.inf},
         {"top_k": -1},
         {"top_p": 0.0},
         {"top_p": 1.1},
