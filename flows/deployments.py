@@ -12,10 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import psutil
 
-from elek.errors import ElekError, ParamsError
+from elek.errors import ElekError, ParamsError, did_you_mean
 from elek.execution.processes import signals_raise, stop_children
 from flows import environment, server
 
@@ -72,13 +73,16 @@ def schedule(project: Path, *, cron: str | None = None, every_minutes: float | N
 
 def _schedule(cron: str | None, every_minutes: float | None, timezone: str) -> Schedule:
     from prefect.schedules import Cron, Interval
-    from pydantic import ValidationError
 
+    # Prefect would refuse it only while serving, with a traceback.
+    if timezone not in (known := available_timezones()):
+        raise ParamsError(f"there is no time zone `{timezone}`", where="--timezone", fix=did_you_mean(timezone, known))
     try:
-        if cron:
+        if cron is not None:
             return Cron(cron, timezone=timezone)
         return Interval(timedelta(minutes=every_minutes or 0), timezone=timezone)
-    except (ValidationError, ValueError) as error:
-        raise ParamsError(
-            f"no schedule: {error}", where=cron or str(every_minutes), fix='five fields, as in --cron "0 3 * * *"'
-        ) from None
+    except (ValueError, OverflowError) as error:
+        option, fix = "--every", "--every 60"
+        if cron is not None:
+            option, fix = "--cron", 'five fields, as in --cron "0 3 * * *"'
+        raise ParamsError(f"no schedule: {error}", where=option, fix=fix) from None

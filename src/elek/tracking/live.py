@@ -42,9 +42,8 @@ class Ending:
         threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
 
     def _listen(self, stream: IO[str]) -> None:
-        self._said = (
-            stream.read()
-        )  # reads up to the end of file, which comes at the latest when the process of the training ends
+        # Reads up to the end of file, which comes at the latest when the process of the training ends.
+        self._said = stream.read()
         self._over.set()
 
     def wait(self, seconds: float) -> bool:
